@@ -1,0 +1,1 @@
+//! What this machine's kernel knows of TCP Fast Open, as values.

@@ -1,0 +1,1 @@
+//! Networks in namespaces of their own, with a middlebox that delays, strips, drops and forges.

@@ -1,0 +1,3 @@
+//! The `tfo` command.
+
+fn main() {}

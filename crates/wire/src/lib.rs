@@ -1,0 +1,22 @@
+//! TCP Fast Open on the wire: bytes to segments to handshakes to verdicts.
+//!
+//! Everything here is pure: no socket, no clock, no `unsafe`. Bytes come in, values go out, and bytes that make no sense become a
+//! value that says so.
+//!
+//! ```
+//! use fastopen_wire::{FastOpen, OptionKind, fast_open};
+//!
+//! // MSS 1460, then an empty Fast Open option: the client asks for a cookie.
+//! let options = [2, 4, 0x05, 0xb4, 34, 2, 1, 1];
+//! assert_eq!(fast_open(&options), FastOpen::Request(OptionKind::Standard));
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod cookie;
+mod option;
+mod segment;
+
+pub use cookie::{Cookie, CookieLengthError, ParseCookieError};
+pub use option::{FastOpen, OptionKind, Options, OptionsError, RawOption, fast_open};
+pub use segment::{DecodeError, Flags, Segment};
