@@ -1,0 +1,86 @@
+//! What can go wrong between this crate and the kernel.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Something of the kernel's that could not be read, written or understood.
+///
+/// The message names the file or the request, and says what would help where that is known. It converts to [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file under `/proc` that is there could not be read.
+    #[error("can't read {}: {error}{}", path.display(), read_help(error))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A sysctl could not be written.
+    #[error("can't write {value} to {}: {error}{}", path.display(), write_help(error))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The text that was to be written.
+        value: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The kernel's answer is not of the form that it has on Linux.
+    #[error("{source_name} makes no sense: {problem}")]
+    Malformed {
+        /// The file or the request whose answer it is.
+        source_name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// `/proc` is not there.
+    #[error("/proc is not mounted, and Linux tells about itself there: mount -t proc proc /proc")]
+    NoProc,
+    /// This system is not Linux.
+    #[error(
+        "only Linux tells what this crate reads, and this is {}",
+        std::env::consts::OS
+    )]
+    NotLinux,
+}
+
+impl Error {
+    /// The nearest kind that the standard library has.
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Read { error, .. } | Self::Write { error, .. } => error.kind(),
+            Self::Malformed { .. } => io::ErrorKind::InvalidData,
+            Self::NoProc => io::ErrorKind::NotFound,
+            Self::NotLinux => io::ErrorKind::Unsupported,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(error.kind(), error)
+    }
+}
+
+fn read_help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; root may read it",
+        _ => "",
+    }
+}
+
+fn write_help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; it takes root, or root of the user namespace that owns this network namespace"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; containers often see /proc/sys read-only: set it where the container is started (docker run --sysctl NAME=VALUE)"
+        }
+        io::ErrorKind::NotFound => "; this kernel does not have that setting",
+        io::ErrorKind::InvalidInput => "; the kernel does not take that value",
+        _ => "",
+    }
+}
