@@ -18,8 +18,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod counters;
 mod error;
+mod features;
+mod kernel;
+pub mod listeners;
+pub mod owners;
 mod proc;
 pub mod sysctl;
 
 pub use error::Error;
+pub use features::Feature;
+pub use kernel::{KernelVersion, ParseKernelVersionError};

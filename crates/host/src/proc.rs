@@ -1,6 +1,6 @@
 //! Files under `/proc`: the thin shell around the parsers.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
@@ -25,6 +25,24 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Error> {
     })
 }
 
+/// Reads a file of the calling thread's network namespace, such as `netstat`.
+///
+/// `/proc/net` is the process's main thread's, whatever thread reads it; `/proc/thread-self` dates from Linux 3.17.
+pub(crate) fn read_net(name: &str) -> Result<Option<String>, Error> {
+    match read(&Path::new("/proc/thread-self/net").join(name))? {
+        None => read(&Path::new("/proc/net").join(name)),
+        found => Ok(found),
+    }
+}
+
+/// As [`read_net`], for a file too large to be read whole.
+pub(crate) fn open_net(name: &str) -> Result<Option<File>, Error> {
+    match open(&Path::new("/proc/thread-self/net").join(name))? {
+        None => open(&Path::new("/proc/net").join(name)),
+        found => Ok(found),
+    }
+}
+
 /// Opens a file for reading; `None` where the kernel has no such file.
 pub(crate) fn open(path: &Path) -> Result<Option<File>, Error> {
     if !cfg!(any(target_os = "linux", target_os = "android")) {
@@ -41,6 +59,21 @@ pub(crate) fn open(path: &Path) -> Result<Option<File>, Error> {
         }
         Err(error) => Err(read_error(path, error)),
     }
+}
+
+/// The numbers of the processes that can be seen, in order.
+pub(crate) fn processes() -> Result<Vec<u32>, Error> {
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return Err(Error::NotLinux);
+    }
+    let path = Path::new("/proc");
+    let entries = fs::read_dir(path).map_err(|error| read_error(path, error))?;
+    let mut pids: Vec<u32> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    pids.sort_unstable();
+    Ok(pids)
 }
 
 /// Writes to a file that is there, in one system call, as sysctls want it.

@@ -1,0 +1,123 @@
+//! The counters' names and meanings, as data.
+
+/// A counter among `TcpExt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Counter {
+    /// `TCPFastOpenActive`.
+    Active,
+    /// `TCPFastOpenActiveFail`.
+    ActiveFail,
+    /// `TCPFastOpenPassive`.
+    Passive,
+    /// `TCPFastOpenPassiveFail`.
+    PassiveFail,
+    /// `TCPFastOpenPassiveAltKey`.
+    PassiveAltKey,
+    /// `TCPFastOpenListenOverflow`.
+    ListenOverflow,
+    /// `TCPFastOpenCookieReqd`.
+    CookieRequested,
+    /// `TCPFastOpenBlackhole`.
+    Blackhole,
+    /// `ListenOverflows`.
+    AcceptQueueOverflow,
+    /// `ListenDrops`.
+    ListenDrop,
+    /// `TCPSynRetrans`.
+    SynRetransmit,
+    /// `SyncookiesSent`.
+    SynCookieSent,
+}
+
+impl Counter {
+    /// Every counter: Fast Open's own first, the client's before the server's.
+    pub const ALL: [Self; 12] = [
+        Self::Active,
+        Self::ActiveFail,
+        Self::Passive,
+        Self::PassiveFail,
+        Self::PassiveAltKey,
+        Self::ListenOverflow,
+        Self::CookieRequested,
+        Self::Blackhole,
+        Self::AcceptQueueOverflow,
+        Self::ListenDrop,
+        Self::SynRetransmit,
+        Self::SynCookieSent,
+    ];
+
+    /// The kernel's name for it, which `nstat` and `/proc/net/netstat` use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "TCPFastOpenActive",
+            Self::ActiveFail => "TCPFastOpenActiveFail",
+            Self::Passive => "TCPFastOpenPassive",
+            Self::PassiveFail => "TCPFastOpenPassiveFail",
+            Self::PassiveAltKey => "TCPFastOpenPassiveAltKey",
+            Self::ListenOverflow => "TCPFastOpenListenOverflow",
+            Self::CookieRequested => "TCPFastOpenCookieReqd",
+            Self::Blackhole => "TCPFastOpenBlackhole",
+            Self::AcceptQueueOverflow => "ListenOverflows",
+            Self::ListenDrop => "ListenDrops",
+            Self::SynRetransmit => "TCPSynRetrans",
+            Self::SynCookieSent => "SyncookiesSent",
+        }
+    }
+
+    /// What one more of it means, in a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Active => "A connection to elsewhere had all the data of its SYN accepted.",
+            Self::ActiveFail => {
+                "A connection to elsewhere sent data in its SYN that was not accepted, or its fast SYN was lost."
+            }
+            Self::Passive => {
+                "A listener here accepted a connection by its cookie, before the handshake had finished."
+            }
+            Self::PassiveFail => {
+                "A client showed a listener here a cookie that is not valid, got a new one, and did an ordinary handshake."
+            }
+            Self::PassiveAltKey => {
+                "A cookie matched the backup key: the connection was fast, and the client got a cookie of the primary key."
+            }
+            Self::ListenOverflow => {
+                "A fast connection became an ordinary one because the listener's Fast Open queue was full."
+            }
+            Self::CookieRequested => {
+                "A client asked for a cookie, whether or not the listener that it asked uses Fast Open."
+            }
+            Self::Blackhole => {
+                "Fast Open looked like the cause of a dead connection, so the kernel stopped using it for a while."
+            }
+            Self::AcceptQueueOverflow => {
+                "A connection was refused a place because its listener's queue of connections to accept was full."
+            }
+            Self::ListenDrop => {
+                "A listener dropped a SYN or the end of a handshake, for want of room or another reason."
+            }
+            Self::SynRetransmit => "A SYN or a SYN-ACK was sent again because no answer had come.",
+            Self::SynCookieSent => {
+                "A SYN was answered with a SYN cookie, which ignores its data and grants no Fast Open cookie."
+            }
+        }
+    }
+
+    pub(super) fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|counter| counter.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_listed_at_its_own_place() {
+        for (place, counter) in Counter::ALL.into_iter().enumerate() {
+            assert_eq!(counter as usize, place, "{counter:?}");
+            assert_eq!(Counter::by_name(counter.name()), Some(counter));
+            assert!(counter.meaning().ends_with('.'));
+        }
+    }
+}
