@@ -28,12 +28,42 @@ pub enum Error {
         error: io::Error,
     },
     /// The kernel's answer is not of the form that it has on Linux.
-    #[error("{source_name} makes no sense: {problem}")]
+    #[error("{source_name} gave what makes no sense: {problem}")]
     Malformed {
         /// The file or the request whose answer it is.
         source_name: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The kernel refused a request.
+    #[error("{request} failed: {error}")]
+    Request {
+        /// What was asked for.
+        request: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The kernel refused a request for want of privilege.
+    #[error("{request} is not permitted: {}", permission_help(*in_user_namespace))]
+    NotPermitted {
+        /// What was asked for.
+        request: &'static str,
+        /// Whether this process is in a user namespace of its own, where being root does not help.
+        in_user_namespace: bool,
+    },
+    /// A list changed whenever it was read.
+    #[error("{request} did not come to an end: the list kept changing; try again")]
+    Interrupted {
+        /// What was asked for.
+        request: &'static str,
+    },
+    /// This kernel can't tell: a part of it is missing.
+    #[error("{request} failed: this kernel has no {part}")]
+    Missing {
+        /// What was asked for.
+        request: &'static str,
+        /// The part that is missing.
+        part: &'static str,
     },
     /// `/proc` is not there.
     #[error("/proc is not mounted, and Linux tells about itself there: mount -t proc proc /proc")]
@@ -51,9 +81,30 @@ impl Error {
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Read { error, .. } | Self::Write { error, .. } => error.kind(),
+            Self::Request { error, .. } => error.kind(),
+            Self::NotPermitted { .. } => io::ErrorKind::PermissionDenied,
+            Self::Interrupted { .. } => io::ErrorKind::Interrupted,
             Self::Malformed { .. } => io::ErrorKind::InvalidData,
             Self::NoProc => io::ErrorKind::NotFound,
-            Self::NotLinux => io::ErrorKind::Unsupported,
+            Self::NotLinux | Self::Missing { .. } => io::ErrorKind::Unsupported,
+        }
+    }
+
+    pub(crate) fn malformed(source_name: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Malformed {
+            source_name: source_name.into(),
+            problem: problem.into(),
+        }
+    }
+
+    #[cfg(feature = "netlink")]
+    pub(crate) fn request(request: &'static str, error: io::Error) -> Self {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return Self::Request { request, error };
+        }
+        Self::NotPermitted {
+            request,
+            in_user_namespace: crate::proc::in_user_namespace(),
         }
     }
 }
@@ -61,6 +112,15 @@ impl Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         Self::new(error.kind(), error)
+    }
+}
+
+fn permission_help(in_user_namespace: bool) -> &'static str {
+    if in_user_namespace {
+        "the kernel takes it only from root of the whole machine, and this process is in a user namespace (a rootless container, \
+         or unshare -U), where being root is not enough"
+    } else {
+        "it takes root (CAP_NET_ADMIN; in a container: docker run --cap-add NET_ADMIN)"
     }
 }
 

@@ -40,14 +40,10 @@ impl KernelVersion {
     /// # Errors
     /// [`Error`] where `/proc` doesn't tell, and on other systems than Linux.
     pub fn running() -> Result<Self, Error> {
-        let path = Path::new("/proc/sys/kernel/osrelease");
-        let malformed = |problem: String| Error::Malformed {
-            source_name: path.display().to_string(),
-            problem,
-        };
-        let text = proc::read(path)?.ok_or_else(|| malformed("it is not there".to_owned()))?;
+        const PATH: &str = "/proc/sys/kernel/osrelease";
+        let text = proc::read(Path::new(PATH))?.ok_or_else(|| Error::malformed(PATH, "it is not there"))?;
         text.parse()
-            .map_err(|error: ParseKernelVersionError| malformed(error.to_string()))
+            .map_err(|error: ParseKernelVersionError| Error::malformed(PATH, error.to_string()))
     }
 }
 

@@ -18,13 +18,19 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "netlink")]
+pub mod cookies;
 pub mod counters;
 mod error;
 mod features;
 mod kernel;
 pub mod listeners;
+#[cfg(feature = "netlink")]
+mod netlink;
 pub mod owners;
 mod proc;
+#[cfg(feature = "netlink")]
+pub mod sockets;
 pub mod sysctl;
 
 pub use error::Error;

@@ -19,10 +19,9 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Error> {
     file.take(LIMIT)
         .read_to_end(&mut bytes)
         .map_err(|error| read_error(path, error))?;
-    String::from_utf8(bytes).map(Some).map_err(|_| Error::Malformed {
-        source_name: path.display().to_string(),
-        problem: "it is not text".to_owned(),
-    })
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| Error::malformed(path.display().to_string(), "it is not text"))
 }
 
 /// Reads a file of the calling thread's network namespace, such as `netstat`.
@@ -92,9 +91,33 @@ pub(crate) fn write(path: &Path, value: &str) -> Result<(), Error> {
         })
 }
 
+/// Whether this process is in another user namespace than the machine's first.
+#[cfg(feature = "netlink")]
+pub(crate) fn in_user_namespace() -> bool {
+    read(Path::new("/proc/self/uid_map")).is_ok_and(|map| map.is_some_and(|map| !maps_everybody(&map)))
+}
+
+/// Only the first user namespace maps every uid to itself.
+#[cfg(feature = "netlink")]
+fn maps_everybody(uid_map: &str) -> bool {
+    uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
+}
+
 fn read_error(path: &Path, error: std::io::Error) -> Error {
     Error::Read {
         path: path.to_owned(),
         error,
+    }
+}
+
+#[cfg(all(test, feature = "netlink"))]
+mod tests {
+    use super::maps_everybody;
+
+    #[test]
+    fn the_first_user_namespace_is_known_by_its_map() {
+        assert!(maps_everybody("         0          0 4294967295\n"));
+        assert!(!maps_everybody("         0       1001          1\n"));
+        assert!(!maps_everybody(""));
     }
 }

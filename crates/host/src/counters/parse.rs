@@ -32,10 +32,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<u64, Error> {
 }
 
 fn malformed(problem: String) -> Error {
-    Error::Malformed {
-        source_name: "/proc/net/netstat".to_owned(),
-        problem,
-    }
+    Error::malformed("/proc/net/netstat", problem)
 }
 
 #[cfg(test)]

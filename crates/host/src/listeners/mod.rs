@@ -146,10 +146,7 @@ impl<R: BufRead> Iterator for Listeners<R> {
 }
 
 fn malformed(table: &str, problem: &str) -> Error {
-    Error::Malformed {
-        source_name: format!("/proc/net/{table}"),
-        problem: problem.to_owned(),
-    }
+    Error::malformed(format!("/proc/net/{table}"), problem)
 }
 
 #[cfg(all(test, target_endian = "little"))]
@@ -198,7 +195,7 @@ mod tests {
         let error = listeners.next().unwrap().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "/proc/net/tcp makes no sense: a line has no end"
+            "/proc/net/tcp gave what makes no sense: a line has no end"
         );
         assert!(listeners.next().is_none());
     }

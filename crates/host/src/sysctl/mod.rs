@@ -82,10 +82,8 @@ impl Sysctl {
     }
 
     fn malformed(self, text: &str) -> Error {
-        Error::Malformed {
-            source_name: self.to_string(),
-            problem: format!("{:?}", text.chars().take(64).collect::<String>()),
-        }
+        let shown: String = text.chars().take(64).collect();
+        Error::malformed(self.name(), format!("{shown:?}"))
     }
 }
 
@@ -142,9 +140,11 @@ pub fn set_fast_open(bits: FastOpenBits) -> Result<(), Error> {
 pub fn fast_open_key() -> Result<KeyState, Error> {
     match Sysctl::FastOpenKey.read() {
         Ok(None) => Ok(KeyState::Missing),
-        Ok(Some(text)) => key::parse(&Zeroizing::new(text)).ok_or_else(|| Error::Malformed {
-            source_name: Sysctl::FastOpenKey.to_string(),
-            problem: "it holds no key (and is not shown, as it might be one)".to_owned(),
+        Ok(Some(text)) => key::parse(&Zeroizing::new(text)).ok_or_else(|| {
+            Error::malformed(
+                Sysctl::FastOpenKey.name(),
+                "it holds no key (and is not shown, as it might be one)",
+            )
         }),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(KeyState::Unreadable),
         Err(error) => Err(error),
