@@ -1,0 +1,207 @@
+//! The settings of connecting.
+
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use super::memory::PathMemory;
+use super::race::{Plan, PlannedSyn, Race, Settings};
+use super::{Connected, blocking, order};
+use crate::error::ConnectError;
+use crate::outcome::{Outcome, Reason};
+use crate::replay_safe::ReplaySafe;
+use crate::sys::SocketOptions;
+
+/// Whether to use Fast Open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Never: ordinary handshakes.
+    Off,
+    /// Where it can work. A plain attempt joins a fast one that gets no answer, and paths on which it failed are left alone for a while.
+    #[default]
+    Auto,
+    /// Always: no plain attempt takes its place, no path is left alone, and it is an error where the system has it switched off. For
+    /// measuring. A first connection still finds [no cookie](Outcome::NoCookie).
+    Require,
+}
+
+/// The settings of connecting, to be used many times.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use fastopen::{Connector, ReplaySafe};
+///
+/// let connector = Connector::new().with_timeout(Duration::from_secs(5)).with_delay(Duration::from_millis(100));
+/// let connected = connector.connect("example.com:80", ReplaySafe("GET / HTTP/1.0\r\n\r\n"))?;
+/// for attempt in &connected.attempts {
+///     eprintln!("{attempt:?}");
+/// }
+/// # Ok::<(), fastopen::ConnectError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connector {
+    policy: Policy,
+    timeout: Option<Duration>,
+    delay: Duration,
+    socket: SocketOptions,
+    memory: PathMemory,
+}
+
+impl Connector {
+    /// How long an attempt has before the next one joins it, unless [set](Self::with_delay) (RFC 8305, section 5).
+    pub const DEFAULT_DELAY: Duration = Duration::from_millis(250);
+
+    /// The usual settings: [`Policy::Auto`], no timeout but the kernel's, and the memory of paths that all of this process shares.
+    pub fn new() -> Self {
+        Self {
+            policy: Policy::Auto,
+            timeout: None,
+            delay: Self::DEFAULT_DELAY,
+            socket: SocketOptions::default(),
+            memory: PathMemory::process_wide(),
+        }
+    }
+
+    /// Sets whether to use Fast Open.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Sets how long it may take until the connection stands and has taken the first bytes; resolving the name is not counted. Without
+    /// it the kernel gives up on an address after about two minutes (`net.ipv4.tcp_syn_retries`).
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Sets how long an attempt has before the next address joins it, and before a plain attempt joins a fast one.
+    ///
+    /// A path that swallows fast SYNs costs this much. On paths with a longer round-trip time each fast attempt is joined by a plain
+    /// one that is closed when the fast one wins.
+    #[must_use]
+    pub fn with_delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// Sets the address to connect from. Addresses of the other family are left out.
+    #[must_use]
+    pub fn with_local_address(mut self, local_address: IpAddr) -> Self {
+        self.socket.local_address = Some(local_address);
+        self
+    }
+
+    /// Sets the mark for policy routing (`SO_MARK`, see socket(7)).
+    ///
+    /// # Platform notes
+    /// Linux, with CAP_NET_ADMIN or CAP_NET_RAW. Elsewhere connecting fails.
+    #[must_use]
+    pub fn with_mark(mut self, mark: u32) -> Self {
+        self.socket.mark = Some(mark);
+        self
+    }
+
+    /// Sets the network interface to connect through (`SO_BINDTODEVICE`, see socket(7)).
+    ///
+    /// # Platform notes
+    /// Linux. Elsewhere connecting fails.
+    #[must_use]
+    pub fn with_device(mut self, device: impl Into<String>) -> Self {
+        self.socket.device = Some(device.into());
+        self
+    }
+
+    /// Sets whether to use Multipath TCP (RFC 8684) where the kernel has it, and TCP where it does not.
+    #[must_use]
+    pub fn with_mptcp(mut self, mptcp: bool) -> Self {
+        self.socket.mptcp = mptcp;
+        self
+    }
+
+    /// Sets where to remember paths on which Fast Open fails, in place of the [process-wide](PathMemory::process_wide) memory.
+    #[must_use]
+    pub fn with_path_memory(self, memory: PathMemory) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Connects, as [`connect`](crate::connect) does, with these settings.
+    ///
+    /// # Errors
+    /// [`ConnectError`] names the address and the call. It converts to [`std::io::Error`].
+    pub fn connect<T: AsRef<[u8]>>(
+        &self,
+        address: impl ToSocketAddrs,
+        first_bytes: ReplaySafe<T>,
+    ) -> Result<Connected<TcpStream>, ConnectError> {
+        let addresses = address.to_socket_addrs().map_err(ConnectError::Resolve)?;
+        blocking::connect(self, addresses, first_bytes.as_bytes())
+    }
+
+    pub(crate) fn requires_fast_open(&self) -> bool {
+        self.policy == Policy::Require
+    }
+
+    pub(crate) fn socket_options(&self) -> &SocketOptions {
+        &self.socket
+    }
+
+    pub(crate) fn memory(&self) -> &PathMemory {
+        &self.memory
+    }
+
+    /// The error of a race whose time was up.
+    pub(crate) fn timed_out(&self, race: Race) -> ConnectError {
+        let timeout = self.timeout.unwrap_or_default();
+        ConnectError::TimedOut {
+            timeout,
+            attempts: race.into_attempts(Instant::now()),
+        }
+    }
+
+    pub(crate) fn race(
+        &self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        first_bytes: &[u8],
+        now: Instant,
+    ) -> Result<Race, ConnectError> {
+        let usable = |address: &SocketAddr| {
+            self.socket
+                .local_address
+                .is_none_or(|ip| ip.is_ipv6() == address.is_ipv6())
+        };
+        let plans: Vec<_> = order::interleave(addresses.into_iter().filter(usable))
+            .into_iter()
+            .map(|address| Plan {
+                address,
+                syn: self.planned_syn(address.ip(), first_bytes),
+            })
+            .collect();
+        if plans.is_empty() {
+            return Err(ConnectError::NoAddress);
+        }
+        let settings = Settings {
+            delay: self.delay,
+            timeout: self.timeout,
+            plain_joins: !self.requires_fast_open(),
+        };
+        Ok(Race::new(plans, settings, now))
+    }
+
+    fn planned_syn(&self, destination: IpAddr, first_bytes: &[u8]) -> PlannedSyn {
+        let reason = match self.policy {
+            Policy::Off => Reason::Policy,
+            _ if first_bytes.is_empty() => Reason::Dataless,
+            Policy::Auto if self.memory.plain_until(destination).is_some() => Reason::PathMemory,
+            Policy::Auto | Policy::Require => return PlannedSyn::Fast,
+        };
+        PlannedSyn::Plain(Outcome::NotAttempted(reason))
+    }
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,50 @@
+//! The beginning and the end of one attempt, the same for every driver.
+
+use std::time::Instant;
+
+use socket2::Socket;
+
+use super::memory::Lesson;
+use super::race::{Id, Plan, PlannedSyn, Race};
+use super::{Attempt, Connector};
+use crate::error::CallError;
+use crate::outcome::{Outcome, Sent};
+use crate::sys::{self, FastSyn};
+use crate::tcp_info::TcpInfo;
+
+/// Sends the SYN. What is left of the first bytes is for the driver to send when the handshake is complete.
+pub(crate) fn start(
+    connector: &Connector,
+    plan: Plan,
+    first_bytes: &[u8],
+) -> Result<(Socket, Sent), CallError> {
+    let socket = sys::open(plan.address, connector.socket_options())?;
+    let outcome = match plan.syn {
+        PlannedSyn::Plain(outcome) => outcome,
+        PlannedSyn::Fast => match sys::connect_fast(&socket, plan.address, first_bytes)? {
+            FastSyn::Sent(sent) => return Ok((socket, sent)),
+            FastSyn::NotPossible(_, error) if connector.requires_fast_open() => return Err(error),
+            FastSyn::NotPossible(reason, _) => Outcome::NotAttempted(reason),
+        },
+    };
+    sys::connect_plain(&socket, plan.address)?;
+    Ok((socket, Sent::Plain(outcome)))
+}
+
+/// Judges the attempt that won and remembers what it taught.
+pub(crate) fn settle(
+    connector: &Connector,
+    mut race: Race,
+    winner: Id,
+    sent: Sent,
+    info: &TcpInfo,
+) -> (Outcome, Vec<Attempt>) {
+    let now = Instant::now();
+    let outcome = Outcome::judge(sent, info);
+    race.connected(winner, now);
+    let attempts = race.into_attempts(now);
+    if let Some(lesson) = Lesson::from_outcome(attempts[winner].address.ip(), outcome) {
+        connector.memory().learn(&lesson, now);
+    }
+    (outcome, attempts)
+}

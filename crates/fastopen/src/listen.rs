@@ -1,0 +1,300 @@
+//! Listening: a listener is a std or tokio listener, with the options set.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::error::{CallError, ListenError};
+use crate::key::KeyRing;
+use crate::sys;
+
+/// Listens with Fast Open.
+///
+/// This is [`ListenOptions::listen`] with the usual settings, and without its warnings.
+///
+/// # Errors
+/// [`ListenError`] names the address and the call. It converts to [`std::io::Error`].
+///
+/// # Examples
+/// ```
+/// let listener = fastopen::listen("[::1]:0")?;
+/// println!("listening on {}", listener.local_addr()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn listen(address: impl ToSocketAddrs) -> Result<TcpListener, ListenError> {
+    ListenOptions::new()
+        .listen(address)
+        .map(|listening| listening.listener)
+}
+
+/// A listener, and what the system could not do of what was asked.
+#[derive(Debug)]
+pub struct Listening<L> {
+    /// The listener: a `std::net::TcpListener` or a `tokio::net::TcpListener`.
+    pub listener: L,
+    /// What keeps Fast Open from working as asked.
+    pub warnings: Vec<ListenWarning>,
+}
+
+/// Something that keeps a listener's Fast Open from working as asked. The listener takes connections all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenWarning {
+    /// The system has no Fast Open for servers.
+    #[error("this system has no TCP Fast Open for servers: every connection takes the ordinary handshake")]
+    Unsupported,
+    /// The server bit (0x2) of `net.ipv4.tcp_fastopen` is off, so that no cookie is granted.
+    #[error(
+        "the server bit of net.ipv4.tcp_fastopen is off, so no cookie is granted; to mend it: sysctl -w net.ipv4.tcp_fastopen=3"
+    )]
+    ServerDisabled,
+    /// `net.core.somaxconn` limits the queue.
+    #[error("the queue holds {got} and not {asked}, for net.core.somaxconn limits it")]
+    QueueCapped {
+        /// The length that was asked for.
+        asked: u32,
+        /// The length that it has.
+        got: u32,
+    },
+}
+
+/// The settings of a listener.
+///
+/// ```
+/// use std::time::Duration;
+/// use fastopen::ListenOptions;
+///
+/// let listening = ListenOptions::new()
+///     .with_queue(1024)
+///     .with_handshake_timeout(Duration::from_secs(3))
+///     .listen("127.0.0.1:0")?;
+/// for warning in &listening.warnings {
+///     eprintln!("warning: {warning}");
+/// }
+/// # Ok::<(), fastopen::ListenError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    queue: u32,
+    backlog: u32,
+    keys: Option<KeyRing>,
+    save_syn: bool,
+    handshake_timeout: Option<Duration>,
+    reuse_port: bool,
+    dual_stack: bool,
+}
+
+impl ListenOptions {
+    /// How many unconfirmed fast connections there may be at once, unless [set](Self::with_queue).
+    pub const DEFAULT_QUEUE: u32 = 1024;
+    /// How many connections may wait to be accepted, unless [set](Self::with_backlog).
+    pub const DEFAULT_BACKLOG: u32 = 4096;
+
+    /// The usual settings.
+    pub fn new() -> Self {
+        Self {
+            queue: Self::DEFAULT_QUEUE,
+            backlog: Self::DEFAULT_BACKLOG,
+            keys: None,
+            save_syn: true,
+            handshake_timeout: None,
+            reuse_port: false,
+            dual_stack: true,
+        }
+    }
+
+    /// Sets how many fast connections may be unconfirmed at once, accepted or not; 0 switches Fast Open off.
+    ///
+    /// When it is full, clients get an ordinary handshake. `net.core.somaxconn` limits it, and [`ListenWarning::QueueCapped`] tells.
+    #[must_use]
+    pub fn with_queue(self, queue: u32) -> Self {
+        Self { queue, ..self }
+    }
+
+    /// Sets how many connections may wait to be accepted. `net.core.somaxconn` limits it.
+    #[must_use]
+    pub fn with_backlog(self, backlog: u32) -> Self {
+        Self { backlog, ..self }
+    }
+
+    /// Sets the keys of this listener, in place of those of `net.ipv4.tcp_fastopen_key`.
+    #[must_use]
+    pub fn with_keys(self, keys: impl Into<KeyRing>) -> Self {
+        Self {
+            keys: Some(keys.into()),
+            ..self
+        }
+    }
+
+    /// Sets whether the kernel keeps each connection's SYN for [`Arrival::of`](crate::Arrival::of). It does unless set; it costs about a
+    /// hundred bytes a connection until it is read.
+    #[must_use]
+    pub fn with_saved_syn(self, save_syn: bool) -> Self {
+        Self { save_syn, ..self }
+    }
+
+    /// Sets for how long the kernel waits for a client to complete the handshake: for a fast connection, how long it may stay unconfirmed.
+    ///
+    /// The kernel counts in SYN-ACKs sent again, so the time is rounded up to 3, 7, 15, 31, 63 or 127 seconds. Without it
+    /// `net.ipv4.tcp_synack_retries` decides: 127 seconds for fast connections by default.
+    ///
+    /// # Platform notes
+    /// Linux (`TCP_SYNCNT`). Elsewhere it changes nothing.
+    #[must_use]
+    pub fn with_handshake_timeout(self, timeout: Duration) -> Self {
+        Self {
+            handshake_timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Sets whether several listeners may share the address, and the kernel spreads connections among them (`SO_REUSEPORT`). They must
+    /// also share their keys, as they do unless [set](Self::with_keys).
+    #[must_use]
+    pub fn with_reuse_port(self, reuse_port: bool) -> Self {
+        Self { reuse_port, ..self }
+    }
+
+    /// Sets whether a listener on the IPv6 wildcard address takes IPv4 connections too. It does unless set, whatever
+    /// `net.ipv6.bindv6only` says.
+    #[must_use]
+    pub fn with_dual_stack(self, dual_stack: bool) -> Self {
+        Self { dual_stack, ..self }
+    }
+
+    /// Listens on the address, or the first of several that can be listened on.
+    ///
+    /// # Errors
+    /// [`ListenError`] names the last address tried and the call that failed.
+    pub fn listen(&self, address: impl ToSocketAddrs) -> Result<Listening<TcpListener>, ListenError> {
+        let addresses = address.to_socket_addrs().map_err(ListenError::Resolve)?;
+        self.listen_on_first(addresses)
+    }
+
+    /// Sets the Fast Open options, the keys, the saved SYN and the handshake timeout on a socket that somebody else made, before or
+    /// after it listens. Backlog, port sharing and dual stack are for whoever binds it.
+    ///
+    /// # Errors
+    /// [`CallError`] names the call that failed. Options before the one that failed stay set.
+    ///
+    /// # Examples
+    /// ```
+    /// use fastopen::ListenOptions;
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// for warning in ListenOptions::new().apply(&listener)? {
+    ///     eprintln!("warning: {warning}");
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn apply(&self, socket: &impl AsFd) -> Result<Vec<ListenWarning>, CallError> {
+        self.apply_to(socket.as_fd())
+    }
+
+    pub(crate) fn listen_on_first(
+        &self,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+    ) -> Result<Listening<TcpListener>, ListenError> {
+        let mut last = ListenError::NoAddress;
+        for address in addresses {
+            match self.listen_on(address) {
+                Ok(listening) => return Ok(listening),
+                Err(source) => last = ListenError::Call { address, source },
+            }
+        }
+        Err(last)
+    }
+
+    fn listen_on(&self, address: SocketAddr) -> Result<Listening<TcpListener>, CallError> {
+        let call = |name| move |error: io::Error| CallError::new(name, &error);
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
+            .map_err(call("socket"))?;
+        if address.is_ipv6() {
+            socket
+                .set_only_v6(!self.dual_stack)
+                .map_err(call("setsockopt(IPV6_V6ONLY)"))?;
+        }
+        socket
+            .set_reuse_address(true)
+            .map_err(call("setsockopt(SO_REUSEADDR)"))?;
+        if self.reuse_port {
+            socket
+                .set_reuse_port(true)
+                .map_err(call("setsockopt(SO_REUSEPORT)"))?;
+        }
+        socket.bind(&address.into()).map_err(call("bind"))?;
+        // Before listen, so that there is no moment in which a connection arrives without them.
+        let warnings = self.apply_to(socket.as_fd())?;
+        socket
+            .listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))
+            .map_err(call("listen"))?;
+        Ok(Listening {
+            listener: socket.into(),
+            warnings,
+        })
+    }
+
+    fn apply_to(&self, socket: BorrowedFd<'_>) -> Result<Vec<ListenWarning>, CallError> {
+        let Some(got) = sys::set_queue(socket, self.queue)? else {
+            return Ok(vec![ListenWarning::Unsupported]);
+        };
+        if let Some(keys) = &self.keys {
+            sys::set_keys(socket, keys)?;
+        }
+        sys::set_save_syn(socket, self.save_syn)?;
+        if let Some(timeout) = self.handshake_timeout {
+            sys::set_syn_retries(socket, synack_retries(timeout))?;
+        }
+        let capped = (got < self.queue).then_some(ListenWarning::QueueCapped {
+            asked: self.queue,
+            got,
+        });
+        let disabled =
+            (self.queue > 0 && sys::server_enabled() == Some(false)).then_some(ListenWarning::ServerDisabled);
+        Ok(capped.into_iter().chain(disabled).collect())
+    }
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How many SYN-ACKs must be sent again for the handshake to have at least that long. The kernel gives up after 1 + 2 + 4 + … seconds.
+fn synack_retries(timeout: Duration) -> u8 {
+    const MOST: u8 = 6;
+    (1..MOST)
+        .find(|retries| Duration::from_secs((2 << retries) - 1) >= timeout)
+        .unwrap_or(MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_handshake_timeout_is_rounded_up_to_what_the_kernel_can_do() {
+        for (seconds, retries) in [
+            (0, 1),
+            (1, 1),
+            (3, 1),
+            (4, 2),
+            (7, 2),
+            (8, 3),
+            (63, 5),
+            (64, 6),
+            (127, 6),
+            (100_000, 6),
+        ] {
+            assert_eq!(
+                synack_retries(Duration::from_secs(seconds)),
+                retries,
+                "{seconds} s"
+            );
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What became of a client's first bytes.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+
+use crate::tcp_info::{ClientFail, TcpInfo};
+
+/// What became of the first bytes on a client's connection.
+///
+/// `Display` writes the project's vocabulary, such as `accepted` or `not-attempted (path-memory)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The SYN-ACK acknowledged every byte that the SYN carried: one round trip was saved.
+    Accepted,
+    /// There was no cookie for the destination: an ordinary handshake, which asked for one.
+    NoCookie,
+    /// The SYN carried data and the SYN-ACK did not acknowledge all of it. The kernel sent it again.
+    Ignored,
+    /// The SYN with the Fast Open option got no SYN-ACK, and a plain one connected.
+    SynLost,
+    /// Nothing was tried, and why.
+    NotAttempted(Reason),
+    /// The system does not tell.
+    Unknown,
+}
+
+/// Why Fast Open was not attempted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// [`Policy::Off`](crate::Policy::Off).
+    Policy,
+    /// The client bit (0x1) of `net.ipv4.tcp_fastopen` is off.
+    Sysctl,
+    /// This system has no Fast Open for clients.
+    Unsupported,
+    /// It failed on the path to this destination a short while ago: see [`PathMemory`](crate::PathMemory).
+    PathMemory,
+    /// No first bytes were given.
+    Dataless,
+    /// The kernel has switched Fast Open off for a while, for `net.ipv4.tcp_fastopen_blackhole_timeout_sec`.
+    Blackhole,
+}
+
+impl Outcome {
+    /// The outcome's name alone, such as `not-attempted`; [`reason`](Self::reason) has the rest.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::NoCookie => "no-cookie",
+            Self::Ignored => "ignored",
+            Self::SynLost => "syn-lost",
+            Self::NotAttempted(_) => "not-attempted",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Why nothing was attempted, where that is the outcome.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::NotAttempted(reason) => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// Asks the kernel for the outcome of a connection that anybody made: see [`from_info`](Self::from_info).
+    ///
+    /// # Errors
+    /// The socket is no TCP socket. Where the system does not tell, the answer is [`Unknown`](Self::Unknown).
+    ///
+    /// # Examples
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// assert_eq!(fastopen::Outcome::of(&stream)?, fastopen::Outcome::Unknown);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn of(stream: &impl AsFd) -> io::Result<Self> {
+        match TcpInfo::of(stream) {
+            Ok(info) => Ok(Self::from_info(&info)),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Self::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the outcome of a connection that anybody made, from what the kernel tells of it.
+    ///
+    /// This is for the client's end, once the handshake is complete. A connection without data in its SYN and without a cookie
+    /// request leaves no trace, so it is [`Unknown`](Self::Unknown), as is a handshake that still goes on.
+    pub fn from_info(info: &TcpInfo) -> Self {
+        match (info.syn_data(), info.client_fail()) {
+            (true, _) => Self::Accepted,
+            (false, Some(ClientFail::CookieUnavailable)) => Self::NoCookie,
+            (false, Some(ClientFail::DataNotAcked)) => Self::Ignored,
+            (false, Some(ClientFail::SynRetransmitted)) => Self::SynLost,
+            (false, None) => Self::Unknown,
+        }
+    }
+
+    /// The outcome of a connection whose first call is known.
+    pub(crate) fn judge(sent: Sent, info: &TcpInfo) -> Self {
+        match (sent, Self::from_info(info)) {
+            (Sent::Plain(outcome), _) => outcome,
+            (Sent::Nothing, Self::Unknown) if info.byte_len() > LAST_LEN_WITHOUT_CLIENT_FAIL => {
+                Self::NotAttempted(Reason::Blackhole)
+            }
+            (_, outcome) => outcome,
+        }
+    }
+}
+
+/// Kernels up to 5.4 give at most this many bytes of `tcp_info` and have no field for the client's failure. Some later ones give
+/// as many; they can't be told apart.
+const LAST_LEN_WITHOUT_CLIENT_FAIL: usize = 232;
+
+impl Reason {
+    /// The reason's name, such as `path-memory`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Sysctl => "sysctl",
+            Self::Unsupported => "unsupported",
+            Self::PathMemory => "path-memory",
+            Self::Dataless => "dataless",
+            Self::Blackhole => "blackhole",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        self.reason().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How an attempt's first call left the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// An ordinary SYN; the outcome follows from why.
+    Plain(Outcome),
+    /// The kernel took none of the bytes: it had no cookie, or had switched Fast Open off.
+    Nothing,
+    /// The SYN carries this many of the bytes.
+    InSyn(usize),
+}
+
+impl Sent {
+    /// How many of the first bytes the kernel has taken.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::InSyn(bytes) => bytes,
+            Self::Plain(_) | Self::Nothing => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(options: u8, fail: u8, len: usize) -> TcpInfo {
+        let mut bytes = vec![0; len];
+        bytes[0] = 1;
+        bytes[5] = options;
+        bytes[7] = fail << 1;
+        TcpInfo::from_bytes(&bytes)
+    }
+
+    #[test]
+    fn the_kernels_word_decides() {
+        use Outcome::*;
+        for (options, fail, outcome) in [
+            (0x20, 0, Accepted),
+            (0x20, 1, Accepted),
+            (0, 1, NoCookie),
+            (0, 2, Ignored),
+            (0, 3, SynLost),
+            (0, 0, Unknown),
+        ] {
+            assert_eq!(Outcome::from_info(&info(options, fail, 280)), outcome);
+            assert_eq!(Outcome::judge(Sent::InSyn(5), &info(options, fail, 280)), outcome);
+        }
+    }
+
+    #[test]
+    fn a_plain_syn_was_not_attempted_whatever_the_kernel_says() {
+        let outcome = Outcome::judge(
+            Sent::Plain(Outcome::NotAttempted(Reason::PathMemory)),
+            &info(0, 0, 280),
+        );
+        assert_eq!(outcome.to_string(), "not-attempted (path-memory)");
+    }
+
+    #[test]
+    fn a_request_that_the_kernel_kept_to_itself_is_the_blackhole_timer() {
+        assert_eq!(
+            Outcome::judge(Sent::Nothing, &info(0, 0, 280)),
+            Outcome::NotAttempted(Reason::Blackhole)
+        );
+        assert_eq!(Outcome::judge(Sent::Nothing, &info(0, 1, 280)), Outcome::NoCookie);
+        assert_eq!(
+            Outcome::judge(Sent::Nothing, &info(0, 0, 232)),
+            Outcome::Unknown,
+            "an old kernel can't tell"
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! The system calls.
+//!
+//! What a platform provides:
+//!
+//! - `open(address, options)`: a non-blocking TCP socket for that address' family.
+//! - `connect_plain(socket, address)`, `connect_fast(socket, address, bytes)`: send the SYN and return at once. A platform without Fast
+//!   Open answers `FastSyn::NotPossible`.
+//! - `handshake(socket)`: `None` while it goes on, then what the system tells of the connection, or why there is none.
+//! - `send(socket, bytes)`, `wait_writable(sockets, until)`: the non-blocking write and the wait of the blocking driver.
+//! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
+//! - `set_queue`, `set_keys`, `set_save_syn`, `set_syn_retries`, `server_enabled`: a listener's settings.
+//! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.
+//!
+//! All `unsafe` of the crate stands in here.
+
+mod poll;
+
+#[cfg(all(target_os = "linux", not(fastopen_portable)))]
+#[path = "linux.rs"]
+mod platform;
+
+#[cfg(all(unix, not(all(target_os = "linux", not(fastopen_portable)))))]
+#[path = "portable.rs"]
+mod platform;
+
+#[cfg(not(unix))]
+compile_error!("fastopen does not support this system yet: see the top of sys/mod.rs for what it takes");
+
+pub(crate) use platform::*;
+pub(crate) use poll::wait_writable;
+
+use std::net::IpAddr;
+
+use crate::error::CallError;
+use crate::outcome::{Reason, Sent};
+
+/// What an application wants of a socket before it connects.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SocketOptions {
+    pub(crate) local_address: Option<IpAddr>,
+    pub(crate) mark: Option<u32>,
+    pub(crate) device: Option<String>,
+    pub(crate) mptcp: bool,
+}
+
+/// What came of sending a SYN with the Fast Open option.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FastSyn {
+    /// It is on its way.
+    Sent(Sent),
+    /// The system has no Fast Open, or has it switched off: nothing was sent, and the socket can still connect plainly.
+    NotPossible(Reason, CallError),
+}

@@ -1,0 +1,40 @@
+//! `poll(2)`.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Instant;
+
+use libc::{POLLOUT, c_int, nfds_t, pollfd};
+
+/// Waits until a socket can be written to or has failed, or until `until`. Answers which.
+///
+/// A signal does not end the wait.
+pub(crate) fn wait_writable(sockets: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<Vec<bool>> {
+    let mut fds: Vec<_> = sockets
+        .iter()
+        .map(|socket| pollfd {
+            fd: socket.as_raw_fd(),
+            events: POLLOUT,
+            revents: 0,
+        })
+        .collect();
+    loop {
+        // SAFETY: `fds` is an array of as many `pollfd` as it is said to be, and lives through the call.
+        let ready = unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as nfds_t, milliseconds_until(until)) };
+        if ready >= 0 {
+            return Ok(fds.iter().map(|fd| fd.revents != 0).collect());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Rounded up, so that the wait never ends just before its time.
+fn milliseconds_until(until: Option<Instant>) -> c_int {
+    const FOREVER: c_int = -1;
+    let Some(until) = until else { return FOREVER };
+    let left = until.saturating_duration_since(Instant::now());
+    c_int::try_from(left.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX)
+}

@@ -1,0 +1,114 @@
+//! Any Unix: plain TCP, without Fast Open and without an account of what happened.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::{FastSyn, SocketOptions};
+use crate::error::CallError;
+use crate::key::KeyRing;
+use crate::outcome::Reason;
+use crate::tcp_info::TcpInfo;
+
+pub(crate) fn open(address: SocketAddr, options: &SocketOptions) -> Result<Socket, CallError> {
+    if options.mark.is_some() {
+        return Err(unsupported_call("setsockopt(SO_MARK)"));
+    }
+    if options.device.is_some() {
+        return Err(unsupported_call("setsockopt(SO_BINDTODEVICE)"));
+    }
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
+        .map_err(call("socket"))?;
+    socket.set_nonblocking(true).map_err(call("ioctl(FIONBIO)"))?;
+    if let Some(local) = options.local_address {
+        socket
+            .bind(&SocketAddr::new(local, 0).into())
+            .map_err(call("bind"))?;
+    }
+    Ok(socket)
+}
+
+pub(crate) fn connect_plain(socket: &Socket, address: SocketAddr) -> Result<(), CallError> {
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+            Err(CallError::new("connect", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn connect_fast(_: &Socket, _: SocketAddr, _: &[u8]) -> Result<FastSyn, CallError> {
+    Ok(FastSyn::NotPossible(
+        Reason::Unsupported,
+        unsupported_call("sendto(MSG_FASTOPEN)"),
+    ))
+}
+
+pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Option<TcpInfo>, CallError> {
+    let socket = SockRef::from(&socket);
+    if let Some(error) = socket.take_error().map_err(call("getsockopt(SO_ERROR)"))? {
+        return Err(CallError::new("connect", &error));
+    }
+    Ok(socket.peer_addr().is_ok().then(|| TcpInfo::from_bytes(&[])))
+}
+
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(&socket).send(bytes)
+}
+
+pub(crate) fn tcp_info(_: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn saved_syn(_: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(crate) fn set_queue(_: BorrowedFd<'_>, _: u32) -> Result<Option<u32>, CallError> {
+    Ok(None)
+}
+
+pub(crate) fn set_keys(_: BorrowedFd<'_>, _: &KeyRing) -> Result<(), CallError> {
+    Err(unsupported_call("setsockopt(TCP_FASTOPEN_KEY)"))
+}
+
+pub(crate) fn set_save_syn(_: BorrowedFd<'_>, _: bool) -> Result<(), CallError> {
+    Ok(())
+}
+
+pub(crate) fn set_syn_retries(_: BorrowedFd<'_>, _: u8) -> Result<(), CallError> {
+    Ok(())
+}
+
+pub(crate) fn server_enabled() -> Option<bool> {
+    None
+}
+
+pub(crate) fn flags_fast_open_children() -> bool {
+    false
+}
+
+/// There is nothing to wait for: [`tcp_info`] does not tell the state.
+#[derive(Debug)]
+pub(crate) struct EdgeWaiter;
+
+impl EdgeWaiter {
+    pub(crate) fn new(_: BorrowedFd<'_>) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn wait(&self, _: Duration) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+fn unsupported_call(name: &'static str) -> CallError {
+    CallError::from_code(name, libc::EOPNOTSUPP)
+}
+
+fn call(name: &'static str) -> impl Fn(io::Error) -> CallError {
+    move |error| CallError::new(name, &error)
+}

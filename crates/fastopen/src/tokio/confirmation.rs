@@ -1,0 +1,88 @@
+//! Waiting for the client's proof, with tokio.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::forget_write_readiness;
+use crate::confirm::{is_confirmed, look_again_after};
+
+/// The client's proof that it is where it says, as a future: see [`confirmed`](crate::confirmed).
+///
+/// It watches the socket through a descriptor of its own, so reading, writing and splitting the stream go on undisturbed meanwhile, also in
+/// other tasks. The connection closes when both the stream and the `Confirmation` are dropped; for as long as only the
+/// `Confirmation` is left, the client sees an open connection.
+///
+/// # Examples
+/// ```
+/// use fastopen::tokio::Confirmation;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+/// let (stream, _) = listener.accept().await?;
+/// let confirmation = Confirmation::new(&stream)?;
+/// // Replay-safe work can be done here.
+/// confirmation.await?;
+/// // And here everything else.
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Confirmation(State);
+
+#[derive(Debug)]
+enum State {
+    Confirmed,
+    Waiting {
+        stream: TcpStream,
+        look_again: Pin<Box<Sleep>>,
+    },
+}
+
+impl Confirmation {
+    /// Begins to watch an accepted connection. One that is confirmed already costs one system call and no descriptor.
+    ///
+    /// # Errors
+    /// As for [`confirmed`](crate::confirmed); also when there is no descriptor to be had.
+    pub fn new(stream: &impl AsFd) -> io::Result<Self> {
+        let socket = stream.as_fd();
+        if is_confirmed(socket)? {
+            return Ok(Self(State::Confirmed));
+        }
+        let look_again = Box::pin(sleep(look_again_after(socket)?));
+        let stream = TcpStream::from_std(socket.try_clone_to_owned()?.into())?;
+        Ok(Self(State::Waiting { stream, look_again }))
+    }
+}
+
+impl Future for Confirmation {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let State::Waiting { stream, look_again } = &mut self.0 else {
+            return Poll::Ready(Ok(()));
+        };
+        loop {
+            // Asks to be woken before it looks, so that a change in between is not missed.
+            while stream.poll_write_ready(cx)?.is_ready() {
+                forget_write_readiness(stream);
+            }
+            if is_confirmed(stream.as_fd())? {
+                self.0 = State::Confirmed;
+                return Poll::Ready(Ok(()));
+            }
+            ready!(look_again.as_mut().poll(cx));
+            look_again
+                .as_mut()
+                .reset(Instant::now() + look_again_after(stream.as_fd())?);
+        }
+    }
+}
