@@ -14,9 +14,18 @@
 #![forbid(unsafe_code)]
 
 mod cookie;
+mod handshake;
+mod ip;
+mod link;
 mod option;
 mod segment;
+#[cfg(feature = "serde")]
+mod serial;
 
 pub use cookie::{Cookie, CookieLengthError, ParseCookieError};
+pub use handshake::{
+    Connection, Event, FallbackCause, Limits, Note, Side, Step, Syn, SynAck, Tracker, Verdict,
+};
+pub use link::{LinkError, LinkType};
 pub use option::{FastOpen, OptionKind, Options, OptionsError, RawOption, fast_open};
 pub use segment::{DecodeError, Flags, Segment};

@@ -1,10 +1,11 @@
-//! One TCP segment, from the IP packet that carries it.
+//! One TCP segment, from the packet that carries it.
 
 use std::net::SocketAddr;
 
-use etherparse::{LaxIpSlice, LenSource, TcpHeaderSlice, ip_number};
+use crate::ip::IpPacket;
+use crate::{FastOpen, LinkError, LinkType, fast_open};
 
-use crate::{FastOpen, fast_open};
+const HEADER_LEN: usize = 20;
 
 /// A TCP segment, borrowed from an IP packet.
 ///
@@ -33,43 +34,76 @@ pub struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
+    /// Takes a frame as a capture holds it, from the link layer's header on.
+    ///
+    /// `original_len` is the frame's length in bytes when it was captured; where the capture kept all of it that is `frame.len()`.
+    /// It counts only for packets whose IP header leaves the length out, as segmentation offload makes them.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything but the start of a TCP segment.
+    ///
+    /// # Examples
+    /// ```
+    /// use fastopen_wire::{DecodeError, LinkError, LinkType, Segment};
+    ///
+    /// let arp = [&[0xff; 12][..], &[0x08, 0x06], &[0; 28]].concat();
+    /// let got = Segment::from_frame(LinkType::ETHERNET, &arp, arp.len());
+    /// assert_eq!(got, Err(DecodeError::Link(LinkError::NotIp { protocol: 0x0806 })));
+    /// ```
+    #[inline]
+    pub fn from_frame(link: LinkType, frame: &'a [u8], original_len: usize) -> Result<Self, DecodeError> {
+        let packet = link.ip_packet(frame)?;
+        let header_len = frame.len() - packet.len();
+        Self::from_ip_of(packet, original_len.saturating_sub(header_len))
+    }
+
     /// Takes an IP packet, IPv4 or IPv6, from the IP header on.
     ///
     /// # Errors
     /// [`DecodeError`] for anything but the start of a TCP segment.
     pub fn from_ip(packet: &'a [u8]) -> Result<Self, DecodeError> {
-        let (ip, broken_extension) = LaxIpSlice::from_slice(packet).map_err(|_| DecodeError::Ip)?;
-        if broken_extension.is_some() {
-            return Err(DecodeError::Ip);
-        }
-        let content = ip.payload();
-        if content.ip_number != ip_number::TCP {
-            return Err(DecodeError::NotTcp {
-                protocol: content.ip_number.0,
-            });
-        }
-        if content.fragmented {
-            return Err(DecodeError::Fragment);
-        }
-        let tcp = TcpHeaderSlice::from_slice(content.payload).map_err(|_| DecodeError::Tcp)?;
-        let header_len = tcp.slice().len();
-        let payload = &content.payload[header_len..];
+        Self::from_ip_of(packet, packet.len())
+    }
+
+    #[inline]
+    fn from_ip_of(packet: &'a [u8], original_len: usize) -> Result<Self, DecodeError> {
+        let ip = IpPacket::with_tcp(packet, original_len)?;
+        let (header, _) = ip
+            .payload
+            .split_first_chunk::<HEADER_LEN>()
+            .ok_or(DecodeError::Tcp)?;
+        let header_len = usize::from(header[12] >> 4) * 4;
+        let options = ip.payload.get(HEADER_LEN..header_len).ok_or(DecodeError::Tcp)?;
+        let payload = &ip.payload[header_len..];
+        let &[
+            s1,
+            s2,
+            d1,
+            d2,
+            q1,
+            q2,
+            q3,
+            q4,
+            a1,
+            a2,
+            a3,
+            a4,
+            _,
+            bits,
+            w1,
+            w2,
+            ..,
+        ] = header;
         Ok(Self {
-            source: SocketAddr::new(ip.source_addr(), tcp.source_port()),
-            destination: SocketAddr::new(ip.destination_addr(), tcp.destination_port()),
-            sequence: tcp.sequence_number(),
-            acknowledgment: tcp.acknowledgment_number(),
-            flags: Flags {
-                syn: tcp.syn(),
-                ack: tcp.ack(),
-                fin: tcp.fin(),
-                rst: tcp.rst(),
-                psh: tcp.psh(),
-            },
-            window: tcp.window_size(),
-            options: &content.payload[TCP_HEADER_LEN..header_len],
+            source: SocketAddr::new(ip.source, u16::from_be_bytes([s1, s2])),
+            destination: SocketAddr::new(ip.destination, u16::from_be_bytes([d1, d2])),
+            sequence: u32::from_be_bytes([q1, q2, q3, q4]),
+            acknowledgment: u32::from_be_bytes([a1, a2, a3, a4]),
+            flags: Flags::from_bits(bits),
+            window: u16::from_be_bytes([w1, w2]),
+            options,
             payload,
-            payload_len: payload.len() + missing(&ip, packet.len()),
+            payload_len: payload.len() + ip.missing,
         })
     }
 
@@ -77,21 +111,6 @@ impl<'a> Segment<'a> {
     pub fn fast_open(&self) -> FastOpen {
         fast_open(self.options)
     }
-}
-
-const TCP_HEADER_LEN: usize = 20;
-const IPV6_HEADER_LEN: usize = 40;
-
-/// How many bytes the IP header promises beyond those that are there.
-fn missing(ip: &LaxIpSlice<'_>, present: usize) -> usize {
-    if ip.payload().len_source == LenSource::Slice && !ip.payload().incomplete {
-        return 0;
-    }
-    let promised = match ip {
-        LaxIpSlice::Ipv4(ip) => usize::from(ip.header().total_len()),
-        LaxIpSlice::Ipv6(ip) => IPV6_HEADER_LEN + usize::from(ip.header().payload_length()),
-    };
-    promised.saturating_sub(present)
 }
 
 /// The control bits of a TCP header that say how a connection begins and ends.
@@ -109,9 +128,26 @@ pub struct Flags {
     pub psh: bool,
 }
 
+impl Flags {
+    #[inline]
+    fn from_bits(bits: u8) -> Self {
+        let set = |bit: u8| bits & bit != 0;
+        Self {
+            fin: set(0x01),
+            syn: set(0x02),
+            rst: set(0x04),
+            psh: set(0x08),
+            ack: set(0x10),
+        }
+    }
+}
+
 /// Why a packet is not a TCP segment that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// The frame carries no IP packet that can be found.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// The IP header or an extension header is cut short or says what can't be.
     #[error("the IP header is cut short or broken")]
     Ip,

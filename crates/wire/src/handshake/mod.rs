@@ -1,0 +1,20 @@
+//! Handshakes: from segments to verdicts.
+
+mod connection;
+mod flow;
+mod judge;
+mod machine;
+mod memory;
+mod note;
+mod offers;
+mod report;
+mod step;
+mod tombstone;
+mod tracker;
+mod verdict;
+
+pub use connection::{Connection, Syn, SynAck};
+pub use note::{FallbackCause, Note};
+pub use step::{Event, Side, Step};
+pub use tracker::{Limits, Tracker};
+pub use verdict::Verdict;

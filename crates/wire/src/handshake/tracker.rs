@@ -1,0 +1,238 @@
+//! All connections at once, within bounds.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+
+use crate::Segment;
+
+use super::Connection;
+use super::flow::FlowKey;
+use super::machine::{Cookies, Handshake, Packet};
+use super::memory::Memory;
+use super::report::Ending;
+use super::tombstone::Tombstone;
+
+/// How much a [`Tracker`] keeps, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many connections are followed at a time, and how many past ones and cookies are remembered. At most about 3 KiB each.
+    pub connections: usize,
+    /// How long after its last SYN a connection is unanswered. 120 s is the longest that Linux waits between two SYNs
+    /// (`TCP_RTO_MAX`), and the time after which RFC 9293 takes packets for dead.
+    pub patience: Duration,
+    /// How long after its verdict a connection is still followed for the first data and acknowledgments.
+    pub settle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 65_536,
+            patience: Duration::from_secs(120),
+            settle: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Follows every connection from its SYN, and reports each once.
+///
+/// Feed it the segments of a capture in their order, and take the reports as they come. Memory stays within [`Limits`] as long as
+/// reports are taken: where there are more connections than that, the ones that have least to wait for are reported early.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use fastopen_wire::{Flags, Limits, Segment, Tracker, Verdict};
+///
+/// let syn = Segment {
+///     source: "192.0.2.1:40000".parse()?,
+///     destination: "192.0.2.2:80".parse()?,
+///     sequence: 7,
+///     acknowledgment: 0,
+///     flags: Flags { syn: true, ..Flags::default() },
+///     window: 65535,
+///     options: &[34, 6, 1, 2, 3, 4],
+///     payload: b"GET /",
+///     payload_len: 5,
+/// };
+/// let syn_ack = Segment {
+///     source: syn.destination,
+///     destination: syn.source,
+///     sequence: 1000,
+///     acknowledgment: 7 + 1 + 5,
+///     flags: Flags { syn: true, ack: true, ..Flags::default() },
+///     options: &[],
+///     payload: &[],
+///     payload_len: 0,
+///     ..syn
+/// };
+/// let mut tracker = Tracker::new(Limits::default());
+/// tracker.observe(1, Duration::ZERO, &syn);
+/// tracker.observe(2, Duration::from_millis(60), &syn_ack);
+/// tracker.finish();
+/// let connection = tracker.poll().expect("one connection");
+/// assert_eq!(connection.verdict, Verdict::Accepted);
+/// assert_eq!(connection.steps[0].to_string(), "SYN carries 5 bytes and cookie 0102…");
+/// assert_eq!(connection.steps[1].to_string(), "SYN-ACK acknowledges all 5: one round trip saved");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    limits: Limits,
+    followed: HashMap<FlowKey, Followed, RandomState>,
+    /// The same connections by the time at which they are given up, then by age.
+    deadlines: BTreeMap<(Duration, u64), FlowKey>,
+    next_deadline: Duration,
+    past: Memory<FlowKey, Tombstone>,
+    cookies: Cookies,
+    reports: VecDeque<Connection>,
+    opened: u64,
+    evicted: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Followed {
+    deadline: (Duration, u64),
+    handshake: Box<Handshake>,
+}
+
+impl Tracker {
+    /// Follows no connection yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            followed: HashMap::default(),
+            deadlines: BTreeMap::new(),
+            next_deadline: Duration::MAX,
+            past: Memory::new(limits.connections),
+            cookies: Memory::new(limits.connections),
+            reports: VecDeque::new(),
+            opened: 0,
+            evicted: 0,
+        }
+    }
+
+    /// Takes the next segment: its number, by which reports refer to it, and when it was seen, from any origin of time.
+    ///
+    /// The times of packets may go back a little, as those of several network queues do.
+    #[inline]
+    pub fn observe(&mut self, number: u64, time: Duration, segment: &Segment<'_>) {
+        if time >= self.next_deadline {
+            self.advance(time);
+        }
+        let opens = segment.flags.syn && !segment.flags.rst;
+        if opens || !self.followed.is_empty() {
+            let packet = Packet {
+                number,
+                time,
+                segment,
+            };
+            self.dispatch(&packet, opens);
+        }
+    }
+
+    fn dispatch(&mut self, packet: &Packet<'_>, opens: bool) {
+        let key = FlowKey::new(packet.segment.source, packet.segment.destination);
+        match self.followed.get_mut(&key) {
+            Some(followed) if followed.handshake.continues(packet.segment) => {
+                followed.handshake.take(packet, &self.limits, &mut self.cookies);
+                if followed.handshake.is_complete() {
+                    self.close(&key, Ending::Complete);
+                } else if followed.handshake.due() != followed.deadline.0 {
+                    self.deadlines.remove(&followed.deadline);
+                    followed.deadline.0 = followed.handshake.due();
+                    self.deadlines.insert(followed.deadline, key);
+                    self.set_next_deadline();
+                }
+            }
+            Some(_) => {
+                self.close(&key, Ending::Reused(packet.number));
+                self.open(key, packet);
+            }
+            None if opens => self.open(key, packet),
+            None => {}
+        }
+    }
+
+    /// Says that time has passed without a packet, so that connections without an answer can be reported.
+    pub fn advance(&mut self, time: Duration) {
+        while let Some((&(due, _), &key)) = self.deadlines.first_key_value()
+            && due <= time
+        {
+            self.close(&key, Ending::Overdue);
+        }
+        self.set_next_deadline();
+    }
+
+    /// Says that there are no more packets: every connection that is still followed is reported with what is known of it.
+    pub fn finish(&mut self) {
+        let mut left: Vec<_> = std::mem::take(&mut self.deadlines).into_iter().collect();
+        left.sort_unstable_by_key(|((_, age), _)| *age);
+        for (_, key) in left {
+            self.close(&key, Ending::Finished);
+        }
+        self.set_next_deadline();
+    }
+
+    /// Takes the next report.
+    pub fn poll(&mut self) -> Option<Connection> {
+        self.reports.pop_front()
+    }
+
+    /// How many connections are followed at the moment.
+    pub fn followed(&self) -> usize {
+        self.followed.len()
+    }
+
+    /// How many connections were reported early because there was no room.
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    fn open(&mut self, key: FlowKey, packet: &Packet<'_>) {
+        let handshake = match self.past.get(&key) {
+            Some(tombstone) => tombstone.successor(packet, &self.limits),
+            None => Some(Handshake::new(packet)),
+        };
+        let Some(mut handshake) = handshake else { return };
+        while self.followed.len() >= self.limits.connections.max(1)
+            && let Some((_, &first)) = self.deadlines.first_key_value()
+        {
+            self.close(&first, Ending::Evicted);
+        }
+        handshake.take(packet, &self.limits, &mut self.cookies);
+        let deadline = (handshake.due(), self.opened);
+        self.opened += 1;
+        self.deadlines.insert(deadline, key);
+        self.followed.insert(
+            key,
+            Followed {
+                deadline,
+                handshake: Box::new(handshake),
+            },
+        );
+        self.set_next_deadline();
+    }
+
+    fn close(&mut self, key: &FlowKey, ending: Ending) {
+        let Some(Followed { deadline, handshake }) = self.followed.remove(key) else {
+            return;
+        };
+        self.deadlines.remove(&deadline);
+        let Some((report, tombstone)) = handshake.end(ending) else {
+            return;
+        };
+        self.evicted += u64::from(ending == Ending::Evicted);
+        self.past.insert(*key, tombstone);
+        self.reports.push_back(report);
+    }
+
+    fn set_next_deadline(&mut self) {
+        self.next_deadline = self
+            .deadlines
+            .first_key_value()
+            .map_or(Duration::MAX, |(&(due, _), _)| due);
+    }
+}

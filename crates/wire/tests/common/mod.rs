@@ -1,0 +1,3 @@
+pub(crate) mod script;
+pub(crate) mod scripts;
+pub(crate) mod wrap;
