@@ -1,0 +1,453 @@
+//! What the middlebox does, as a pure state machine: packets and the time go in, packets and the time at which to deliver them come
+//! out. It has no clock, no socket and no thread.
+//!
+//! ```text
+//!   arrive ─→ undo an address change ─→ find the flow ─→ SYN proxy ─→ rules, in order ─→ hold or ─→ redo the change ─→ queue ─→ depart
+//! ```
+//!
+//! The middlebox stands next to the receiver: a packet has crossed the path when a rule sees it, and an answer that the middlebox
+//! makes has the whole path to go back.
+
+#![forbid(unsafe_code)]
+
+mod flow;
+mod matching;
+mod proxy;
+mod queue;
+mod topology;
+
+use std::time::Duration;
+
+use fastopen_wire::Segment;
+
+use self::flow::{Direction, FlowKey, Flows, Tracked};
+use self::matching::{ActiveRule, View};
+use self::proxy::Step;
+pub(crate) use self::queue::Departure;
+use self::queue::Queue;
+use self::topology::Topology;
+use crate::packet::TcpPacket;
+use crate::{Action, Forgery, Hold, Replay, Rule, Scenario, SegmentBuilder};
+
+/// Time since the lab began.
+pub(crate) type Time = Duration;
+/// A host, by its place in the scenario.
+pub(crate) type PortId = usize;
+
+/// What became of the packets of a lab.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Those that were delivered to a host, copies and the middlebox's own included.
+    pub delivered: u64,
+    /// Those that a rule dropped.
+    pub dropped: u64,
+    /// Those for an address that no host has.
+    pub unroutable: u64,
+    /// Those that were lost because the middlebox had no room or no time: with any of them a measurement means little.
+    pub overflowed: u64,
+}
+
+/// The middlebox's mind.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    one_way: Duration,
+    topology: Topology,
+    rules: Vec<ActiveRule>,
+    flows: Flows,
+    queue: Queue,
+    held: Vec<Held>,
+    counters: Counters,
+}
+
+/// A packet that waits for its release.
+#[derive(Debug)]
+struct Held {
+    flow: Option<FlowKey>,
+    departure: Departure,
+}
+
+/// A packet on its way through the rules.
+struct Transit {
+    from: PortId,
+    /// When it has crossed the path.
+    due: Time,
+    packet: Vec<u8>,
+    tracked: Option<Tracked>,
+    copies: usize,
+    hold: Option<Hold>,
+}
+
+impl Transit {
+    fn edit(&mut self, edit: impl FnOnce(&mut TcpPacket)) {
+        self.packet = edited(std::mem::take(&mut self.packet), edit);
+    }
+
+    /// A packet for its sender, which goes back all the way.
+    fn answer(&self, one_way: Duration, segment: &SegmentBuilder) -> Departure {
+        Departure {
+            at: self.due + one_way,
+            from: None,
+            to: self.from,
+            packet: segment.to_packet(),
+        }
+    }
+}
+
+/// Changes a packet, if it is TCP.
+fn edited(packet: Vec<u8>, edit: impl FnOnce(&mut TcpPacket)) -> Vec<u8> {
+    match TcpPacket::new(packet) {
+        Ok(mut packet) => {
+            edit(&mut packet);
+            packet.finish()
+        }
+        Err(packet) => packet,
+    }
+}
+
+impl Engine {
+    /// For a scenario that has been checked.
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let topology = Topology::new(scenario);
+        Self {
+            one_way: scenario.rtt / 2,
+            rules: ActiveRule::all(&topology, scenario.seed, &scenario.rules),
+            topology,
+            flows: Flows::default(),
+            queue: Queue::default(),
+            held: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn set_rules(&mut self, scenario: &Scenario, rules: &[Rule]) {
+        self.rules = ActiveRule::all(&self.topology, scenario.seed, rules);
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Counts packets that were lost outside.
+    pub(crate) fn count_overflows(&mut self, lost: u64) {
+        self.counters.overflowed += lost;
+    }
+
+    /// The host that a packet is for, as far as its address tells.
+    pub(crate) fn destination(&self, packet: &[u8]) -> Option<PortId> {
+        self.topology.host_of(topology::destination(packet)?)
+    }
+
+    /// Takes a packet that a host has sent at that time.
+    pub(crate) fn arrive(&mut self, now: Time, from: PortId, packet: Vec<u8>) {
+        let mut transit = Transit {
+            from,
+            due: now + self.one_way,
+            packet: self.flows.translate_back(packet),
+            tracked: None,
+            copies: 1,
+            hold: None,
+        };
+        let Ok(segment) = Segment::from_ip(&transit.packet) else {
+            return self.apply_rules(transit);
+        };
+        let tracked = self.flows.track(&segment);
+        if let (true, Some(key)) = (tracked.opens, tracked.flow.map(|(key, _)| key)) {
+            let member = self.topology.next_member(key.server.ip(), key.client);
+            self.flows.with(key, |flow| flow.member = member);
+        }
+        transit.tracked = Some(tracked);
+        self.replay_after_close(&transit);
+        self.pass_proxy(transit);
+    }
+
+    /// The next packet that is due.
+    pub(crate) fn depart(&mut self, now: Time) -> Option<Departure> {
+        let departure = self.queue.pop(now)?;
+        self.counters.delivered += 1;
+        Some(departure)
+    }
+
+    /// When the next packet is due.
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.queue.next_due()
+    }
+
+    /// Lets everything go that is held back; says how much it was.
+    pub(crate) fn release(&mut self, now: Time) -> usize {
+        let held = std::mem::take(&mut self.held);
+        let count = held.len();
+        for Held { flow, mut departure } in held {
+            departure.at = departure.at.max(now);
+            self.enqueue(departure);
+            if let Some(key) = flow {
+                self.flows.with(key, |flow| flow.release());
+            }
+        }
+        count
+    }
+
+    /// Delivers a packet at once; whether somebody has its address.
+    pub(crate) fn inject(&mut self, now: Time, packet: Vec<u8>) -> bool {
+        let to =
+            topology::destination(&packet).and_then(|address| self.topology.route(address, None, &packet));
+        let Some(to) = to else { return false };
+        self.enqueue(Departure {
+            at: now,
+            from: None,
+            to,
+            packet,
+        });
+        true
+    }
+
+    /// A proxied connection's packets are the proxy's business first.
+    fn pass_proxy(&mut self, mut transit: Transit) {
+        let Some((key, direction)) = transit.flow() else {
+            return self.apply_rules(transit);
+        };
+        let Some(step) = self
+            .flows
+            .with(key, |flow| flow.proxy_step(direction, &transit.packet))
+            .flatten()
+        else {
+            return self.apply_rules(transit);
+        };
+        match step {
+            Step::Pass(packet) => {
+                transit.packet = packet;
+                self.apply_rules(transit);
+            }
+            Step::Answer(segment) => {
+                let answer = transit.answer(self.one_way, &segment);
+                self.enqueue(answer);
+            }
+            Step::Open(segment) => {
+                self.deliver(transit.due, None, segment.to_packet(), Some((key, direction)))
+            }
+            // The proxy stands next to the server: its part of the handshake takes no time.
+            Step::Splice(waiting) => {
+                let now = transit.due.saturating_sub(self.one_way);
+                for packet in waiting {
+                    self.deliver(now, None, packet, Some((key, Direction::ToServer)));
+                }
+            }
+            Step::Consume => {}
+        }
+    }
+
+    fn apply_rules(&mut self, mut transit: Transit) {
+        if self.is_blackholed(&transit) {
+            self.counters.dropped += 1;
+            return;
+        }
+        let mut rules = std::mem::take(&mut self.rules);
+        let delivered = rules.iter_mut().all(|rule| {
+            let takes = rule.takes(&self.view(&transit));
+            !takes || self.act(&rule.action, &mut transit)
+        });
+        self.rules = rules;
+        if delivered {
+            self.leave(transit);
+        }
+    }
+
+    fn view<'a>(&self, transit: &'a Transit) -> View<'a> {
+        let address = topology::destination(&transit.packet);
+        let member = transit.flow().and_then(|(key, _)| self.flows.get(key)?.member);
+        View {
+            from: transit.from,
+            to: address.and_then(|address| self.topology.target(address, member)),
+            kind: transit.tracked.map(|tracked| tracked.kind),
+            packet: &transit.packet,
+        }
+    }
+
+    /// Does what a rule says; whether the packet goes on.
+    fn act(&mut self, action: &Action, transit: &mut Transit) -> bool {
+        let one_way = self.one_way;
+        let flow = transit.flow().map(|(key, _)| key);
+        match action {
+            Action::Delay(by) => transit.due += *by,
+            Action::Duplicate => transit.copies *= 2,
+            Action::StripOption => transit.edit(TcpPacket::strip_fast_open),
+            Action::ForgeCookie(forgery) => {
+                transit.edit(|packet| packet.change_cookie(|cookie| forge(forgery, cookie)))
+            }
+            Action::Hold(hold) => transit.hold = Some(hold.clone()),
+            Action::Replay(replay) => self.schedule_replay(replay, transit),
+            Action::Rebind(to) => {
+                if let Some(key) = flow {
+                    self.flows.rebind(key, to);
+                }
+            }
+            Action::Blackhole => {
+                if let Some(key) = flow {
+                    self.flows.with(key, |flow| flow.blackholed = true);
+                }
+            }
+            Action::SynProxy => {
+                let answer = proxy::answer(&transit.packet);
+                let (Some(key), Some(segment)) = (flow, answer) else {
+                    return true;
+                };
+                self.flows.with(key, flow::Flow::begin_proxy);
+                let answer = transit.answer(one_way, &segment);
+                self.enqueue(answer);
+                return false;
+            }
+            Action::Reset => {
+                if let Some(segment) = reset(&transit.packet) {
+                    let answer = transit.answer(one_way, &segment);
+                    self.enqueue(answer);
+                }
+                self.counters.dropped += 1;
+                return false;
+            }
+            Action::Drop => {
+                self.counters.dropped += 1;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The rules are done: the packet is delivered, or held back.
+    fn leave(&mut self, transit: Transit) {
+        let Transit {
+            from,
+            mut due,
+            packet,
+            copies,
+            hold,
+            ..
+        } = transit;
+        let flow = transit.tracked.and_then(|tracked| tracked.flow);
+        let until = match flow {
+            Some((key, direction)) => self
+                .flows
+                .with(key, |flow| flow.hold(direction, due, hold.as_ref()))
+                .flatten(),
+            None => hold.map(|hold| flow::hold_until(hold.until, due)),
+        };
+        let parked = match until {
+            Some(flow::Until::Time(time)) => {
+                due = due.max(time);
+                false
+            }
+            Some(flow::Until::Released) => true,
+            None => false,
+        };
+        for _ in 0..copies {
+            let packet = packet.clone();
+            let Some(departure) = self.departure(due, Some(from), packet, flow) else {
+                return;
+            };
+            if parked {
+                let flow = flow.map(|(key, _)| key);
+                self.held.push(Held { flow, departure });
+            } else {
+                self.enqueue(departure);
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        at: Time,
+        from: Option<PortId>,
+        packet: Vec<u8>,
+        flow: Option<(FlowKey, Direction)>,
+    ) {
+        if let Some(departure) = self.departure(at, from, packet, flow) {
+            self.enqueue(departure);
+        }
+    }
+
+    fn departure(
+        &mut self,
+        at: Time,
+        from: Option<PortId>,
+        packet: Vec<u8>,
+        flow: Option<(FlowKey, Direction)>,
+    ) -> Option<Departure> {
+        let member = flow.and_then(|(key, _)| self.flows.get(key)?.member);
+        let to =
+            topology::destination(&packet).and_then(|address| self.topology.route(address, member, &packet));
+        let Some(to) = to else {
+            self.counters.unroutable += 1;
+            return None;
+        };
+        let packet = self.flows.translate(flow, packet);
+        Some(Departure { at, from, to, packet })
+    }
+
+    fn enqueue(&mut self, departure: Departure) {
+        if !self.queue.push(departure) {
+            self.counters.overflowed += 1;
+        }
+    }
+
+    fn schedule_replay(&mut self, replay: &Replay, transit: &Transit) {
+        let copy = match replay.source_port {
+            Some(port) => edited(transit.packet.clone(), |packet| packet.set_source_port(port)),
+            None => transit.packet.clone(),
+        };
+        match transit.flow() {
+            Some((key, direction)) if replay.closed => {
+                self.flows
+                    .with(key, |flow| flow.after_close.push((replay.after, direction, copy)));
+            }
+            flow => self.deliver(transit.due + replay.after, None, copy, flow),
+        }
+    }
+
+    fn replay_after_close(&mut self, transit: &Transit) {
+        let Some((key, _)) = transit.flow() else { return };
+        let copies = self.flows.with(key, flow::Flow::take_replays).unwrap_or_default();
+        for (after, direction, copy) in copies {
+            self.deliver(transit.due + after, None, copy, Some((key, direction)));
+        }
+    }
+
+    fn is_blackholed(&self, transit: &Transit) -> bool {
+        let established = transit
+            .tracked
+            .is_some_and(|tracked| tracked.kind == crate::SegmentKind::Established);
+        let flow = transit.flow().and_then(|(key, _)| self.flows.get(key));
+        established && flow.is_some_and(|flow| flow.blackholed)
+    }
+}
+
+impl Transit {
+    fn flow(&self) -> Option<(FlowKey, Direction)> {
+        self.tracked?.flow
+    }
+}
+
+fn forge(forgery: &Forgery, cookie: &[u8]) -> Vec<u8> {
+    match forgery {
+        Forgery::Invert => cookie.iter().map(|byte| !byte).collect(),
+        Forgery::Set(bytes) => bytes.clone(),
+        Forgery::Resize(len) => {
+            let mut cookie = cookie.to_vec();
+            cookie.resize(*len, 0);
+            cookie
+        }
+    }
+}
+
+/// The RST that a packet's sender believes (RFC 9293, section 3.10.7.1); none for a RST, or for what is not TCP.
+fn reset(packet: &[u8]) -> Option<SegmentBuilder> {
+    let segment = Segment::from_ip(packet)
+        .ok()
+        .filter(|segment| !segment.flags.rst)?;
+    let reset = SegmentBuilder::new(segment.destination, segment.source)
+        .with_rst()
+        .with_window(0);
+    if segment.flags.ack {
+        return Some(reset.with_sequence(segment.acknowledgment));
+    }
+    let len = SegmentBuilder::from(&segment).sequence_len();
+    Some(reset.with_ack(segment.sequence.wrapping_add(len)))
+}

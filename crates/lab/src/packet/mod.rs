@@ -1,0 +1,10 @@
+//! IP packets with a TCP segment in them: built from nothing, and changed on the way.
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod checksum;
+mod edit;
+
+pub use build::SegmentBuilder;
+pub(crate) use edit::TcpPacket;

@@ -1,0 +1,362 @@
+//! What the middlebox does, to which packets.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::duration;
+
+/// What the middlebox does to the packets that fit.
+///
+/// A new rule fits every packet; each method narrows it down. The middlebox applies all rules that fit, in order, and each sees what
+/// the ones before it made of the packet.
+///
+/// ```
+/// use fastopen_lab::{OptionState, Pick, Rule, SegmentKind};
+///
+/// // The first SYN that presents a cookie and goes to port 80 is lost.
+/// let rule = Rule::drop()
+///     .from("client")
+///     .on(SegmentKind::Syn)
+///     .with_option(OptionState::Cookie)
+///     .port(80)
+///     .pick(Pick::First(1));
+/// # let _ = rule;
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rule {
+    /// What it does.
+    #[serde(rename = "do")]
+    pub action: Action,
+    /// The host that sends the packet; any when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The host or farm that the packet is for; any when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Where in its connection the TCP segment stands; any packet, TCP or not, when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<SegmentKind>,
+    /// What a TCP segment says of Fast Open; anything when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<OptionState>,
+    /// Whether a TCP segment carries data; either when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<bool>,
+    /// The TCP port at either end; any when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The length in bytes that the IP packet exceeds; any when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longer_than: Option<usize>,
+    /// Which of the packets that fit it takes.
+    #[serde(default, skip_serializing_if = "Pick::is_all")]
+    pub pick: Pick,
+}
+
+impl Rule {
+    /// Does something to every packet.
+    pub fn new(action: Action) -> Self {
+        Self {
+            action,
+            from: None,
+            to: None,
+            segment: None,
+            option: None,
+            data: None,
+            port: None,
+            longer_than: None,
+            pick: Pick::All,
+        }
+    }
+
+    /// Delays packets by this much more than the path does.
+    pub fn delay(by: Duration) -> Self {
+        Self::new(Action::Delay(by))
+    }
+
+    /// Drops packets.
+    pub fn drop() -> Self {
+        Self::new(Action::Drop)
+    }
+
+    /// Delivers packets twice.
+    pub fn duplicate() -> Self {
+        Self::new(Action::Duplicate)
+    }
+
+    /// Replaces the Fast Open option by no-operations.
+    pub fn strip_option() -> Self {
+        Self::new(Action::StripOption)
+    }
+
+    /// Drops TCP segments and answers them with a RST.
+    pub fn reset() -> Self {
+        Self::new(Action::Reset)
+    }
+
+    /// Changes the cookie that is presented or granted.
+    pub fn forge_cookie(forgery: Forgery) -> Self {
+        Self::new(Action::ForgeCookie(forgery))
+    }
+
+    /// Holds packets back, and whatever follows them in their connection and direction.
+    pub fn hold(until: Moment) -> Self {
+        Self::new(Action::Hold(Hold {
+            until,
+            following: true,
+        }))
+    }
+
+    /// Delivers SYNs once more, so long afterwards, as they were.
+    pub fn replay(after: Duration) -> Self {
+        Self::new(Action::Replay(Replay {
+            after,
+            closed: false,
+            source_port: None,
+        }))
+    }
+
+    /// Gives the connection another client address, as an address translator does.
+    pub fn rebind(to: Rebind) -> Self {
+        Self::new(Action::Rebind(to))
+    }
+
+    /// Answers SYNs in the server's place, and opens the connection to the server once the client's ACK has come.
+    pub fn syn_proxy() -> Self {
+        Self::new(Action::SynProxy)
+    }
+
+    /// Lets the connection's handshake through and nothing after it.
+    pub fn blackhole() -> Self {
+        Self::new(Action::Blackhole)
+    }
+
+    /// Takes packets from this host only.
+    pub fn from(mut self, host: impl Into<String>) -> Self {
+        self.from = Some(host.into());
+        self
+    }
+
+    /// Takes packets for this host or farm only.
+    pub fn to(mut self, host: impl Into<String>) -> Self {
+        self.to = Some(host.into());
+        self
+    }
+
+    /// Takes such TCP segments only.
+    pub fn on(mut self, segment: SegmentKind) -> Self {
+        self.segment = Some(segment);
+        self
+    }
+
+    /// Takes TCP segments that say this of Fast Open.
+    pub fn with_option(mut self, option: OptionState) -> Self {
+        self.option = Some(option);
+        self
+    }
+
+    /// Takes TCP segments with data only, or those without.
+    pub fn with_data(mut self, data: bool) -> Self {
+        self.data = Some(data);
+        self
+    }
+
+    /// Takes TCP segments from or to this port only.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Takes IP packets of more than so many bytes only.
+    pub fn longer_than(mut self, len: usize) -> Self {
+        self.longer_than = Some(len);
+        self
+    }
+
+    /// Takes some of the packets that fit.
+    pub fn pick(mut self, pick: Pick) -> Self {
+        self.pick = pick;
+        self
+    }
+}
+
+/// What is done to a packet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Deliver it this much later than the path does.
+    #[serde(with = "duration")]
+    Delay(Duration),
+    /// Drop it.
+    Drop,
+    /// Deliver it twice.
+    Duplicate,
+    /// Replace its Fast Open option by no-operations.
+    StripOption,
+    /// Drop it, and answer with a RST that its sender believes.
+    Reset,
+    /// Change the cookie in it.
+    ForgeCookie(Forgery),
+    /// Hold it back.
+    Hold(Hold),
+    /// Deliver it once more later.
+    Replay(Replay),
+    /// From this packet on, let the connection's client appear under another address. Connections that are not rebound keep theirs.
+    Rebind(Rebind),
+    /// Answer the SYN with a SYN-ACK that has no Fast Open option and acknowledges no data; when the client's ACK has come open a
+    /// connection to the server, and splice the two.
+    SynProxy,
+    /// Drop whatever comes after the connection's handshake, either way.
+    Blackhole,
+}
+
+/// Where a TCP segment stands in its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentKind {
+    /// SYN without ACK, retransmissions included.
+    Syn,
+    /// SYN with ACK.
+    SynAck,
+    /// The client's first segment after a SYN-ACK: the last ACK of the handshake, with or without data.
+    HandshakeAck,
+    /// Everything else.
+    Established,
+}
+
+/// What a TCP segment says of Fast Open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptionState {
+    /// There is no such option.
+    Absent,
+    /// There is one, whatever it holds.
+    Present,
+    /// It is empty: a request for a cookie.
+    Request,
+    /// It holds a cookie.
+    Cookie,
+}
+
+/// Which of the packets that fit a rule it takes. Packets are counted from 1, retransmissions included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", try_from = "PickText")]
+pub enum Pick {
+    /// All of them.
+    #[default]
+    All,
+    /// The n-th alone.
+    Nth(u64),
+    /// The first n.
+    First(u64),
+    /// The n-th and all after it.
+    From(u64),
+    /// The n-th, the 2n-th, and so on.
+    Every(u64),
+    /// Each with this probability, from 0 to 1, by the scenario's seed.
+    Probability(f64),
+}
+
+impl Pick {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+}
+
+/// A pick as it is written, before it is known to make sense.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PickText {
+    All,
+    Nth(u64),
+    First(u64),
+    From(u64),
+    Every(u64),
+    Probability(f64),
+}
+
+impl TryFrom<PickText> for Pick {
+    type Error = &'static str;
+
+    fn try_from(text: PickText) -> Result<Self, Self::Error> {
+        match text {
+            PickText::Nth(0) | PickText::From(0) | PickText::Every(0) => Err("packets are counted from 1"),
+            PickText::Probability(share) if !(0.0..=1.0).contains(&share) => {
+                Err("a probability lies between 0 and 1")
+            }
+            PickText::All => Ok(Self::All),
+            PickText::Nth(n) => Ok(Self::Nth(n)),
+            PickText::First(n) => Ok(Self::First(n)),
+            PickText::From(n) => Ok(Self::From(n)),
+            PickText::Every(n) => Ok(Self::Every(n)),
+            PickText::Probability(share) => Ok(Self::Probability(share)),
+        }
+    }
+}
+
+/// How a cookie is changed. An empty option, the request for a cookie, is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forgery {
+    /// Every bit is turned over.
+    Invert,
+    /// These bytes take its place, in a file as hexadecimal digits; any number that fits into the options, also one that no cookie has.
+    Set(#[serde(with = "super::hex")] Vec<u8>),
+    /// It is cut, or filled up with zeros, to this many bytes.
+    Resize(usize),
+}
+
+/// How packets are held back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Hold {
+    /// Until when.
+    pub until: Moment,
+    /// Whether what follows in the same connection and direction waits as well, in order. With `false` a later segment that
+    /// acknowledges the same bytes overtakes the one held back.
+    #[serde(default = "yes")]
+    pub following: bool,
+}
+
+/// When something that is held back goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// When [`Lab::release`](crate::Lab::release) is called.
+    Released,
+    /// So long after it came.
+    #[serde(with = "duration")]
+    After(Duration),
+}
+
+/// How a packet is delivered once more. The copy passes no further rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Replay {
+    /// How long afterwards.
+    #[serde(with = "duration")]
+    pub after: Duration,
+    /// Whether the time counts from the end of the connection (a RST, or a FIN from both sides), not from the packet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
+    /// The port that it seems to come from; the original one when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_port: Option<u16>,
+}
+
+/// The address that a client appears under, for each family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rebind {
+    /// In IPv4.
+    pub ipv4: Ipv4Addr,
+    /// In IPv6.
+    pub ipv6: Ipv6Addr,
+}
+
+fn yes() -> bool {
+    true
+}

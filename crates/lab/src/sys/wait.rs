@@ -1,0 +1,78 @@
+//! Sleeping until something happens.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use super::check;
+
+/// Lets the calling thread's sleeps end when they should, and not up to 50 µs later.
+pub(crate) fn sharpen_timers() -> io::Result<()> {
+    // SAFETY: this option takes one integer.
+    check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) }).map(drop)
+}
+
+/// Sleeps until one of the descriptors is readable or the time is over; says which are readable.
+pub(crate) fn readable(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<Vec<bool>> {
+    let mut polled: Vec<libc::pollfd> = descriptors
+        .iter()
+        .map(|descriptor| libc::pollfd {
+            fd: descriptor.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    let timeout = timeout.map(|timeout| libc::timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the array and its length belong together, the timeout is null or lives until the end of the function, and a null
+    // signal mask changes no mask.
+    let polled_count =
+        check(unsafe { libc::ppoll(polled.as_mut_ptr(), polled.len() as _, timeout, std::ptr::null()) });
+    match polled_count {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(vec![false; polled.len()]),
+        Err(error) => Err(error),
+        Ok(_) => Ok(polled.iter().map(|polled| polled.revents != 0).collect()),
+    }
+}
+
+/// A bell that one thread rings to wake another from [`readable`].
+#[derive(Debug)]
+pub(crate) struct Bell(OwnedFd);
+
+impl Bell {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: takes two integers.
+        let descriptor = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        // SAFETY: the call has just made this descriptor, and nobody else has it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    pub(crate) fn ring(&self) {
+        // A bell that can't count higher is ringing already.
+        let _ = socketlike_write(self.0.as_fd(), &1_u64.to_ne_bytes());
+    }
+
+    pub(crate) fn silence(&self) {
+        let mut count = [0; 8];
+        // SAFETY: the buffer is writable for the length given.
+        unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn socketlike_write(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    // SAFETY: the bytes are readable for the length given.
+    let written = unsafe { libc::write(descriptor.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+    if written < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

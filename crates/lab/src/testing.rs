@@ -1,0 +1,75 @@
+//! A `main` for tests that need a lab (feature `testing`).
+//!
+//! A test binary with `harness = false` and this as its main function makes its process ready for a [`Lab`](crate::Lab) while there
+//! is one thread, then runs the tests with the usual command line. Where there can be no lab every test fails with the reason; only
+//! `FASTOPEN_LAB=off` in the environment skips them, aloud.
+//!
+//! ```no_run
+//! use fastopen_lab::testing::{self, test};
+//! use fastopen_lab::{Lab, Scenario};
+//!
+//! fn main() -> std::process::ExitCode {
+//!     testing::main([test("a_lab_has_a_server", a_lab_has_a_server)])
+//! }
+//!
+//! fn a_lab_has_a_server() {
+//!     let lab = Lab::new(&Scenario::new("clean")).unwrap();
+//!     assert_eq!(lab.server().unwrap().ipv4().to_string(), "192.0.2.2");
+//! }
+//! ```
+
+use std::env;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A test that needs a lab.
+pub struct LabTest {
+    name: String,
+    body: Box<dyn FnOnce() + Send>,
+}
+
+/// A test that needs a lab: it passes unless it panics.
+pub fn test(name: impl Into<String>, body: impl FnOnce() + Send + 'static) -> LabTest {
+    LabTest {
+        name: name.into(),
+        body: Box::new(body),
+    }
+}
+
+/// Enters, and runs the tests that the command line asks for. To be called first thing in `main`.
+pub fn main(tests: impl IntoIterator<Item = LabTest>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let off = env::var("FASTOPEN_LAB").is_ok_and(|value| value == "off");
+    if off {
+        eprintln!("FASTOPEN_LAB=off: skipping every test that needs a lab");
+    }
+    // Before the runner starts threads, and not where nothing will run.
+    let entered = if off || arguments.list {
+        Ok(())
+    } else {
+        crate::enter()
+    };
+    let reason = match entered {
+        _ if off => Some("FASTOPEN_LAB=off".to_owned()),
+        Ok(()) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    let trials = tests
+        .into_iter()
+        .map(|test| trial(test, reason.clone()).with_ignored_flag(off))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(test: LabTest, reason: Option<String>) -> Trial {
+    Trial::test(test.name, move || match reason {
+        Some(reason) => Err(Failed::from(format!(
+            "no lab: {reason}; only FASTOPEN_LAB=off skips the tests that need one"
+        ))),
+        None => {
+            (test.body)();
+            Ok(())
+        }
+    })
+}
