@@ -1,3 +1,7 @@
-//! The `tfo` command.
+//! The command `tfo`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tfo::program::main(tfo::cli::Cli::run)
+}

@@ -1,0 +1,71 @@
+//! The command line of `tfo`: the one definition from which help, manual pages and completions come.
+
+use clap::{Parser, Subcommand};
+
+use crate::status::Status;
+use crate::{completions, demo, doctor, man, send, serve};
+
+/// See TCP Fast Open work, measure it, and find what breaks it
+///
+/// TCP Fast Open (RFC 7413) lets a client's first bytes travel in the SYN, so that a request and its answer cost one round trip instead
+/// of two. Each command shows the evidence: what was sent, what came back, and what that means.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tfo",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_long_help = AFTER
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "\
+Examples:
+  tfo demo                               The whole story in a few seconds: no root, no network
+  tfo doctor                             Is this machine ready, and what to change
+  tfo serve --http :8080                 A server that tells how each connection arrived
+  tfo send 127.0.0.1:8080 -e 'GET / HTTP/1.0\\r\\n\\r\\n'
+                                         A client that tells what became of its first bytes
+
+Exit status:
+  0  it works, or what was asked is done
+  1  it doesn't
+  2  wrong usage, or the system lacks something: the error says what to do
+  3  there is no telling
+
+For packagers:
+  tfo man DIR                            Write the manual pages into a folder
+  tfo completions bash|zsh|fish|…        Print a completion script";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Doctor(doctor::Args),
+    Serve(serve::Args),
+    Send(send::Args),
+    #[command(hide = true)]
+    Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
+}
+
+impl Cli {
+    /// Runs the command. There is one thread when it begins, as `demo` needs it.
+    ///
+    /// # Errors
+    /// Whatever keeps the command from giving an answer.
+    pub fn run(&self) -> anyhow::Result<Status> {
+        match &self.command {
+            Command::Demo(args) => demo::run(args),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Serve(args) => serve::run(args),
+            Command::Send(args) => send::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
+        }
+    }
+}

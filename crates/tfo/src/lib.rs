@@ -1,0 +1,26 @@
+//! What the commands `tfo` and `tcp-fast-open` are made of. It serves these two and promises nothing to other programs.
+//!
+//! ```text
+//!   arguments ──▶ command ──▶ typed report ──▶ renderer: text or JSON
+//!   `Args`        `run`       `Report`         only draws
+//! ```
+//!
+//! [`cli`] has the command line, and each command a folder of its own. [`program`] is what surrounds them all: parsing, errors, exit
+//! statuses. [`stdout`], [`json`] and [`style`] are how they write.
+
+#![forbid(unsafe_code)]
+
+pub mod classic;
+pub mod cli;
+pub mod completions;
+pub mod demo;
+pub mod doctor;
+pub mod hint;
+pub mod json;
+pub mod man;
+pub mod program;
+pub mod send;
+pub mod serve;
+pub mod status;
+pub mod stdout;
+pub mod style;
