@@ -165,6 +165,9 @@ impl Handshake {
             self.note(Note::SimultaneousOpen);
             return;
         }
+        if self.ruling.is_some() {
+            return;
+        }
         if syn.data_bytes > 0 && !matches!(syn.fast_open, FastOpen::Cookie(..)) {
             self.note(Note::DataWithoutCookie);
         }

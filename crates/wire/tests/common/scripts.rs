@@ -370,6 +370,11 @@ fn disordered() -> Vec<Script> {
         )
         .note(Note::AnsweredSynMissing),
         Script::new(
+            "a SYN with more to offer comes when the first has been answered",
+            Verdict::Plain,
+            vec![syn(0), syn_ack(60, 0), fast(1000)],
+        ),
+        Script::new(
             "both ends send a SYN",
             Verdict::Plain,
             vec![
