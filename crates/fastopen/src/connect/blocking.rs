@@ -2,13 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use socket2::Socket;
 
 use super::race::{Action, Id, Race};
-use super::start::{settle, start};
+use super::start::{look_at_once, settle, start};
 use super::{Connected, Connector};
 use crate::error::{CallError, ConnectError};
 use crate::outcome::Sent;
@@ -30,10 +30,14 @@ pub(crate) fn connect(
     let mut under_way: Vec<UnderWay> = Vec::new();
     let (winner, info) = loop {
         match race.next(Instant::now()) {
-            Action::Start(id, plan) => match start(connector, plan, first_bytes) {
+            Action::Start(id, plan) => match start(connector, plan, first_bytes, true) {
                 Ok((socket, sent)) => {
                     race.started(id, sent);
-                    under_way.push(UnderWay { id, socket, sent });
+                    match look_at_once(&socket, sent) {
+                        Ok(None) => under_way.push(UnderWay { id, socket, sent }),
+                        Ok(Some(info)) => break (UnderWay { id, socket, sent }, info),
+                        Err(error) => race.failed(id, error, Instant::now()),
+                    }
                 }
                 Err(error) => race.failed_to_start(id, error, Instant::now()),
             },
@@ -55,13 +59,14 @@ pub(crate) fn connect(
     let address = race.address(winner.id);
     let deadline = race.deadline();
     let (outcome, attempts) = settle(connector, race, winner.id, winner.sent, &info);
-    let stream = deliver(winner.socket, &first_bytes[winner.sent.bytes()..], deadline)
+    let stream = TcpStream::from(winner.socket);
+    deliver(stream.as_fd(), &first_bytes[winner.sent.bytes()..], deadline)
+        .and_then(|()| match winner.sent {
+            Sent::Plain(_) => stream.set_nonblocking(false),
+            Sent::Nothing | Sent::InSyn(_) => Ok(()),
+        })
         .map_err(|source| ConnectError::FirstBytes { address, source })?;
-    Ok(Connected {
-        stream,
-        outcome,
-        attempts,
-    })
+    Ok(Connected { stream, outcome, attempts })
 }
 
 /// Waits once; answers the attempt that has connected, if one has.
@@ -92,14 +97,14 @@ fn wait(
     None
 }
 
-/// Hands the rest of the first bytes to the kernel and makes the socket an ordinary blocking stream.
-fn deliver(socket: Socket, mut rest: &[u8], deadline: Option<Instant>) -> io::Result<TcpStream> {
+/// Hands the rest of the first bytes to the kernel.
+fn deliver(socket: BorrowedFd<'_>, mut rest: &[u8], deadline: Option<Instant>) -> io::Result<()> {
     while !rest.is_empty() {
-        match sys::send(socket.as_fd(), rest) {
+        match sys::send(socket, rest) {
             Ok(sent) => rest = &rest[sent..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let writable = sys::wait_writable(&[socket.as_fd()], deadline)?;
+                let writable = sys::wait_writable(&[socket], deadline)?;
                 if !writable[0] {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
@@ -107,6 +112,5 @@ fn deliver(socket: Socket, mut rest: &[u8], deadline: Option<Instant>) -> io::Re
             Err(error) => return Err(error),
         }
     }
-    socket.set_nonblocking(false)?;
-    Ok(socket.into())
+    Ok(())
 }

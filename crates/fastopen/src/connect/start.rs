@@ -1,5 +1,6 @@
 //! The beginning and the end of one attempt, the same for every driver.
 
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use socket2::Socket;
@@ -13,12 +14,16 @@ use crate::sys::{self, FastSyn};
 use crate::tcp_info::TcpInfo;
 
 /// Sends the SYN. What is left of the first bytes is for the driver to send when the handshake is complete.
+///
+/// The socket blocks as asked if the SYN carries the option; after an ordinary SYN it never does.
 pub(crate) fn start(
     connector: &Connector,
     plan: Plan,
     first_bytes: &[u8],
+    blocking: bool,
 ) -> Result<(Socket, Sent), CallError> {
-    let socket = sys::open(plan.address, connector.socket_options())?;
+    let blocking = blocking && plan.syn == PlannedSyn::Fast;
+    let socket = sys::open(plan.address, connector.socket_options(), blocking)?;
     let outcome = match plan.syn {
         PlannedSyn::Plain(outcome) => outcome,
         PlannedSyn::Fast => match sys::connect_fast(&socket, plan.address, first_bytes)? {
@@ -27,8 +32,20 @@ pub(crate) fn start(
             FastSyn::NotPossible(reason, _) => Outcome::NotAttempted(reason),
         },
     };
+    if blocking {
+        socket.set_nonblocking(true).map_err(|error| CallError::new("fcntl(O_NONBLOCK)", &error))?;
+    }
     sys::connect_plain(&socket, plan.address)?;
     Ok((socket, Sent::Plain(outcome)))
+}
+
+/// Looks whether the handshake is complete already, as it is within one machine by the time the SYN has left; then nobody needs to
+/// wait for it.
+pub(crate) fn look_at_once(socket: &Socket, sent: Sent) -> Result<Option<TcpInfo>, CallError> {
+    match sent {
+        Sent::InSyn(_) => sys::handshake(socket.as_fd()),
+        Sent::Plain(_) | Sent::Nothing => Ok(None),
+    }
 }
 
 /// Judges the attempt that won and remembers what it taught.

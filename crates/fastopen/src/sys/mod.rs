@@ -2,9 +2,10 @@
 //!
 //! What a platform provides:
 //!
-//! - `open(address, options)`: a non-blocking TCP socket for that address' family.
-//! - `connect_plain(socket, address)`, `connect_fast(socket, address, bytes)`: send the SYN and return at once. A platform without Fast
-//!   Open answers `FastSyn::NotPossible`.
+//! - `open(address, options, blocking)`: a TCP socket for that address' family.
+//! - `connect_fast(socket, address, bytes)`: sends a SYN with the option and returns at once, also on a blocking socket. A platform
+//!   without Fast Open answers `FastSyn::NotPossible`.
+//! - `connect_plain(socket, address)`: sends an ordinary SYN, and returns at once on a non-blocking socket.
 //! - `handshake(socket)`: `None` while it goes on, then what the system tells of the connection, or why there is none.
 //! - `send(socket, bytes)`, `wait_writable(sockets, until)`: the non-blocking write and the wait of the blocking driver.
 //! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.

@@ -12,8 +12,8 @@ use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::time::timeout_at;
 
 use super::forget_write_readiness;
-use crate::connect::race::{Action, Id, Race};
-use crate::connect::start::{settle, start};
+use crate::connect::race::{Action, Id, Plan, Race};
+use crate::connect::start::{look_at_once, settle, start};
 use crate::connect::{Connected, Connector};
 use crate::error::{CallError, ConnectError};
 use crate::outcome::Sent;
@@ -79,22 +79,17 @@ async fn run(
     let mut under_way: Vec<UnderWay> = Vec::new();
     let (mut winner, info) = loop {
         match race.next(Instant::now()) {
-            Action::Start(id, plan) => {
-                let started = start(connector, plan, first_bytes).and_then(|(socket, sent)| {
-                    // Only now does the runtime get to know the socket: epoll reports one that is not yet connecting as hung up.
-                    let stream = TcpStream::from_std(socket.into());
-                    stream
-                        .map(|stream| (stream, sent))
-                        .map_err(|error| CallError::new("epoll_ctl", &error))
-                });
-                match started {
-                    Ok((stream, sent)) => {
-                        race.started(id, sent);
-                        under_way.push(UnderWay { id, stream, sent });
+            Action::Start(id, plan) => match start_and_register(connector, plan, first_bytes) {
+                Ok((stream, sent, looked)) => {
+                    race.started(id, sent);
+                    match looked {
+                        Ok(None) => under_way.push(UnderWay { id, stream, sent }),
+                        Ok(Some(info)) => break (UnderWay { id, stream, sent }, info),
+                        Err(error) => race.failed(id, error, Instant::now()),
                     }
-                    Err(error) => race.failed_to_start(id, error, Instant::now()),
                 }
-            }
+                Err(error) => race.failed_to_start(id, error, Instant::now()),
+            },
             Action::Abandon(id) => under_way.retain(|attempt| attempt.id != id),
             Action::Wait(until) => {
                 let change = poll_fn(|cx| poll_attempts(&mut race, &mut under_way, cx));
@@ -126,6 +121,20 @@ async fn run(
         outcome,
         attempts,
     })
+}
+
+type Looked = Result<Option<TcpInfo>, CallError>;
+
+/// Only when the SYN has left does the runtime get to know the socket: epoll reports one that is not connecting yet as hung up.
+fn start_and_register(
+    connector: &Connector,
+    plan: Plan,
+    first_bytes: &[u8],
+) -> Result<(TcpStream, Sent, Looked), CallError> {
+    let (socket, sent) = start(connector, plan, first_bytes, false)?;
+    let looked = look_at_once(&socket, sent);
+    let stream = TcpStream::from_std(socket.into()).map_err(|error| CallError::new("epoll_ctl", &error))?;
+    Ok((stream, sent, looked))
 }
 
 /// Ready when one has connected, or when one has failed.
