@@ -31,7 +31,7 @@ pub struct Entry {
     pub age: Option<Duration>,
     /// The largest segment that the destination takes, in bytes; with the path's own limit it says how much fits into a SYN.
     pub mss: Option<u16>,
-    /// How many fast SYNs in a row got no answer, or none that granted a cookie.
+    /// How many SYNs with data in a row were lost, so that only a plain one behind them was answered.
     pub syn_drops: u16,
     /// How long ago the last of them was sent.
     pub last_syn_drop: Option<Duration>,

@@ -40,6 +40,8 @@ pub enum Sysctl {
     SynRetries,
     /// `net.mptcp.enabled`: whether programs may make Multipath TCP sockets.
     Mptcp,
+    /// `net.ipv6.conf.all.disable_ipv6`: whether IPv6 is off on every interface.
+    DisableIpv6,
 }
 
 impl Sysctl {
@@ -54,6 +56,7 @@ impl Sysctl {
             Self::SynAckRetries => "net.ipv4.tcp_synack_retries",
             Self::SynRetries => "net.ipv4.tcp_syn_retries",
             Self::Mptcp => "net.mptcp.enabled",
+            Self::DisableIpv6 => "net.ipv6.conf.all.disable_ipv6",
         }
     }
 
@@ -217,6 +220,15 @@ pub fn syn_retries() -> Result<Option<u32>, Error> {
 pub fn mptcp_enabled() -> Result<Option<bool>, Error> {
     let value = Sysctl::Mptcp.number::<i64>()?;
     Ok(value.map(|value| value != 0))
+}
+
+/// Whether IPv6 is on (`net.ipv6.conf.all.disable_ipv6`); false on a kernel without it.
+///
+/// # Errors
+/// [`Error`] if the file is there and can't be read, or holds something else than a number.
+pub fn ipv6_enabled() -> Result<bool, Error> {
+    let disabled = Sysctl::DisableIpv6.number::<i64>()?;
+    Ok(disabled == Some(0))
 }
 
 #[cfg(test)]
