@@ -1,15 +1,87 @@
-//! `tfo doctor`.
+//! `tfo doctor`: is this machine ready for Fast Open, and what would mend it?
+//!
+//! [`Facts`](facts::Facts) are gathered from the kernel in one place; [`findings`] judges them, without looking at anything else;
+//! [`report`] puts both together; [`render`] draws the report for people; [`fix`] applies what can be applied.
 
+mod facts;
+mod finding;
+mod findings;
+mod fix;
+mod render;
+mod report;
+
+#[cfg(test)]
+mod sample;
+
+use anyhow::Context;
+
+use crate::hint::Hint;
 use crate::status::Status;
+use crate::{json, stdout};
+use facts::Facts;
+use report::Report;
 
-/// Not written yet
+/// Say whether this machine is ready for Fast Open, and what to change
+///
+/// Looks at the kernel's settings, the listeners, the counters and the cookies that it holds, all of this network namespace. Each
+/// finding is ok, a warning or a problem, with the command that mends it. Nothing is changed without --fix, keys are never shown,
+/// and no packet is sent.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_long_help = AFTER)]
+pub struct Args {
+    /// Change the settings that are at fault, after saying how; takes root
+    #[arg(long)]
+    fix: bool,
+    /// Print one JSON object (described by schemas/doctor.json)
+    #[arg(long)]
+    json: bool,
+}
 
-/// Runs it.
+const AFTER: &str = "\
+Examples:
+  tfo doctor                             What this machine says of itself
+  sudo tfo doctor                        As root: whose the listeners are, and whether a key is set
+  sudo tfo doctor --fix                  Mend the settings, until the next boot
+  tfo doctor --json | jq '.findings[] | select(.level == \"problem\")'
+
+Exit status:
+  0  there is no problem
+  1  there is a problem
+  2  wrong usage, no privilege for --fix, or a system that can't tell";
+
+/// Examines this machine, and mends it if asked to.
 ///
 /// # Errors
-/// Always, for now.
-pub fn run(_: &Args) -> anyhow::Result<Status> {
-    anyhow::bail!("not written yet")
+/// On a system that isn't Linux or has no `/proc`, and those of standard output.
+pub fn run(args: &Args) -> anyhow::Result<Status> {
+    let mut report = examine()?;
+    if args.fix {
+        let plan = fix::plan(&report.findings);
+        match fix::apply(&plan, &mut anstream::stderr())? {
+            fix::Outcome::Applied(fixes) => {
+                report = examine()?;
+                report.fixes = fixes;
+            }
+            fix::Outcome::NotPermitted => return Ok(Status::Unusable),
+        }
+    }
+    let mut out = stdout::lock();
+    if args.json {
+        json::line(&mut out, &report)?;
+    } else {
+        render::text(&report, &mut out)?;
+    }
+    Ok(if report.ready {
+        Status::Works
+    } else {
+        Status::Fails
+    })
+}
+
+fn examine() -> anyhow::Result<Report> {
+    let facts = Facts::gather()
+        .context("this system can't be examined")
+        .hint("run it on the Linux machine, or in the container, that is to use Fast Open")?;
+    let findings = findings::of(&facts);
+    Ok(Report::new(&facts, findings))
 }

@@ -1,0 +1,97 @@
+//! What there is to know of this machine, gathered in one go.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use fastopen_host::cookies::{self, Entry};
+use fastopen_host::counters::Counters;
+use fastopen_host::listeners::{self, Listener};
+use fastopen_host::owners::{Owners, Process};
+use fastopen_host::sockets::{self, Filter, State};
+use fastopen_host::sysctl::{self, FastOpenBits, KeyState, SynCookies};
+use fastopen_host::{Error, KernelVersion};
+
+/// A fact, or why it is not known.
+pub(super) type Known<T> = Result<T, String>;
+
+/// Everything that the findings are drawn from.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) kernel: Known<KernelVersion>,
+    pub(super) bits: Known<Option<FastOpenBits>>,
+    pub(super) key: Known<KeyState>,
+    pub(super) blackhole_timeout: Known<Option<Duration>>,
+    pub(super) somaxconn: Known<Option<u32>>,
+    pub(super) syn_cookies: Known<Option<SynCookies>>,
+    pub(super) ipv6: Known<bool>,
+    pub(super) listeners: Known<Vec<Held>>,
+    pub(super) counters: Known<Counters>,
+    pub(super) cookies: Known<Vec<Entry>>,
+}
+
+/// A listener, and who holds it as far as that can be seen.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) listener: Listener,
+    /// How many connections may wait to be accepted.
+    pub(super) backlog: Option<u32>,
+    pub(super) processes: Vec<Process>,
+}
+
+impl Facts {
+    /// Asks the kernel. What it refuses to tell is unknown; only a system that can tell nothing is an error.
+    pub(super) fn gather() -> Result<Self, Error> {
+        let kernel = match KernelVersion::running() {
+            Err(error @ (Error::NotLinux | Error::NoProc)) => return Err(error),
+            kernel => known(kernel),
+        };
+        Ok(Self {
+            kernel,
+            bits: known(sysctl::fast_open()),
+            key: known(sysctl::fast_open_key()),
+            blackhole_timeout: known(sysctl::blackhole_timeout()),
+            somaxconn: known(sysctl::somaxconn()),
+            syn_cookies: known(sysctl::syn_cookies()),
+            ipv6: known(sysctl::ipv6_enabled()),
+            listeners: known(gather_listeners()),
+            counters: known(Counters::read()),
+            cookies: known(cookies::list()),
+        })
+    }
+
+    /// The bits, where there are any to know.
+    pub(super) fn known_bits(&self) -> Option<FastOpenBits> {
+        self.bits.as_ref().ok().copied().flatten()
+    }
+
+    /// The listeners that ask for Fast Open.
+    pub(super) fn fast_listeners(&self) -> impl Iterator<Item = &Held> {
+        self.listeners
+            .iter()
+            .flatten()
+            .filter(|held| held.listener.uses_fast_open())
+    }
+}
+
+fn gather_listeners() -> Result<Vec<Held>, Error> {
+    let listeners = listeners::list()?;
+    // Who holds them and how long their queues are is worth telling, and no loss where it can't be told.
+    let owners = Owners::find(listeners.iter().map(|listener| listener.inode)).unwrap_or_default();
+    let backlogs: HashMap<u64, u32> = sockets::list(&Filter::new().with_states([State::Listen]))
+        .unwrap_or_default()
+        .into_iter()
+        .map(|socket| (socket.inode, socket.send_queue))
+        .collect();
+    Ok(listeners
+        .into_iter()
+        .map(|listener| Held {
+            backlog: backlogs.get(&listener.inode).copied(),
+            processes: owners.of(listener.inode).to_vec(),
+            listener,
+        })
+        .collect())
+}
+
+fn known<T>(read: Result<T, Error>) -> Known<T> {
+    read.map_err(|error| error.to_string())
+}

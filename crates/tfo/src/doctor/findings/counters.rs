@@ -1,0 +1,182 @@
+//! What the counters say of the connections that there were.
+
+use fastopen_host::counters::{Counter, Counters};
+
+use super::super::facts::Facts;
+use super::super::finding::{Finding, Level};
+use super::count;
+
+pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
+    match &facts.counters {
+        Ok(counters) => [
+            active(counters),
+            passive(counters),
+            alternate_key(counters),
+            accept_queue(counters),
+            syn_cookies(counters),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        Err(error) => vec![Finding::unknown("counters", "The counters", error)],
+    }
+}
+
+/// From this share of failures on, in percent, something is wrong rather than unlucky.
+const TOLERATED: u64 = 10;
+
+fn active(counters: &Counters) -> Option<Finding> {
+    let (succeeded, failed) = (counters.get(Counter::Active)?, counters.get(Counter::ActiveFail)?);
+    let tried = succeeded.saturating_add(failed);
+    let sentence = match tried {
+        0 => "No connection from here has tried to be fast yet.".to_owned(),
+        _ => format!(
+            "Of {} from here that tried to be fast {failed} failed.",
+            count(tried, "connection")
+        ),
+    };
+    let (level, reason) = if exceeds(failed, tried) {
+        (
+            Level::Warning,
+            "Their data was not accepted, or their SYN was lost: a middlebox on the way removes the option or drops the SYN, or the \
+             servers behind an address don't share a key. tfo send HOST:PORT shows what becomes of one.",
+        )
+    } else {
+        (
+            Level::Ok,
+            "Counted since this network namespace was made (TCPFastOpenActive, TCPFastOpenActiveFail).",
+        )
+    };
+    Some(Finding::new(level, "active", sentence, reason))
+}
+
+fn passive(counters: &Counters) -> Option<Finding> {
+    let (succeeded, failed) = (
+        counters.get(Counter::Passive)?,
+        counters.get(Counter::PassiveFail)?,
+    );
+    let came = succeeded.saturating_add(failed);
+    let sentence = match came {
+        0 => "No client has shown a cookie yet.".to_owned(),
+        _ => format!(
+            "Of {} that clients showed {failed} were not valid.",
+            count(came, "cookie")
+        ),
+    };
+    let (level, reason) = if exceeds(failed, came) {
+        (
+            Level::Warning,
+            "The key was changed without keeping the old one as its backup, servers behind one address have different keys, or the \
+             clients' addresses change (as behind address translators). Each costs its client one round trip, once.",
+        )
+    } else {
+        (
+            Level::Ok,
+            "Counted since this network namespace was made (TCPFastOpenPassive, TCPFastOpenPassiveFail).",
+        )
+    };
+    Some(Finding::new(level, "passive", sentence, reason))
+}
+
+fn exceeds(failed: u64, tried: u64) -> bool {
+    u128::from(failed) * 100 > u128::from(tried) * u128::from(TOLERATED)
+}
+
+fn alternate_key(counters: &Counters) -> Option<Finding> {
+    let matched = counters
+        .get(Counter::PassiveAltKey)
+        .filter(|&matched| matched > 0)?;
+    Some(Finding::ok(
+        "backup-key",
+        format!(
+            "{} still came with a cookie of the backup key.",
+            count(matched, "connection")
+        ),
+        "Each was fast and got a cookie of the primary key. Once the number stands still the backup key can go.",
+    ))
+}
+
+fn accept_queue(counters: &Counters) -> Option<Finding> {
+    let overflows = counters
+        .get(Counter::AcceptQueueOverflow)
+        .filter(|&overflows| overflows > 0)?;
+    Some(Finding::warning(
+        "accept-queue",
+        format!(
+            "A queue of connections to accept overflowed {}.",
+            count(overflows, "time")
+        ),
+        "Programs accept too slowly, or their backlog is too small. Fast connections take a place in it before their handshakes have \
+         finished.",
+    ))
+}
+
+fn syn_cookies(counters: &Counters) -> Option<Finding> {
+    let sent = counters.get(Counter::SynCookieSent).filter(|&sent| sent > 0)?;
+    Some(Finding::warning(
+        "syn-cookies-sent",
+        format!(
+            "{} answered with a SYN cookie.",
+            if sent == 1 {
+                "1 SYN was".to_owned()
+            } else {
+                format!("{sent} SYNs were")
+            }
+        ),
+        "A flood of SYNs, or a backlog too small: the data of such a SYN is ignored, and no Fast Open cookie granted.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample;
+    use super::*;
+
+    fn parse(names: &str, values: &str) -> Counters {
+        Counters::parse(&format!("TcpExt: {names}\nTcpExt: {values}\n")).unwrap()
+    }
+
+    #[test]
+    fn many_failures_are_a_warning_and_few_are_not() {
+        let names = "TCPFastOpenActive TCPFastOpenActiveFail";
+        assert_eq!(active(&parse(names, "0 0")).unwrap().level, Level::Ok);
+        assert_eq!(active(&parse(names, "90 10")).unwrap().level, Level::Ok);
+        let finding = active(&parse(names, "1 9")).unwrap();
+        assert_eq!(finding.level, Level::Warning);
+        assert_eq!(
+            finding.sentence,
+            "Of 10 connections from here that tried to be fast 9 failed."
+        );
+    }
+
+    #[test]
+    fn counts_at_the_end_of_their_range_don_t_overflow() {
+        let most = u64::MAX.to_string();
+        let names = "TCPFastOpenPassive TCPFastOpenPassiveFail";
+        let finding = passive(&parse(names, &format!("{most} {most}"))).unwrap();
+        assert_eq!(finding.level, Level::Warning);
+    }
+
+    #[test]
+    fn counters_that_the_kernel_lacks_say_nothing() {
+        let mut facts = sample::ready();
+        facts.counters = Ok(Counters::default());
+        assert_eq!(findings(&facts), []);
+    }
+
+    #[test]
+    fn queues_and_floods_are_warnings_once_they_happened() {
+        let counters = parse("ListenOverflows SyncookiesSent TCPFastOpenPassiveAltKey", "3 1 5");
+        assert!(accept_queue(&counters).unwrap().sentence.contains("3 times"));
+        assert_eq!(
+            syn_cookies(&counters).unwrap().sentence,
+            "1 SYN was answered with a SYN cookie."
+        );
+        assert_eq!(alternate_key(&counters).unwrap().level, Level::Ok);
+        let none = parse("ListenOverflows SyncookiesSent TCPFastOpenPassiveAltKey", "0 0 0");
+        assert_eq!(
+            (accept_queue(&none), syn_cookies(&none), alternate_key(&none)),
+            (None, None, None)
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Facts to findings: what is good, what is not, and what mends it. Pure: no clock, no files, no kernel.
+
+mod client;
+mod cookies;
+mod counters;
+mod kernel;
+mod server;
+
+use fastopen_host::sysctl::FastOpenBits;
+
+use super::facts::Facts;
+use super::finding::Finding;
+
+/// Every finding, in the order in which a connection meets what it is about.
+pub(super) fn of(facts: &Facts) -> Vec<Finding> {
+    let kernel = kernel::findings(facts);
+    if facts.bits == Ok(None) {
+        // Without Fast Open in the kernel there is nothing else to say.
+        return kernel;
+    }
+    [
+        kernel,
+        client::findings(facts),
+        server::findings(facts),
+        counters::findings(facts),
+        cookies::findings(facts),
+    ]
+    .concat()
+}
+
+/// The bits as they should be: whatever mends one of the two mends both, so that one command is right for either.
+fn mended(bits: FastOpenBits) -> i32 {
+    (bits | FastOpenBits::CLIENT | FastOpenBits::SERVER)
+        .bits()
+        .cast_signed()
+}
+
+/// The bits as they should be if nobody wants to do without cookies.
+fn with_cookies(bits: FastOpenBits) -> i32 {
+    mended(
+        bits.without(FastOpenBits::CLIENT_NO_COOKIE)
+            .without(FastOpenBits::SERVER_NO_COOKIE),
+    )
+}
+
+/// The setting as `sysctl` shows it, and the bits' names.
+fn described(bits: FastOpenBits) -> String {
+    format!("net.ipv4.tcp_fastopen is {} ({bits})", bits.bits().cast_signed())
+}
+
+/// `1 listener`, `2 listeners`.
+fn count(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn a_machine_that_is_ready_has_no_problem_and_no_warning() {
+        let findings = of(&sample::ready());
+        assert!(
+            findings.iter().all(|finding| finding.level == Level::Ok),
+            "{findings:#?}"
+        );
+    }
+
+    #[test]
+    fn each_finding_has_an_id_of_its_own_and_whole_sentences() {
+        for facts in [
+            sample::ready(),
+            sample::stock(),
+            sample::troubled(),
+            sample::unreadable(),
+            sample::ancient(),
+        ] {
+            let findings = of(&facts);
+            let mut ids: Vec<_> = findings.iter().map(|finding| finding.id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), findings.len(), "{findings:#?}");
+            for finding in findings {
+                assert!(finding.sentence.ends_with('.'), "{finding:?}");
+                assert!(!finding.reason.is_empty(), "{finding:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_a_warning_that_says_why() {
+        let findings = of(&sample::unreadable());
+        assert!(findings.len() >= 9);
+        for finding in findings {
+            assert_eq!(finding.level, Level::Warning, "{finding:?}");
+            assert_eq!(finding.reason, "no reason", "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_fast_open_is_the_only_problem() {
+        let findings = of(&sample::ancient());
+        let levels: Vec<_> = findings.iter().map(|finding| finding.level).collect();
+        assert!(levels.contains(&Level::Problem), "{findings:#?}");
+        assert!(
+            findings.iter().all(|finding| finding.remedy.is_none()),
+            "{findings:#?}"
+        );
+    }
+
+    #[test]
+    fn remedies_for_one_setting_agree() {
+        let mut facts = sample::troubled();
+        facts.bits = Ok(Some(FastOpenBits::from_bits(0)));
+        let settings: Vec<_> = of(&facts)
+            .into_iter()
+            .filter_map(|finding| finding.remedy?.setting)
+            .filter(|setting| setting.sysctl.name() == "net.ipv4.tcp_fastopen")
+            .map(|setting| setting.value)
+            .collect();
+        assert_eq!(settings, ["3", "3"], "for the client and for the server");
+    }
+
+    #[test]
+    fn what_is_to_be_done_by_hand_undoes_nothing_that_mends() {
+        let facts = sample::troubled();
+        let commands: Vec<_> = of(&facts)
+            .into_iter()
+            .filter(|finding| finding.id.ends_with("without-cookie"))
+            .filter_map(|finding| Some(finding.remedy?.command))
+            .collect();
+        // 0xf04, with 0x1 and 0x2 and without 0x4 and 0x200.
+        assert_eq!(commands, ["sudo sysctl -w net.ipv4.tcp_fastopen=3331"; 2]);
+    }
+
+    #[test]
+    fn every_bit_on_is_written_as_the_kernel_takes_it() {
+        assert_eq!(mended(FastOpenBits::from_bits(u32::MAX)), -1);
+    }
+}

@@ -1,0 +1,164 @@
+//! `--fix`: what can be changed, said first and then done.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+use super::finding::{Finding, Level, Remedy, Setting};
+use crate::style::{ERROR, HINT};
+
+/// A setting that was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Fix {
+    pub(super) setting: String,
+    pub(super) value: String,
+}
+
+/// How it went.
+pub(super) enum Outcome {
+    /// These settings were changed; none if there was nothing to change.
+    Applied(Vec<Fix>),
+    /// This process may not; nothing more was changed. What to do instead has been said.
+    NotPermitted,
+}
+
+/// The remedies that can be applied, each once.
+pub(super) fn plan(findings: &[Finding]) -> Vec<&Remedy> {
+    let mut plan: Vec<&Remedy> = Vec::new();
+    for remedy in findings
+        .iter()
+        .filter(|finding| finding.level > Level::Ok)
+        .filter_map(|finding| finding.remedy.as_ref())
+        .filter(|remedy| remedy.automatic)
+    {
+        if !plan.contains(&remedy) {
+            plan.push(remedy);
+        }
+    }
+    plan
+}
+
+/// Says what it will do, and does it.
+pub(super) fn apply(plan: &[&Remedy], messages: &mut impl Write) -> anyhow::Result<Outcome> {
+    apply_with(plan, messages, |setting| {
+        setting.sysctl.write(&setting.value).map_err(io::Error::from)
+    })
+}
+
+fn apply_with(
+    plan: &[&Remedy],
+    messages: &mut impl Write,
+    write: impl Fn(&Setting) -> io::Result<()>,
+) -> anyhow::Result<Outcome> {
+    if plan.is_empty() {
+        writeln!(messages, "There is nothing that --fix can change.")?;
+        return Ok(Outcome::Applied(Vec::new()));
+    }
+    writeln!(
+        messages,
+        "Changing, in this network namespace and until the next boot:"
+    )?;
+    for setting in plan.iter().filter_map(|remedy| remedy.setting.as_ref()) {
+        writeln!(messages, "  {} = {}", setting.sysctl, setting.value)?;
+    }
+    let mut fixes = Vec::new();
+    for (index, remedy) in plan.iter().enumerate() {
+        let Some(setting) = &remedy.setting else { continue };
+        match write(setting) {
+            Ok(()) => fixes.push(Fix {
+                setting: setting.sysctl.to_string(),
+                value: setting.value.clone(),
+            }),
+            Err(error) if is_refusal(&error) => {
+                writeln!(messages, "{ERROR}error:{ERROR:#} {error}")?;
+                let hint = match error.kind() {
+                    ErrorKind::PermissionDenied => {
+                        "run it as root (sudo tfo doctor --fix), or what it would do:"
+                    }
+                    _ => "where these settings can be changed, run:",
+                };
+                writeln!(messages, "{HINT}hint:{HINT:#} {hint}")?;
+                for left in &plan[index..] {
+                    writeln!(messages, "  {}", left.command)?;
+                }
+                return Ok(Outcome::NotPermitted);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Outcome::Applied(fixes))
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::super::{findings, sample};
+    use super::*;
+
+    fn planned() -> Vec<Finding> {
+        findings::of(&sample::troubled())
+    }
+
+    #[test]
+    fn each_setting_is_changed_once_and_said_before() {
+        let findings = planned();
+        let plan = plan(&findings);
+        let written = RefCell::new(Vec::new());
+        let mut messages = Vec::new();
+        let outcome = apply_with(&plan, &mut messages, |setting| {
+            written.borrow_mut().push(setting.clone());
+            Ok(())
+        });
+        assert!(matches!(outcome, Ok(Outcome::Applied(fixes)) if fixes.len() == 2));
+        let written: Vec<_> = written
+            .into_inner()
+            .into_iter()
+            .map(|setting| setting.value)
+            .collect();
+        assert_eq!(written, ["3847", "1"]);
+        let messages = String::from_utf8(messages).unwrap();
+        assert!(
+            messages.contains("  net.ipv4.tcp_fastopen = 3847\n"),
+            "{messages}"
+        );
+    }
+
+    #[test]
+    fn without_privilege_it_says_what_to_run() {
+        let findings = planned();
+        let mut messages = Vec::new();
+        let outcome = apply_with(&plan(&findings), &mut messages, |_| {
+            Err(ErrorKind::PermissionDenied.into())
+        });
+        assert!(matches!(outcome, Ok(Outcome::NotPermitted)));
+        let messages = String::from_utf8(messages).unwrap();
+        assert!(
+            messages.contains("sudo sysctl -w net.ipv4.tcp_fastopen=3847\n"),
+            "{messages}"
+        );
+        assert!(
+            messages.contains("sudo sysctl -w net.ipv4.tcp_syncookies=1\n"),
+            "{messages}"
+        );
+    }
+
+    #[test]
+    fn what_somebody_chose_is_left_alone() {
+        let findings = planned();
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.id == "client-without-cookie")
+        );
+        assert!(plan(&findings).iter().all(|remedy| remedy.setting.is_some()));
+        assert!(plan(&findings::of(&sample::ready())).is_empty());
+    }
+}
