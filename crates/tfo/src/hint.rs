@@ -21,13 +21,16 @@ pub trait Hint<T> {
 
 impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
     fn hint(self, hint: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|error| {
-            anyhow::Error::new(Hinted {
-                error: error.into(),
-                hint: hint.into(),
-            })
-        })
+        self.map_err(|error| with(error, hint))
     }
+}
+
+/// The error with a hint.
+pub fn with(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Hinted {
+        error: error.into(),
+        hint: hint.into(),
+    })
 }
 
 /// The hint that an error carries, if any; the one added last.

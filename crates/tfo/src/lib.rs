@@ -10,12 +10,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod classic;
 pub mod cli;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
 pub mod hint;
+pub mod interrupt;
 pub mod json;
 pub mod man;
 pub mod program;
@@ -24,3 +26,4 @@ pub mod serve;
 pub mod status;
 pub mod stdout;
 pub mod style;
+pub mod units;

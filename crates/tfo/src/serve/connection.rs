@@ -1,0 +1,121 @@
+//! One connection, from its arrival to its end.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use fastopen::tokio::Confirmation;
+use fastopen::{Arrival, ArrivalKind};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::conversation::{Conversation, End};
+use super::mode::Mode;
+use super::printer::Printer;
+use super::report::{Arrived, Ended, Ending, Event};
+
+/// What a connection needs to know of the server.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) mode: Mode,
+    pub(super) idle_timeout: Duration,
+    pub(super) printer: Printer,
+    /// Becomes `true` when all connections must end at once.
+    pub(super) cut_off: watch::Receiver<bool>,
+}
+
+/// Serves it, and prints its arrival and its end.
+pub(super) async fn follow(id: u64, stream: TcpStream, peer: SocketAddr, mut context: Context) -> Ended {
+    let accepted = Instant::now();
+    let arrival = arrival_of(&stream);
+    let arrived = Arrived::new(id, peer, &arrival);
+    let mut proof = Proof {
+        after: arrival.confirmed.then_some(Duration::ZERO),
+        failure: None,
+    };
+    let confirmation = Confirmation::new(&stream);
+    context.printer.print(Event::Arrived(arrived.clone())).await;
+
+    let mut conversation = Conversation::new(stream, context.idle_timeout);
+    let end = {
+        let mut talk = pin!(context.mode.talk(&mut conversation, &arrived));
+        let mut confirmed = pin!(async move { confirmation?.await });
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut confirmed, if proof.is_awaited() => proof.note(result, accepted.elapsed()),
+                result = &mut talk => break result.map_err(Some),
+                _ = context.cut_off.wait_for(|cut_off| *cut_off) => break Err(None),
+            }
+        }
+    };
+    if conversation.client_finished {
+        proof.note(Ok(()), accepted.elapsed());
+    }
+    let (end, error) = ending(end, &proof);
+    let ended = Ended {
+        arrived,
+        confirmed: proof.verdict(),
+        confirmed_after: proof.after,
+        received: conversation.received,
+        sent: conversation.sent,
+        end,
+        error,
+        elapsed: Some(accepted.elapsed()),
+    };
+    // Before the line about it: who reads that it ended finds it closed.
+    drop(conversation);
+    context.printer.print(Event::Ended(ended.clone())).await;
+    ended
+}
+
+fn arrival_of(stream: &TcpStream) -> Arrival {
+    Arrival::of(stream).unwrap_or(Arrival {
+        kind: ArrivalKind::Unknown,
+        confirmed: false,
+        syn: None,
+    })
+}
+
+/// Whether the client has proved its address, as far as is known.
+#[derive(Debug)]
+struct Proof {
+    after: Option<Duration>,
+    failure: Option<ErrorKind>,
+}
+
+impl Proof {
+    fn is_awaited(&self) -> bool {
+        self.after.is_none() && self.failure.is_none()
+    }
+
+    /// The first proof counts. A failure may only mean that the connection was over before anybody looked.
+    fn note(&mut self, result: io::Result<()>, after: Duration) {
+        match result {
+            Ok(()) => self.after = self.after.or(Some(after)),
+            Err(error) => self.failure = Some(error.kind()),
+        }
+    }
+
+    fn verdict(&self) -> Option<bool> {
+        match (self.after, self.failure) {
+            (Some(_), _) => Some(true),
+            (None, None | Some(ErrorKind::ConnectionAborted)) => Some(false),
+            (None, Some(_)) => None,
+        }
+    }
+}
+
+fn ending(end: Result<(), Option<End>>, proof: &Proof) -> (Ending, Option<String>) {
+    match end {
+        Ok(()) => (Ending::Closed, None),
+        Err(None) => (Ending::CutOff, None),
+        Err(Some(End::Idle)) => (Ending::Idle, None),
+        Err(Some(End::Broken(error))) => match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => (Ending::Reset, None),
+            ErrorKind::TimedOut if proof.verdict() == Some(false) => (Ending::Unconfirmed, None),
+            _ => (Ending::Failed, Some(error.to_string())),
+        },
+    }
+}
