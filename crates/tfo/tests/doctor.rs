@@ -1,0 +1,170 @@
+//! `tfo doctor` as it is run, on hosts of a lab.
+
+// Clippy knows tests by their attribute, and these have none.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{ExitCode, Output, Stdio};
+use std::time::Duration;
+
+use fastopen::ReplaySafe;
+use fastopen_lab::testing::{self, test};
+use fastopen_lab::{Host, HostSpec, Lab, Scenario};
+use serde_json::Value;
+
+const FAST_OPEN: &str = "net.ipv4.tcp_fastopen";
+const FAST_OPEN_KEY: &str = "net.ipv4.tcp_fastopen_key";
+
+fn main() -> ExitCode {
+    testing::main([
+        test(
+            "a_machine_as_it_comes_has_no_problem",
+            a_machine_as_it_comes_has_no_problem,
+        ),
+        test(
+            "a_listener_that_asks_in_vain_is_a_problem",
+            a_listener_that_asks_in_vain_is_a_problem,
+        ),
+        test("what_is_at_fault_is_mended", what_is_at_fault_is_mended),
+        test(
+            "connections_and_cookies_are_told",
+            connections_and_cookies_are_told,
+        ),
+        test("keys_are_never_told", keys_are_never_told),
+        test("a_closed_pipe_ends_it_quietly", a_closed_pipe_ends_it_quietly),
+    ])
+}
+
+/// A client with the client bit and a server with these bits.
+fn lab(server_bits: &str) -> Lab {
+    let server = HostSpec::new("server").with_sysctl(FAST_OPEN, server_bits);
+    let scenario = Scenario::new("near")
+        .with_rtt(Duration::from_millis(1))
+        .with_host(server);
+    Lab::new(&scenario).unwrap()
+}
+
+fn listen(host: &Host) -> TcpListener {
+    host.run(|| fastopen::listen((host.ipv4(), 0))).unwrap()
+}
+
+fn doctor(host: &Host, arguments: &[&str]) -> Output {
+    let mut command = host.command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+    command.arg("doctor").args(arguments).output().unwrap()
+}
+
+/// The report in JSON, which must fit its schema, and the exit status.
+fn report(host: &Host, arguments: &[&str]) -> (Value, i32) {
+    let output = doctor(host, &[arguments, &["--json"]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "one object on one line: {text}");
+    let report = serde_json::from_str(&text).unwrap();
+    let schema = serde_json::from_str(include_str!("../schemas/doctor.json")).unwrap();
+    jsonschema::validate(&schema, &report).unwrap();
+    (report, output.status.code().unwrap())
+}
+
+fn levels<'a>(report: &'a Value, level: &str) -> Vec<&'a str> {
+    let findings = report["findings"].as_array().unwrap();
+    findings
+        .iter()
+        .filter(|finding| finding["level"] == level)
+        .map(|finding| finding["id"].as_str().unwrap())
+        .collect()
+}
+
+fn a_machine_as_it_comes_has_no_problem() {
+    let lab = lab("3");
+    let (client, status) = report(lab.client().unwrap(), &[]);
+    assert_eq!((status, client["ready"].as_bool()), (0, Some(true)));
+    assert_eq!(levels(&client, "warning"), ["server"]);
+    let (server, status) = report(lab.server().unwrap(), &[]);
+    assert_eq!(status, 0);
+    assert_eq!(levels(&server, "warning"), [""; 0]);
+}
+
+fn a_listener_that_asks_in_vain_is_a_problem() {
+    let lab = lab("1");
+    let server = lab.server().unwrap();
+    let listener = listen(server);
+    let (report, status) = report(server, &[]);
+    assert_eq!((status, report["ready"].as_bool()), (1, Some(false)));
+    assert_eq!(levels(&report, "problem"), ["server"]);
+    let told = &report["listeners"][0];
+    assert_eq!(told["address"], listener.local_addr().unwrap().to_string());
+    assert_eq!(told["processes"][0]["pid"], std::process::id());
+    assert!(told["fast_open_queue"].as_u64().unwrap() > 0);
+}
+
+fn what_is_at_fault_is_mended() {
+    let lab = lab("1024");
+    let server = lab.server().unwrap();
+    server.set_sysctl("net.ipv4.tcp_syncookies", "2").unwrap();
+    let output = doctor(server, &["--fix"]);
+    let (told, said) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(said.contains("  net.ipv4.tcp_fastopen = 1027\n"), "{said}");
+    assert!(told.contains("Changed net.ipv4.tcp_syncookies to 1"), "{told}");
+    assert!(told.contains("'net.ipv4.tcp_fastopen = 1027'"), "{told}");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(server.sysctl(FAST_OPEN).unwrap(), "1027");
+    assert_eq!(server.sysctl("net.ipv4.tcp_syncookies").unwrap(), "1");
+
+    let (again, status) = report(server, &["--fix"]);
+    assert_eq!((status, &again["fixes"]), (0, &Value::Array(vec![])));
+}
+
+fn connections_and_cookies_are_told() {
+    let lab = lab("3");
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    let listener = listen(server);
+    for _ in 0..3 {
+        let connected =
+            client.run(|| fastopen::connect(listener.local_addr().unwrap(), ReplaySafe(b"hello")));
+        drop((connected.unwrap(), listener.accept().unwrap()));
+    }
+    let counter = |report: &Value, name: &str| {
+        let counters = report["counters"].as_array().unwrap();
+        let counter = counters.iter().find(|counter| counter["name"] == name).unwrap();
+        counter["value"].as_u64().unwrap()
+    };
+    let (report_of_client, _) = report(client, &[]);
+    assert_eq!(counter(&report_of_client, "TCPFastOpenActive"), 2);
+    let cookie = &report_of_client["cookies"][0];
+    assert_eq!(cookie["destination"], server.ipv4().to_string());
+    assert!(cookie["cookie"].as_str().unwrap().ends_with('…'), "{cookie}");
+    let (report_of_server, _) = report(server, &[]);
+    assert_eq!(counter(&report_of_server, "TCPFastOpenPassive"), 2);
+}
+
+fn keys_are_never_told() {
+    const KEY: &str = "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4";
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    server.set_sysctl(FAST_OPEN_KEY, format!("{KEY},{KEY}")).unwrap();
+    let (report, _) = report(server, &[]);
+    assert_eq!(report["settings"]["key"], "set-with-backup");
+    let text = String::from_utf8(doctor(server, &[]).stdout).unwrap();
+    for told in [report.to_string(), text] {
+        assert!(!told.contains("a1a1a1a1"), "{told}");
+    }
+}
+
+fn a_closed_pipe_ends_it_quietly() {
+    let lab = lab("3");
+    let mut command = lab.client().unwrap().command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+    let mut child = command
+        .arg("doctor")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    std::io::stderr().write_all(&output.stderr).unwrap();
+    assert!(output.stderr.is_empty());
+    assert_eq!(output.status.code(), Some(0));
+}
