@@ -66,7 +66,11 @@ pub(crate) fn connect(
             Sent::Nothing | Sent::InSyn(_) => Ok(()),
         })
         .map_err(|source| ConnectError::FirstBytes { address, source })?;
-    Ok(Connected { stream, outcome, attempts })
+    Ok(Connected {
+        stream,
+        outcome,
+        attempts,
+    })
 }
 
 /// Waits once; answers the attempt that has connected, if one has.

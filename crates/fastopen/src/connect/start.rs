@@ -33,7 +33,9 @@ pub(crate) fn start(
         },
     };
     if blocking {
-        socket.set_nonblocking(true).map_err(|error| CallError::new("fcntl(O_NONBLOCK)", &error))?;
+        socket
+            .set_nonblocking(true)
+            .map_err(|error| CallError::new("fcntl(O_NONBLOCK)", &error))?;
     }
     sys::connect_plain(&socket, plan.address)?;
     Ok((socket, Sent::Plain(outcome)))

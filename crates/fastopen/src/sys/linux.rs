@@ -17,9 +17,17 @@ use crate::key::{Key, KeyRing};
 use crate::outcome::{Reason, Sent};
 use crate::tcp_info::{TcpInfo, TcpState};
 
-pub(crate) fn open(address: SocketAddr, options: &SocketOptions, blocking: bool) -> Result<Socket, CallError> {
+pub(crate) fn open(
+    address: SocketAddr,
+    options: &SocketOptions,
+    blocking: bool,
+) -> Result<Socket, CallError> {
     let domain = Domain::for_address(address);
-    let kind = if blocking { Type::STREAM } else { Type::STREAM.nonblocking() };
+    let kind = if blocking {
+        Type::STREAM
+    } else {
+        Type::STREAM.nonblocking()
+    };
     let mptcp = options
         .mptcp
         .then(|| Socket::new(domain, kind, Some(Protocol::MPTCP)).ok())

@@ -13,7 +13,11 @@ use crate::key::KeyRing;
 use crate::outcome::Reason;
 use crate::tcp_info::TcpInfo;
 
-pub(crate) fn open(address: SocketAddr, options: &SocketOptions, blocking: bool) -> Result<Socket, CallError> {
+pub(crate) fn open(
+    address: SocketAddr,
+    options: &SocketOptions,
+    blocking: bool,
+) -> Result<Socket, CallError> {
     if options.mark.is_some() {
         return Err(unsupported_call("setsockopt(SO_MARK)"));
     }
@@ -22,7 +26,9 @@ pub(crate) fn open(address: SocketAddr, options: &SocketOptions, blocking: bool)
     }
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
         .map_err(call("socket"))?;
-    socket.set_nonblocking(!blocking).map_err(call("ioctl(FIONBIO)"))?;
+    socket
+        .set_nonblocking(!blocking)
+        .map_err(call("ioctl(FIONBIO)"))?;
     if let Some(local) = options.local_address {
         socket
             .bind(&SocketAddr::new(local, 0).into())

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -51,11 +52,17 @@ impl Confirmation {
     /// Begins to watch an accepted connection. One that is confirmed already costs one system call and no descriptor.
     ///
     /// # Errors
-    /// As for [`confirmed`](crate::confirmed); also when there is no descriptor to be had.
+    /// As for [`confirmed`](crate::confirmed); also for a blocking socket, and when there is no descriptor to be had.
     pub fn new(stream: &impl AsFd) -> io::Result<Self> {
         let socket = stream.as_fd();
         if is_confirmed(socket)? {
             return Ok(Self(State::Confirmed));
+        }
+        if !SockRef::from(&socket).nonblocking()? {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "tokio can't wait for a blocking socket: set it to non-blocking, or use fastopen::confirmed",
+            ));
         }
         let look_again = Box::pin(sleep(look_again_after(socket)?));
         let stream = TcpStream::from_std(socket.try_clone_to_owned()?.into())?;
