@@ -69,6 +69,8 @@ mod host;
 #[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
+mod lead;
+#[cfg(target_os = "linux")]
 mod middlebox;
 #[cfg(target_os = "linux")]
 mod network;

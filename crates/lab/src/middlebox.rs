@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::Tap;
 use crate::engine::{Counters, Departure, Engine, PortId, Time};
+use crate::lead::Lead;
 use crate::network::{host_mac, port_mac};
 use crate::sys::namespace::Namespace;
 use crate::sys::packet_socket::{Arrival, FrameBuffer, Mac, PacketSocket};
@@ -117,17 +118,21 @@ const BATCH: usize = 64;
 
 impl Shared {
     fn work(&self) {
-        if let Err(error) = wait::sharpen_timers() {
-            tracing::debug!(%error, "sleeps may be 50 µs too long");
+        if let Err(error) = wait::be_punctual() {
+            tracing::debug!(%error, "packets may be late when the machine is busy");
         }
         let descriptors: Vec<_> = std::iter::once(self.bell.as_fd())
             .chain(self.ports.iter().map(|port| port.socket.as_fd()))
             .collect();
         let mut buffer = FrameBuffer::new();
+        let mut lead = Lead::new();
         while !self.stop.load(Ordering::Acquire) {
-            let pause = self.pause();
-            match wait::readable(&descriptors, pause) {
+            let due = lock(&self.engine).next_due();
+            match wait::readable(&descriptors, due.map(|due| self.until(due, lead))) {
                 Ok(readable) => {
+                    if let (Some(due), true) = (due, readable.iter().all(|readable| !readable)) {
+                        lead.learn(due, self.started.elapsed());
+                    }
                     if readable[0] {
                         self.bell.silence();
                     }
@@ -144,14 +149,12 @@ impl Shared {
                     return;
                 }
             }
-            self.send_out();
+            self.send_out(lead);
         }
     }
 
-    /// How long there is nothing to send.
-    fn pause(&self) -> Option<Duration> {
-        let due = lock(&self.engine).next_due()?;
-        Some(due.saturating_sub(self.started.elapsed()))
+    fn until(&self, due: Time, lead: Lead) -> Duration {
+        due.saturating_sub(self.started.elapsed() + lead.length())
     }
 
     fn take_in(&self, id: PortId, buffer: &mut FrameBuffer) {
@@ -174,10 +177,10 @@ impl Shared {
         }
     }
 
-    fn send_out(&self) {
+    fn send_out(&self, lead: Lead) {
         loop {
             let now = self.started.elapsed();
-            let Some(departure) = lock(&self.engine).depart(now) else {
+            let Some(departure) = lock(&self.engine).depart(now + lead.length()) else {
                 return;
             };
             let Departure { from, to, packet, .. } = departure;

@@ -6,13 +6,15 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
 };
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -96,6 +98,36 @@ pub(crate) fn make_host(
     Ok((namespace, port))
 }
 
+/// Waits until the links to so many hosts carry packets. A link is up at once, but drops what is sent until the kernel has got round
+/// to it (net/core/link_watch.c), which takes up to a second when it is busy.
+pub(crate) fn await_links(middlebox: &Namespace, hosts: usize) -> Result<(), Error> {
+    in_namespace(middlebox, || {
+        (0..hosts).try_for_each(|index| await_link(&port_name(index)))
+    })
+}
+
+const LINK_DEADLINE: Duration = Duration::from_secs(10);
+const LINK_POLL: Duration = Duration::from_millis(1);
+
+fn await_link(name: &str) -> Result<(), Error> {
+    let deadline = Instant::now() + LINK_DEADLINE;
+    loop {
+        let link = find_link(name).map_err(Error::system(format!("look at the interface {name}")))?;
+        if link.attributes.contains(&LinkAttribute::OperState(State::Up)) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let timed_out = io::ErrorKind::TimedOut.into();
+            return Err(Error::system(format!("wait for the link of {name}"))(timed_out));
+        }
+        thread::sleep(LINK_POLL);
+    }
+}
+
+fn port_name(index: usize) -> String {
+    format!("port{index}")
+}
+
 /// Turns the loopback interface on.
 pub(crate) fn bring_loopback_up() -> Result<(), Error> {
     bring_up(LOOPBACK, LinkFlags::empty())
@@ -123,7 +155,7 @@ fn prepare_host(spec: &HostSpec) -> Result<(), Error> {
 
 /// Makes the link from the middlebox's side, and opens its end.
 fn make_port(index: usize, spec: &HostSpec, host: &Namespace) -> Result<PacketSocket, Error> {
-    let name = format!("port{index}");
+    let name = port_name(index);
     let mut peer = LinkMessage::default();
     peer.attributes = vec![
         LinkAttribute::IfName(HOST_INTERFACE.to_owned()),
@@ -193,7 +225,9 @@ fn set_ipv6_default(interface: &str, name: &str, value: &str) -> Result<(), Erro
 
 /// The number of an interface.
 pub(crate) fn interface_index(name: &str) -> Result<u32, Error> {
-    find_interface(name).map_err(Error::system(format!("find the interface {name}")))
+    find_link(name)
+        .map(|link| link.header.index)
+        .map_err(Error::system(format!("find the interface {name}")))
 }
 
 fn bring_up(interface: u32, more: LinkFlags) -> Result<(), Error> {
@@ -269,11 +303,11 @@ fn request(message: RouteNetlinkMessage, flags: u16) -> io::Result<Option<RouteN
     }
 }
 
-fn find_interface(name: &str) -> io::Result<u32> {
+fn find_link(name: &str) -> io::Result<LinkMessage> {
     let mut link = LinkMessage::default();
     link.attributes = vec![LinkAttribute::IfName(name.to_owned())];
     match request(RouteNetlinkMessage::GetLink(link), 0)? {
-        Some(RouteNetlinkMessage::NewLink(found)) => Ok(found.header.index),
+        Some(RouteNetlinkMessage::NewLink(found)) => Ok(found),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
 }

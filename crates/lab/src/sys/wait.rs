@@ -1,15 +1,42 @@
 //! Sleeping until something happens.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use super::check;
 
-/// Lets the calling thread's sleeps end when they should, and not up to 50 µs later.
-pub(crate) fn sharpen_timers() -> io::Result<()> {
+/// Lets the calling thread's sleeps end when they should, not up to 50 µs later, and lets it go first when there is a queue for
+/// the processor.
+pub(crate) fn be_punctual() -> io::Result<()> {
     // SAFETY: this option takes one integer.
-    check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) }).map(drop)
+    check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) })?;
+    // Being nicer to oneself takes privilege; asking for short slices, which come sooner, doesn't (Linux 6.12).
+    schedule(NICE).or_else(|_| schedule(0))
+}
+
+const NICE: i32 = -10;
+/// The shortest slice of processor time that the kernel grants, in nanoseconds.
+const SLICE: u64 = 100_000;
+
+fn schedule(nice: i32) -> io::Result<()> {
+    let attributes = libc::sched_attr {
+        size: mem::size_of::<libc::sched_attr>() as u32,
+        sched_policy: libc::SCHED_OTHER as u32,
+        sched_flags: 0,
+        sched_nice: nice,
+        sched_priority: 0,
+        sched_runtime: SLICE,
+        sched_deadline: 0,
+        sched_period: 0,
+    };
+    // SAFETY: the structure says its own size, the thread is the calling one, and there are no flags.
+    let returned = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    if returned < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 /// Sleeps until one of the descriptors is readable or the time is over; says which are readable.
