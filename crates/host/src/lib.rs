@@ -15,8 +15,32 @@
 //! # }
 //! # Ok::<(), fastopen_host::Error>(())
 //! ```
+//!
+//! # What there is
+//!
+//! | module | tells | from |
+//! |---|---|---|
+//! | [`sysctl`] | who may use Fast Open, whether a key is set, what limits the queues; and changes it | `/proc/sys/net` |
+//! | [`counters`] | what became of connections so far, and what each number means | `/proc/net/netstat` |
+//! | [`listeners`] | which listeners use Fast Open, and how long their queues are | `/proc/net/tcp`, `tcp6` |
+//! | [`owners`] | which processes hold a socket | `/proc/*/fd` |
+//! | `sockets` | every TCP socket with its `tcp_info` | netlink: sock_diag |
+//! | `cookies` | the cookies that other hosts granted; and forgets them | netlink: tcp_metrics |
+//!
+//! [`KernelVersion`] and [`Feature`] say which kernel each part of Fast Open dates from.
+//!
+//! # Features
+//!
+//! - `netlink` (on by default): `sockets` and `cookies`. Without it the crate reads `/proc` and needs next to nothing.
+//!
+//! # Platform notes
+//!
+//! Linux. On other systems the crate compiles, and everything that asks the kernel gives [`Error::NotLinux`]; the parsers work
+//! anywhere.
 
 #![forbid(unsafe_code)]
+// Elsewhere nothing calls the parsers of netlink but their tests.
+#![cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
 
 #[cfg(feature = "netlink")]
 pub mod cookies;

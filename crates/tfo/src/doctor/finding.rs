@@ -73,18 +73,19 @@ impl Finding {
     }
 }
 
-/// What mends it.
+/// The setting that mends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Remedy {
     /// The command, as a shell takes it.
     pub(super) command: String,
     /// What makes it hold after the next boot.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) persist: Option<Persist>,
+    pub(super) persist: Persist,
     /// Whether `--fix` does it.
     pub(super) automatic: bool,
     #[serde(skip)]
-    pub(super) setting: Option<Setting>,
+    pub(super) sysctl: Sysctl,
+    #[serde(skip)]
+    pub(super) value: String,
 }
 
 /// A line for a file that is read at every boot.
@@ -94,23 +95,11 @@ pub(super) struct Persist {
     pub(super) line: String,
 }
 
-/// A setting and the value it should have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Setting {
-    pub(super) sysctl: Sysctl,
-    pub(super) value: String,
-}
-
 impl Remedy {
     /// A setting that `--fix` changes.
     pub(super) fn automatic(sysctl: Sysctl, value: impl ToString) -> Self {
-        let value = value.to_string();
         Self {
             automatic: true,
-            setting: Some(Setting {
-                sysctl,
-                value: value.clone(),
-            }),
             ..Self::by_hand(sysctl, value)
         }
     }
@@ -120,22 +109,13 @@ impl Remedy {
         let value = value.to_string();
         Self {
             command: format!("sudo sysctl -w {sysctl}={value}"),
-            persist: Some(Persist {
+            persist: Persist {
                 file: SYSCTL_FILE,
                 line: format!("{sysctl} = {value}"),
-            }),
+            },
             automatic: false,
-            setting: None,
-        }
-    }
-
-    /// A command that changes no setting.
-    pub(super) fn command(command: impl Into<String>) -> Self {
-        Self {
-            command: command.into(),
-            persist: None,
-            automatic: false,
-            setting: None,
+            sysctl,
+            value,
         }
     }
 }

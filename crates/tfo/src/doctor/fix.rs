@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
-use super::finding::{Finding, Level, Remedy, Setting};
+use super::finding::{Finding, Level, Remedy};
 use crate::style::{ERROR, HINT};
 
 /// A setting that was changed.
@@ -40,15 +40,15 @@ pub(super) fn plan(findings: &[Finding]) -> Vec<&Remedy> {
 
 /// Says what it will do, and does it.
 pub(super) fn apply(plan: &[&Remedy], messages: &mut impl Write) -> anyhow::Result<Outcome> {
-    apply_with(plan, messages, |setting| {
-        setting.sysctl.write(&setting.value).map_err(io::Error::from)
+    apply_with(plan, messages, |remedy| {
+        remedy.sysctl.write(&remedy.value).map_err(io::Error::from)
     })
 }
 
 fn apply_with(
     plan: &[&Remedy],
     messages: &mut impl Write,
-    write: impl Fn(&Setting) -> io::Result<()>,
+    write: impl Fn(&Remedy) -> io::Result<()>,
 ) -> anyhow::Result<Outcome> {
     if plan.is_empty() {
         writeln!(messages, "There is nothing that --fix can change.")?;
@@ -58,16 +58,15 @@ fn apply_with(
         messages,
         "Changing, in this network namespace and until the next boot:"
     )?;
-    for setting in plan.iter().filter_map(|remedy| remedy.setting.as_ref()) {
-        writeln!(messages, "  {} = {}", setting.sysctl, setting.value)?;
+    for remedy in plan {
+        writeln!(messages, "  {}", remedy.persist.line)?;
     }
     let mut fixes = Vec::new();
     for (index, remedy) in plan.iter().enumerate() {
-        let Some(setting) = &remedy.setting else { continue };
-        match write(setting) {
+        match write(remedy) {
             Ok(()) => fixes.push(Fix {
-                setting: setting.sysctl.to_string(),
-                value: setting.value.clone(),
+                setting: remedy.sysctl.to_string(),
+                value: remedy.value.clone(),
             }),
             Err(error) if is_refusal(&error) => {
                 writeln!(messages, "{ERROR}error:{ERROR:#} {error}")?;
@@ -113,17 +112,12 @@ mod tests {
         let plan = plan(&findings);
         let written = RefCell::new(Vec::new());
         let mut messages = Vec::new();
-        let outcome = apply_with(&plan, &mut messages, |setting| {
-            written.borrow_mut().push(setting.clone());
+        let outcome = apply_with(&plan, &mut messages, |remedy| {
+            written.borrow_mut().push(remedy.value.clone());
             Ok(())
         });
         assert!(matches!(outcome, Ok(Outcome::Applied(fixes)) if fixes.len() == 2));
-        let written: Vec<_> = written
-            .into_inner()
-            .into_iter()
-            .map(|setting| setting.value)
-            .collect();
-        assert_eq!(written, ["3847", "1"]);
+        assert_eq!(written.into_inner(), ["3847", "1"]);
         let messages = String::from_utf8(messages).unwrap();
         assert!(
             messages.contains("  net.ipv4.tcp_fastopen = 3847\n"),
@@ -158,7 +152,7 @@ mod tests {
                 .iter()
                 .any(|finding| finding.id == "client-without-cookie")
         );
-        assert!(plan(&findings).iter().all(|remedy| remedy.setting.is_some()));
+        assert!(plan(&findings).iter().all(|remedy| remedy.automatic));
         assert!(plan(&findings::of(&sample::ready())).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::finding::{Finding, Level, Remedy, SYSCTL_FILE};
+use super::finding::{Finding, Level, Persist, Remedy, SYSCTL_FILE};
 use super::report::{CookieEntry, CounterValue, Listener, Report};
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 
@@ -42,14 +42,11 @@ fn finding(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
 
 fn remedy(remedy: &Remedy, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "         mend it: {BOLD}{}{BOLD:#}", remedy.command)?;
-    match &remedy.persist {
-        Some(persist) => writeln!(
-            out,
-            "         for good: {BOLD}{}{BOLD:#} {DIM}in{DIM:#} {}",
-            persist.line, persist.file
-        ),
-        None => Ok(()),
-    }
+    let Persist { file, line } = &remedy.persist;
+    writeln!(
+        out,
+        "         for good: {BOLD}{line}{BOLD:#} {DIM}in{DIM:#} {file}"
+    )
 }
 
 fn section<T, W: Write>(
@@ -138,14 +135,19 @@ fn summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
             count(warnings, "warning")
         )?,
     }
-    if report
-        .findings
-        .iter()
-        .any(|finding| finding.remedy.as_ref().is_some_and(|remedy| remedy.automatic))
-    {
+    if automatic(report).next().is_some() {
         writeln!(out, "All at once: {BOLD}sudo tfo doctor --fix{BOLD:#}")?;
     }
     keep(report, out)
+}
+
+/// What `--fix` would do.
+fn automatic(report: &Report) -> impl Iterator<Item = &Remedy> {
+    let remedies = report
+        .findings
+        .iter()
+        .filter_map(|finding| finding.remedy.as_ref());
+    remedies.filter(|remedy| remedy.automatic)
 }
 
 /// The command that makes it hold after the next boot: what `--fix` did, and what it would do.
@@ -154,11 +156,7 @@ fn keep(report: &Report, out: &mut impl Write) -> io::Result<()> {
         .fixes
         .iter()
         .map(|fix| format!("{} = {}", fix.setting, fix.value));
-    let to_do = report
-        .findings
-        .iter()
-        .filter_map(|finding| finding.remedy.as_ref().filter(|remedy| remedy.automatic))
-        .filter_map(|remedy| Some(remedy.persist.as_ref()?.line.clone()));
+    let to_do = automatic(report).map(|remedy| remedy.persist.line.clone());
     let mut lines: Vec<String> = Vec::new();
     for line in done.chain(to_do) {
         if !lines.contains(&line) {

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(finding.level, Level::Problem);
         let remedy = finding.remedy.unwrap();
         assert_eq!(remedy.command, "sudo sysctl -w net.ipv4.tcp_fastopen=2051");
-        assert_eq!(remedy.persist.unwrap().line, "net.ipv4.tcp_fastopen = 2051");
+        assert_eq!(remedy.persist.line, "net.ipv4.tcp_fastopen = 2051");
         assert!(remedy.automatic);
     }
 

@@ -4,6 +4,7 @@ mod client;
 mod cookies;
 mod counters;
 mod kernel;
+mod listeners;
 mod server;
 
 use fastopen_host::sysctl::FastOpenBits;
@@ -22,6 +23,7 @@ pub(super) fn of(facts: &Facts) -> Vec<Finding> {
         kernel,
         client::findings(facts),
         server::findings(facts),
+        listeners::findings(facts),
         counters::findings(facts),
         cookies::findings(facts),
     ]
@@ -57,6 +59,8 @@ fn count(number: impl Into<u64>, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fastopen_host::sysctl::Sysctl;
+
     use super::super::finding::Level;
     use super::super::sample;
     use super::*;
@@ -116,13 +120,13 @@ mod tests {
     fn remedies_for_one_setting_agree() {
         let mut facts = sample::troubled();
         facts.bits = Ok(Some(FastOpenBits::from_bits(0)));
-        let settings: Vec<_> = of(&facts)
+        let values: Vec<_> = of(&facts)
             .into_iter()
-            .filter_map(|finding| finding.remedy?.setting)
-            .filter(|setting| setting.sysctl.name() == "net.ipv4.tcp_fastopen")
-            .map(|setting| setting.value)
+            .filter_map(|finding| finding.remedy)
+            .filter(|remedy| remedy.sysctl == Sysctl::FastOpen && remedy.automatic)
+            .map(|remedy| remedy.value)
             .collect();
-        assert_eq!(settings, ["3", "3"], "for the client and for the server");
+        assert_eq!(values, ["3", "3"], "for the client and for the server");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use fastopen_host::counters::Counter;
 use fastopen_host::sysctl::{FastOpenBits, KeyState, SynCookies, Sysctl};
 
-use super::super::facts::{Facts, Held};
+use super::super::facts::Facts;
 use super::super::finding::{Finding, Remedy};
+use super::listeners::{name, shortened};
 use super::{count, described, mended, with_cookies};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -17,8 +18,6 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(key(facts));
     findings.extend(syn_cookies(facts));
-    findings.push(listeners(facts));
-    findings.extend(queues(facts));
     findings
 }
 
@@ -163,104 +162,6 @@ fn syn_cookies(facts: &Facts) -> Option<Finding> {
     }
 }
 
-fn listeners(facts: &Facts) -> Finding {
-    const ID: &str = "listeners";
-    let listeners = match &facts.listeners {
-        Ok(listeners) => listeners,
-        Err(error) => return Finding::unknown(ID, "The listeners", error),
-    };
-    if listeners.is_empty() {
-        return Finding::ok(
-            ID,
-            "Nothing listens here.",
-            "There is no TCP listener in this network namespace.",
-        );
-    }
-    let fast: Vec<_> = facts.fast_listeners().map(name).collect();
-    let mut reason = match fast.len() {
-        0 => String::new(),
-        _ => format!("By {}. ", shortened(&fast)),
-    };
-    if fast.len() < listeners.len() {
-        reason += "Programs ask with TCP_FASTOPEN (nginx: listen 443 fastopen=256; haproxy: bind :443 tfo; systemd: FastOpen=yes).";
-    }
-    let sentence = format!(
-        "Fast Open is asked for by {} of {}.",
-        fast.len(),
-        count(listeners.len() as u64, "listener")
-    );
-    Finding::ok(ID, sentence, reason.trim_end())
-}
-
-/// What the queues hold, against what they may hold and whether it was enough.
-fn queues(facts: &Facts) -> Option<Finding> {
-    const ID: &str = "queues";
-    let somaxconn = match &facts.somaxconn {
-        Ok(somaxconn) => (*somaxconn)?,
-        Err(error) => return Some(Finding::unknown(ID, "net.core.somaxconn", error)),
-    };
-    let longest = facts
-        .fast_listeners()
-        .max_by_key(|held| held.listener.fast_open_queue)?;
-    let length = longest.listener.fast_open_queue.unwrap_or(0);
-    let overflows = facts
-        .counters
-        .as_ref()
-        .ok()
-        .and_then(|counters| counters.get(Counter::ListenOverflow))
-        .unwrap_or(0);
-    if overflows == 0 {
-        return Some(Finding::ok(
-            ID,
-            format!(
-                "The longest Fast Open queue has room for {}.",
-                count(length, "connection")
-            ),
-            format!(
-                "It is that of {}; net.core.somaxconn allows {somaxconn}. None ever overflowed.",
-                name(longest)
-            ),
-        ));
-    }
-    let finding = Finding::warning(
-        ID,
-        format!("A Fast Open queue overflowed {}.", count(overflows, "time")),
-        format!(
-            "Connections that find it full become plain ones. The longest has room for {length} ({}); net.core.somaxconn allows \
-             {somaxconn}. Connections whose last ACK never comes hold a place for a minute or more.",
-            name(longest)
-        ),
-    );
-    Some(if length >= somaxconn {
-        let more = u64::from(somaxconn)
-            .saturating_mul(2)
-            .clamp(1, 65_535.max(u64::from(somaxconn)));
-        finding.mended_by(Remedy::by_hand(Sysctl::SomaxConn, more))
-    } else {
-        finding.mended_by(Remedy::command(format!(
-            "give the listener a longer queue, up to {somaxconn} (nginx: listen … fastopen={somaxconn})"
-        )))
-    })
-}
-
-fn name(held: &Held) -> String {
-    let address = held.listener.address;
-    match &held.processes[..] {
-        [] => address.to_string(),
-        [process, ..] => format!("{address} ({})", process.name),
-    }
-}
-
-/// The first few of a list that may be long.
-fn shortened(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let mut list = names[..names.len().min(SHOWN)].join(", ");
-    if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
-        list += &format!(" and {more} more");
-    }
-    list
-}
-
 #[cfg(test)]
 mod tests {
     use fastopen_host::counters::Counters;
@@ -336,32 +237,5 @@ mod tests {
         assert_eq!(syn_cookies(&facts), None);
         facts.syn_cookies = Ok(Some(SynCookies::Always));
         assert_eq!(syn_cookies(&facts).unwrap().level, Level::Problem);
-    }
-
-    #[test]
-    fn an_overflow_is_mended_where_the_limit_is() {
-        let mut facts = sample::troubled();
-        facts.somaxconn = Ok(Some(4096));
-        let by_program = queues(&facts).unwrap().remedy.unwrap();
-        assert!(by_program.command.contains("nginx"), "{by_program:?}");
-        facts.somaxconn = Ok(Some(256));
-        let by_setting = queues(&facts).unwrap().remedy.unwrap();
-        assert_eq!(by_setting.command, "sudo sysctl -w net.core.somaxconn=512");
-        for odd in [0, u32::MAX] {
-            facts.somaxconn = Ok(Some(odd));
-            assert!(queues(&facts).is_some());
-        }
-    }
-
-    #[test]
-    fn ten_thousand_listeners_are_not_listed_one_by_one() {
-        let mut facts = sample::ready();
-        facts.listeners = Ok(vec![held("0.0.0.0:443", 256, 1); 10_000]);
-        let finding = listeners(&facts);
-        assert!(
-            finding.sentence.contains("by 10000 of 10000 listeners"),
-            "{finding:?}"
-        );
-        assert!(finding.reason.ends_with("and 9995 more."), "{finding:?}");
     }
 }
