@@ -132,6 +132,11 @@ impl Flows {
         self.known.get(&key)
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// Does something with a connection, if it is known.
     pub(super) fn with<T>(&mut self, key: FlowKey, change: impl FnOnce(&mut Flow) -> T) -> Option<T> {
         self.known.get_mut(&key).map(change)

@@ -14,6 +14,8 @@ mod flow;
 mod matching;
 mod proxy;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod topology;
 
 use std::time::Duration;
@@ -208,7 +210,9 @@ impl Engine {
         };
         let Some(step) = self
             .flows
-            .with(key, |flow| flow.proxy_step(direction, &transit.packet))
+            .with(key, |flow| {
+                flow.proxy_step(direction, transit.due, &transit.packet)
+            })
             .flatten()
         else {
             return self.apply_rules(transit);
@@ -228,8 +232,8 @@ impl Engine {
             // The proxy stands next to the server: its part of the handshake takes no time.
             Step::Splice(waiting) => {
                 let now = transit.due.saturating_sub(self.one_way);
-                for packet in waiting {
-                    self.deliver(now, None, packet, Some((key, Direction::ToServer)));
+                for (due, packet) in waiting {
+                    self.deliver(now.max(due), None, packet, Some((key, Direction::ToServer)));
                 }
             }
             Step::Consume => {}

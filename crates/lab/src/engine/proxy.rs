@@ -3,8 +3,8 @@
 
 use fastopen_wire::Segment;
 
-use super::edited;
 use super::flow::{Direction, Flow};
+use super::{Time, edited};
 use crate::SegmentBuilder;
 
 /// An MSS that suits both families at an MTU of 1500. Window scaling, timestamps and SACK are agreed on with nobody, so that there is
@@ -18,8 +18,8 @@ const OFFSET: u32 = 0x1234_5678;
 pub(super) enum Proxy {
     /// The client has been answered.
     Answered,
-    /// A SYN is on its way to the server; what the client sent meanwhile waits.
-    Opening(Vec<Vec<u8>>),
+    /// A SYN is on its way to the server; what the client sent meanwhile waits, with the time at which it has crossed the path.
+    Opening(Vec<(Time, Vec<u8>)>),
     /// Both sides are connected; the server's numbers are so far ahead of those that the client knows.
     Spliced(u32),
 }
@@ -32,8 +32,8 @@ pub(super) enum Step {
     Answer(SegmentBuilder),
     /// This goes to the server.
     Open(SegmentBuilder),
-    /// These go to the server.
-    Splice(Vec<Vec<u8>>),
+    /// These go to the server, when they have crossed the path.
+    Splice(Vec<(Time, Vec<u8>)>),
     /// Nothing.
     Consume,
 }
@@ -64,14 +64,14 @@ impl Flow {
     }
 
     /// What comes of a packet, if the connection is proxied.
-    pub(super) fn proxy_step(&mut self, direction: Direction, packet: &[u8]) -> Option<Step> {
+    pub(super) fn proxy_step(&mut self, direction: Direction, due: Time, packet: &[u8]) -> Option<Step> {
         let proxy = self.proxy.take()?;
         let Ok(segment) = Segment::from_ip(packet) else {
             self.proxy = Some(proxy);
             return Some(Step::Pass(packet.to_vec()));
         };
         let (proxy, step) = match direction {
-            Direction::ToServer => from_client(proxy, &segment, packet),
+            Direction::ToServer => from_client(proxy, &segment, due, packet),
             Direction::ToClient => from_server(proxy, &segment, packet),
         };
         self.proxy = Some(proxy);
@@ -79,7 +79,7 @@ impl Flow {
     }
 }
 
-fn from_client(proxy: Proxy, segment: &Segment<'_>, packet: &[u8]) -> (Proxy, Step) {
+fn from_client(proxy: Proxy, segment: &Segment<'_>, due: Time, packet: &[u8]) -> (Proxy, Step) {
     match proxy {
         // The SYN again: the answer was lost.
         proxy if segment.flags.syn => {
@@ -89,10 +89,10 @@ fn from_client(proxy: Proxy, segment: &Segment<'_>, packet: &[u8]) -> (Proxy, St
         Proxy::Answered if segment.flags.rst => (Proxy::Answered, Step::Consume),
         Proxy::Answered => {
             let open = Step::Open(syn_to_server(segment));
-            (Proxy::Opening(vec![packet.to_vec()]), open)
+            (Proxy::Opening(vec![(due, packet.to_vec())]), open)
         }
         Proxy::Opening(mut waiting) => {
-            waiting.push(packet.to_vec());
+            waiting.push((due, packet.to_vec()));
             (Proxy::Opening(waiting), Step::Consume)
         }
         Proxy::Spliced(ahead) => (Proxy::Spliced(ahead), Step::Pass(to_server(packet, ahead))),
@@ -105,7 +105,10 @@ fn from_server(proxy: Proxy, segment: &Segment<'_>, packet: &[u8]) -> (Proxy, St
             // The server acknowledges the client's SYN and no more, so its number is one ahead of it.
             let known_to_client = own_sequence(segment.acknowledgment.wrapping_sub(1));
             let ahead = segment.sequence.wrapping_sub(known_to_client);
-            let waiting = waiting.iter().map(|packet| to_server(packet, ahead)).collect();
+            let waiting = waiting
+                .iter()
+                .map(|(due, packet)| (*due, to_server(packet, ahead)))
+                .collect();
             (Proxy::Spliced(ahead), Step::Splice(waiting))
         }
         // The server refuses: the client learns it as from a connection that it has.

@@ -7,4 +7,6 @@ mod checksum;
 mod edit;
 
 pub use build::SegmentBuilder;
+#[cfg(test)]
+pub(crate) use checksum::is_right;
 pub(crate) use edit::TcpPacket;
