@@ -1,6 +1,8 @@
 //! The library over real kernels and real paths: everything that needs a lab.
 
 mod confirmation;
+mod listening;
+mod machine;
 mod outcomes;
 mod racing;
 mod support;
@@ -10,9 +12,6 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    testing::main(
-        outcomes::tests()
-            .chain(confirmation::tests())
-            .chain(racing::tests()),
-    )
+    let tests = outcomes::tests().chain(racing::tests()).chain(machine::tests());
+    testing::main(tests.chain(confirmation::tests()).chain(listening::tests()))
 }
