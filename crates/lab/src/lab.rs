@@ -1,7 +1,6 @@
 //! A scenario that runs.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::{Counters, Engine};
@@ -199,10 +198,3 @@ fn configure(host: &Host, scenario: &Scenario, index: usize) -> Result<(), Error
         .iter()
         .try_for_each(|(name, value)| host.set_sysctl(name, value))
 }
-
-/// A middlebox's thread and everything it knows is shared, so a lab can be used from many threads.
-const _: fn() = || {
-    fn is_shared<T: Send + Sync>() {}
-    is_shared::<Lab>();
-    is_shared::<Arc<Host>>();
-};
