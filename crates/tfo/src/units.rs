@@ -27,7 +27,8 @@ pub fn count(amount: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(amount), if amount == 1 { one } else { many })
 }
 
-fn grouped(amount: u64) -> String {
+/// A number with its thousands set apart.
+pub fn grouped(amount: u64) -> String {
     let digits = amount.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
