@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastopen::tokio::Confirmation;
-use fastopen::{Arrival, ArrivalKind, ListenOptions, ReplaySafe, confirmed};
+use fastopen::{Arrival, ArrivalKind, FastOpen, ListenOptions, ReplaySafe, confirmed};
 use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{HostSpec, Lab, Moment, Rule, Scenario, SegmentKind};
+use fastopen_lab::{HostSpec, Lab, Moment, RawConnection, RawPeer, Rule, Scenario, SegmentKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Driver, LONG, PORT, at, bytes, connector, get_cookie, lab, runtime};
@@ -27,6 +27,10 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
         test(
             "confirmation::a_late_ack_confirms_with_a_full_send_buffer",
             || a_late_ack_confirms(Buffer::Full),
+        ),
+        test(
+            "confirmation::an_ack_confirms_while_the_send_buffer_stays_full",
+            an_ack_confirms_while_the_send_buffer_stays_full,
         ),
         test("confirmation::a_reset_ends_it", a_reset_ends_it),
         test(
@@ -148,14 +152,7 @@ fn a_late_ack_confirms(buffer: Buffer) {
             .unwrap();
         let (stream, _) = listener.accept().unwrap();
         if buffer == Buffer::Full {
-            stream.set_nonblocking(true).unwrap();
-            let full = loop {
-                if let Err(error) = (&stream).write(&[0; 65536]) {
-                    break error;
-                }
-            };
-            assert_eq!(full.kind(), ErrorKind::WouldBlock);
-            stream.set_nonblocking(false).unwrap();
+            fill_send_buffer(&stream);
         }
         let (result, late) = thread::scope(|scope| {
             let waiting = scope.spawn(|| (wait(driver, &stream).0, Instant::now()));
@@ -171,25 +168,62 @@ fn a_late_ack_confirms(buffer: Buffer) {
     });
 }
 
+/// The peer acknowledges the SYN-ACK and none of the answer, so that the buffer stays full: then nothing tells epoll.
+fn an_ack_confirms_while_the_send_buffer_stays_full() {
+    each_way(|driver, family| {
+        let lab = lab(&Scenario::new("slow reader").with_host(HostSpec::raw("peer")));
+        let (stream, half_open, peer) = unconfirmed_by_a_raw_peer(&lab, family);
+        fill_send_buffer(&stream);
+        let (result, late) = thread::scope(|scope| {
+            let waiting = scope.spawn(|| (wait(driver, &stream).0, Instant::now()));
+            thread::sleep(Duration::from_millis(300));
+            assert!(!waiting.is_finished(), "nothing has confirmed it yet");
+            let sent = Instant::now();
+            peer.send(&half_open.segment()).unwrap();
+            let (result, ended) = waiting.join().unwrap();
+            (result, ended - sent)
+        });
+        result.unwrap();
+        assert!(late < RTT, "{driver:?}: {late:?} after the ACK set out");
+    });
+}
+
+fn fill_send_buffer(mut stream: &TcpStream) {
+    stream.set_nonblocking(true).unwrap();
+    let full = loop {
+        if let Err(error) = stream.write(&[0; 65536]) {
+            break error;
+        }
+    };
+    assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).unwrap();
+}
+
+/// An accepted connection whose client is a raw peer that has sent its SYN with a cookie and data, and nothing after it.
+fn unconfirmed_by_a_raw_peer(lab: &Lab, family: usize) -> (TcpStream, RawConnection, RawPeer) {
+    let server = lab.server().unwrap();
+    let listener = server.run(|| fastopen::listen(("::", PORT))).unwrap();
+    let target = at(server.addresses()[family]);
+    let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
+    let request = peer.connect(&peer.syn(target).with_fast_open(&[]), LONG).unwrap();
+    let FastOpen::Cookie(_, cookie) = request.fast_open() else {
+        panic!("no cookie")
+    };
+    listener.accept().unwrap();
+    let syn = peer
+        .syn(target)
+        .with_fast_open(cookie.as_bytes())
+        .with_data("order");
+    peer.send(&syn).unwrap();
+    let half_open = peer.half_open(&syn, LONG).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    (stream, half_open, peer)
+}
+
 fn a_reset_ends_it() {
     each_way(|driver, family| {
         let lab = lab(&Scenario::new("reset by the client").with_host(HostSpec::raw("peer")));
-        let server = lab.server().unwrap();
-        let listener = server.run(|| fastopen::listen(("::", PORT))).unwrap();
-        let target = at(server.addresses()[family]);
-        let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
-        let request = peer.connect(&peer.syn(target).with_fast_open(&[]), LONG).unwrap();
-        let fastopen::FastOpen::Cookie(_, cookie) = request.fast_open() else {
-            panic!("no cookie")
-        };
-        listener.accept().unwrap();
-        let syn = peer
-            .syn(target)
-            .with_fast_open(cookie.as_bytes())
-            .with_data("order");
-        peer.send(&syn).unwrap();
-        let half_open = peer.half_open(&syn, LONG).unwrap();
-        let (stream, _) = listener.accept().unwrap();
+        let (stream, half_open, peer) = unconfirmed_by_a_raw_peer(&lab, family);
         let result = thread::scope(|scope| {
             let waiting = scope.spawn(|| wait(driver, &stream).0);
             thread::sleep(Duration::from_millis(100));
