@@ -60,6 +60,7 @@ pub(crate) async fn exchange(
 
 /// What is known as soon as the handshake is complete.
 fn note_what_the_kernel_knows(stream: &TcpStream, report: &mut Report) {
+    report.local = stream.local_addr().ok();
     report.rtt = TcpInfo::of(stream).ok().and_then(|info| info.rtt());
     let server = stream.peer_addr().map(|peer| peer.ip().to_canonical());
     if let Some(entry) = server.ok().and_then(|server| cookies::get(server).ok()) {

@@ -31,7 +31,7 @@ pub(crate) use data::Data;
 pub(crate) use exchange::exchange;
 pub(crate) use report::Report;
 pub(crate) use resolve::{Family, resolve};
-pub(crate) use words::explain;
+pub(crate) use words::{explain, next_step};
 
 /// Connect with the first bytes in the SYN, and tell what became of them
 ///

@@ -27,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) reason: Option<Reason>,
     /// Which address took the connection.
     pub(crate) address: Option<SocketAddr>,
+    /// From which address and port.
+    pub(crate) local: Option<SocketAddr>,
     /// How many bytes were given to connect with.
     pub(crate) first_bytes: u64,
     /// How many of them its SYN carried.
@@ -124,11 +126,6 @@ impl Report {
             failure: Some(Failure::interrupted()),
             ..Self::default()
         }
-    }
-
-    /// Whether the server took the data in the SYN.
-    pub(crate) fn is_accepted(&self) -> bool {
-        self.outcome == Some(Outcome::Accepted)
     }
 
     /// Whether the program was asked to stop meanwhile.

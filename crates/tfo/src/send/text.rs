@@ -26,7 +26,7 @@ fn draw(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if let Some(failure) = &report.failure {
         writeln!(out, "{ERROR}error:{ERROR:#} {BOLD}{}{BOLD:#}", failure.message)?;
         attempts(report, out)?;
-        return hint(failure.hint(), out);
+        return hint(report, out);
     }
     let Some(outcome) = report.outcome else {
         return Ok(());
@@ -44,7 +44,7 @@ fn draw(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if report.connection < report.connections {
         return Ok(());
     }
-    hint(next_step(outcome, report.cookie_cached), out)
+    hint(report, out)
 }
 
 fn handshake(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -123,6 +123,6 @@ fn line(out: &mut impl Write, name: &str, value: &str) -> io::Result<()> {
     writeln!(out, "  {DIM}{name:<11}{DIM:#}{value}")
 }
 
-fn hint(hint: Option<&str>, out: &mut impl Write) -> io::Result<()> {
-    hint.map_or(Ok(()), |hint| writeln!(out, "{HINT}hint:{HINT:#} {hint}"))
+fn hint(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    next_step(report).map_or(Ok(()), |hint| writeln!(out, "{HINT}hint:{HINT:#} {hint}"))
 }

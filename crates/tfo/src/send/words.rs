@@ -2,6 +2,8 @@
 
 use fastopen::{Outcome, Reason};
 
+use super::report::Report;
+
 /// What an outcome means.
 pub(crate) fn explain(outcome: Outcome) -> &'static str {
     match outcome {
@@ -28,11 +30,14 @@ fn explain_reason(reason: Reason) -> &'static str {
     }
 }
 
-/// What to do next, if anything. `cookie_cached` says whether the kernel has a cookie for the server now.
-pub(crate) fn next_step(outcome: Outcome, cookie_cached: Option<bool>) -> Option<&'static str> {
+/// What to do next, if anything.
+pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
+    let Some(outcome) = report.outcome else {
+        return report.failure.as_ref()?.hint();
+    };
     match outcome {
         Outcome::Accepted => None,
-        Outcome::NoCookie => Some(match cookie_cached {
+        Outcome::NoCookie => Some(match report.cookie_cached {
             Some(true) => {
                 "run it again: the server has granted a cookie, and the next connection presents it"
             }

@@ -3,6 +3,7 @@
 //! `server` accepts, `connection` follows one connection from its arrival to its end, `mode` is what it does with the bytes (`echo`,
 //! `discard`, `http`). All of them make the `report`, which `printer` hands to the `text` or the JSON renderer.
 
+mod background;
 mod connection;
 mod conversation;
 mod descriptors;
@@ -25,6 +26,10 @@ use crate::status::Status;
 use keys::KeyOptions;
 use mode::Mode;
 use report::Started;
+
+pub(crate) use background::in_background;
+pub(crate) use report::Ended;
+pub(crate) use text::{arrival, proof};
 
 /// Run a server that tells how each connection arrived
 ///
@@ -87,7 +92,7 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
 }
 
 async fn serve(args: &Args, options: &ListenOptions) -> anyhow::Result<()> {
-    let Listening { listener, warnings } = listen(&args.address, options).await.map_err(with_hint)?;
+    let Listening { listener, warnings } = listen(&args.address, options).await?;
     let started = Started {
         address: listener.local_addr()?,
         mode: args.mode(),
@@ -126,7 +131,23 @@ impl Args {
     }
 }
 
-async fn listen(address: &Address, options: &ListenOptions) -> Result<Listening<TcpListener>, ListenError> {
+/// Listens on every address when none is given, over IPv6 and IPv4 where the system has both.
+///
+/// # Errors
+/// There can be no listener; with a hint.
+pub(crate) async fn listen(
+    address: &Address,
+    options: &ListenOptions,
+) -> anyhow::Result<Listening<TcpListener>> {
+    try_to_listen(address, options)
+        .await
+        .map_err(|error| with_hint(error, address))
+}
+
+async fn try_to_listen(
+    address: &Address,
+    options: &ListenOptions,
+) -> Result<Listening<TcpListener>, ListenError> {
     if let Some(host) = &address.host {
         return options.listen_tokio((host.as_str(), address.port)).await;
     }
@@ -142,15 +163,16 @@ fn lacks_ipv6(error: &ListenError) -> bool {
     !matches!(error.kind(), AddrInUse | PermissionDenied)
 }
 
-fn with_hint(error: ListenError) -> anyhow::Error {
+fn with_hint(error: ListenError, address: &Address) -> anyhow::Error {
     use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    let port = address.port;
     let hint = match error.kind() {
-        AddrInUse => "choose another port, as in: tfo serve :2223; who has this one is told by: ss -ltnp",
-        AddrNotAvailable => "choose an address that this machine has (ip address), or none: tfo serve :2222",
-        PermissionDenied => "choose a port from 1024 up, as in: tfo serve :2222",
+        AddrInUse => format!("choose another port, or find out who has this one: ss -ltnp 'sport = :{port}'"),
+        AddrNotAvailable => "choose an address that this machine has: see ip address".to_owned(),
+        PermissionDenied => "choose a port from 1024 up, or run it as root".to_owned(),
         _ => match error {
             ListenError::Resolve(_) | ListenError::NoAddress => {
-                "choose an IP address that this machine has, or none: tfo serve :2222"
+                "choose an IP address that this machine has: see ip address".to_owned()
             }
             _ => return error.into(),
         },

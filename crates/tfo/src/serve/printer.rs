@@ -17,6 +17,11 @@ const WAITING: usize = 4096;
 pub(super) struct Printer(mpsc::Sender<Event>);
 
 impl Printer {
+    /// One that prints nothing.
+    pub(super) fn silent() -> Self {
+        Self(mpsc::channel(1).0)
+    }
+
     pub(super) async fn print(&self, event: Event) {
         // Fails only when nothing can be printed any more, which the server learns from `stopped`.
         let _ = self.0.send(event).await;

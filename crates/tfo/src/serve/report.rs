@@ -31,10 +31,10 @@ pub(super) struct Started {
 
 /// A connection was accepted.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Arrived {
+pub(crate) struct Arrived {
     /// Its number, from 1.
     pub(super) id: u64,
-    pub(super) peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     #[serde(serialize_with = "kind_name")]
     pub(super) arrival: ArrivalKind,
     /// Whether the application could read the SYN's data before the handshake was complete.
@@ -96,16 +96,16 @@ impl From<FastOpen> for SynOption {
 
 /// A connection is over.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     #[serde(flatten)]
-    pub(super) arrived: Arrived,
+    pub(crate) arrived: Arrived,
     /// Whether the client has proved its address; `null` when there is no telling.
     pub(super) confirmed: Option<bool>,
     /// How long after it was accepted.
     #[serde(rename = "confirmed_ms", serialize_with = "milliseconds")]
     pub(super) confirmed_after: Option<Duration>,
-    pub(super) received: u64,
-    pub(super) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
     pub(super) end: Ending,
     /// What the system said, where that is the reason.
     pub(super) error: Option<String>,

@@ -53,7 +53,7 @@ fn arrived_line(out: &mut impl Write, arrived: &Arrived) -> io::Result<()> {
 }
 
 /// How a connection arrived, such as `fast, 18 bytes in the SYN, cookie 3021b9…`.
-pub(super) fn arrival(arrived: &Arrived) -> String {
+pub(crate) fn arrival(arrived: &Arrived) -> String {
     let mut text = arrived.arrival.name().to_owned();
     let carried = arrived.syn_bytes.unwrap_or(0) as u64;
     // Writing to a string can't fail.
@@ -88,7 +88,12 @@ fn ended_line(out: &mut impl Write, ended: &Ended) -> io::Result<()> {
         (Ending::Unconfirmed | Ending::Failed, _) | (_, Some(false)) => BAD,
         _ => WARNING,
     };
-    write!(out, "{:>5}  {style}{}", arrived.id, proof(ended))?;
+    write!(
+        out,
+        "{:>5}  {style}{}",
+        arrived.id,
+        proof(ended).map(|proof| proof + "; ").unwrap_or_default()
+    )?;
     write!(
         out,
         "received {}, sent {}, {}",
@@ -100,16 +105,17 @@ fn ended_line(out: &mut impl Write, ended: &Ended) -> io::Result<()> {
     writeln!(out, " after {}{style:#}", time(elapsed))
 }
 
-fn proof(ended: &Ended) -> String {
-    match (ended.confirmed, ended.confirmed_after) {
-        (Some(true), _) if ended.arrived.confirmed_on_arrival => match ended.arrived.arrival {
-            ArrivalKind::Fast { .. } => "confirmed at once; ".to_owned(),
-            _ => String::new(),
+/// When the client proved its address, if that is worth a word.
+pub(crate) fn proof(ended: &Ended) -> Option<String> {
+    let at_once = ended.arrived.confirmed_on_arrival;
+    match (ended.confirmed?, ended.confirmed_after) {
+        (true, _) if at_once => match ended.arrived.arrival {
+            ArrivalKind::Fast { .. } => Some("confirmed at once".to_owned()),
+            _ => None,
         },
-        (Some(true), Some(after)) => format!("confirmed after {}; ", time(after)),
-        (Some(true), None) => "confirmed; ".to_owned(),
-        (Some(false), _) => "never confirmed; ".to_owned(),
-        (None, _) => String::new(),
+        (true, Some(after)) => Some(format!("confirmed after {}", time(after))),
+        (true, None) => Some("confirmed".to_owned()),
+        (false, _) => Some("never confirmed".to_owned()),
     }
 }
 
