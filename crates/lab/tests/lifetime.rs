@@ -124,6 +124,14 @@ fn wait_until(what: &str, done: impl Fn() -> bool) {
     }
 }
 
+/// A process that another test is just about to start holds them for a moment, until it is another program.
+fn wait_until_gone(namespaces: &[String]) {
+    wait_until("the namespaces are gone", || {
+        let held = held_namespaces();
+        !namespaces.iter().any(|namespace| held.contains(namespace))
+    });
+}
+
 fn a_dropped_lab_is_gone_at_once() {
     let lab = Lab::new(&Scenario::new("dropped")).unwrap();
     let namespaces: Vec<String> = lab.hosts().iter().map(|host| host.run(own_namespace)).collect();
@@ -155,7 +163,7 @@ fn a_panic_takes_the_lab_with_it() {
     .unwrap_err()
     .downcast::<String>()
     .unwrap();
-    assert!(!held_namespaces().contains(&*namespace));
+    wait_until_gone(&[*namespace]);
 }
 
 fn nothing_survives(signal: &str) {
@@ -179,10 +187,7 @@ fn nothing_survives(signal: &str) {
     wait_until("the program is killed", || {
         !Path::new("/proc").join(&program).exists()
     });
-    wait_until("the namespaces are gone", || {
-        let held = held_namespaces();
-        !namespaces.iter().any(|namespace| held.contains(namespace))
-    });
+    wait_until_gone(&namespaces);
 }
 
 fn the_machine_s_own_network_is_left_alone() {
