@@ -32,7 +32,8 @@ impl<K: Eq + Hash, V> Memory<K, V> {
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let old = self.old.remove(&key);
         if self.young.len() >= self.half && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
         }
         self.young.insert(key, value).or(old)
     }
