@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crate::network::Addresses;
+use crate::addressing::Addresses;
 use crate::sys::child;
 use crate::sys::namespace::Namespace;
 use crate::{Error, RawPeer};

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
+use crate::addressing::Addresses;
 use crate::engine::{Counters, Engine};
 use crate::middlebox::{Middlebox, Port};
-use crate::network::{self, Addresses};
+use crate::network;
 use crate::{Capture, Error, Host, Rule, Scenario, ScenarioError};
 
 /// A network that does what a [`Scenario`] says. Dropping it takes the link away from under its hosts.

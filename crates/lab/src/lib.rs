@@ -57,6 +57,8 @@
 mod scenario;
 
 #[cfg(target_os = "linux")]
+mod addressing;
+#[cfg(target_os = "linux")]
 mod capture;
 #[cfg(target_os = "linux")]
 mod engine;
@@ -72,6 +74,8 @@ mod lab;
 mod lead;
 #[cfg(target_os = "linux")]
 mod middlebox;
+#[cfg(target_os = "linux")]
+mod netlink;
 #[cfg(target_os = "linux")]
 mod network;
 #[cfg(target_os = "linux")]

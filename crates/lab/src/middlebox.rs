@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::addressing::{host_mac, port_mac};
 use crate::capture::Tap;
 use crate::engine::{Counters, Departure, Engine, PortId, Time};
 use crate::lead::Lead;
-use crate::network::{host_mac, port_mac};
 use crate::sys::namespace::Namespace;
 use crate::sys::packet_socket::{Arrival, FrameBuffer, Mac, PacketSocket};
 use crate::sys::wait::{self, Bell};

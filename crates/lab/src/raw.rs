@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use fastopen_wire::{FastOpen, Segment};
 
-use crate::network::{self, Addresses, HOST_INTERFACE, host_mac, port_mac};
+use crate::addressing::{Addresses, host_mac, port_mac};
+use crate::netlink;
+use crate::network::HOST_INTERFACE;
 use crate::sys::packet_socket::{FrameBuffer, PacketSocket};
 use crate::sys::wait;
 use crate::{Error, Host, SegmentBuilder};
@@ -48,7 +50,7 @@ impl RawPeer {
     pub(crate) fn open(host: &Host) -> Result<Self, Error> {
         let addresses = host.network_addresses();
         let socket = host.run(|| {
-            let interface = network::interface_index(HOST_INTERFACE)?;
+            let interface = netlink::interface_index(HOST_INTERFACE)?;
             PacketSocket::open(interface)
                 .map_err(Error::system(format!("open a packet socket in {}", host.name())))
         })?;

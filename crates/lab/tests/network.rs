@@ -1,5 +1,7 @@
 //! The network that a lab is: hosts that reach each other, at the distance that the scenario says, and nothing else.
 
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;

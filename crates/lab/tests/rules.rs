@@ -1,5 +1,7 @@
 //! Every rule and every scenario that comes with the lab, over real kernels, in IPv4 and IPv6.
 
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
 mod support;
 
 use std::io::{ErrorKind, Read, Write};

@@ -10,6 +10,8 @@
 
 #![forbid(unsafe_code)]
 
+mod apply;
+mod deliver;
 mod flow;
 mod matching;
 mod proxy;
@@ -22,14 +24,14 @@ use std::time::Duration;
 
 use fastopen_wire::Segment;
 
-use self::flow::{Direction, FlowKey, Flows, Tracked};
-use self::matching::{ActiveRule, View};
+use self::flow::{Direction, Flow, FlowKey, Flows, Tracked};
+use self::matching::ActiveRule;
 use self::proxy::Step;
 pub(crate) use self::queue::Departure;
 use self::queue::Queue;
 use self::topology::Topology;
 use crate::packet::TcpPacket;
-use crate::{Action, Forgery, Hold, Replay, Rule, Scenario, SegmentBuilder};
+use crate::{Hold, Rule, Scenario, SegmentBuilder};
 
 /// Time since the lab began.
 pub(crate) type Time = Duration;
@@ -183,7 +185,7 @@ impl Engine {
             departure.at = departure.at.max(now);
             self.enqueue(departure);
             if let Some(key) = flow {
-                self.flows.with(key, |flow| flow.release());
+                self.flows.with(key, Flow::release);
             }
         }
         count
@@ -227,7 +229,7 @@ impl Engine {
                 self.enqueue(answer);
             }
             Step::Open(segment) => {
-                self.deliver(transit.due, None, segment.to_packet(), Some((key, direction)))
+                self.deliver(transit.due, None, segment.to_packet(), Some((key, direction)));
             }
             // The proxy stands next to the server: its part of the handshake takes no time.
             Step::Splice(waiting) => {
@@ -239,219 +241,10 @@ impl Engine {
             Step::Consume => {}
         }
     }
-
-    fn apply_rules(&mut self, mut transit: Transit) {
-        if self.is_blackholed(&transit) {
-            self.counters.dropped += 1;
-            return;
-        }
-        let mut rules = std::mem::take(&mut self.rules);
-        let delivered = rules.iter_mut().all(|rule| {
-            let takes = rule.takes(&self.view(&transit));
-            !takes || self.act(&rule.action, &mut transit)
-        });
-        self.rules = rules;
-        if delivered {
-            self.leave(transit);
-        }
-    }
-
-    fn view<'a>(&self, transit: &'a Transit) -> View<'a> {
-        let address = topology::destination(&transit.packet);
-        let member = transit.flow().and_then(|(key, _)| self.flows.get(key)?.member);
-        View {
-            from: transit.from,
-            to: address.and_then(|address| self.topology.target(address, member)),
-            kind: transit.tracked.map(|tracked| tracked.kind),
-            packet: &transit.packet,
-        }
-    }
-
-    /// Does what a rule says; whether the packet goes on.
-    fn act(&mut self, action: &Action, transit: &mut Transit) -> bool {
-        let one_way = self.one_way;
-        let flow = transit.flow().map(|(key, _)| key);
-        match action {
-            Action::Delay(by) => transit.due += *by,
-            Action::Duplicate => transit.copies *= 2,
-            Action::StripOption => transit.edit(TcpPacket::strip_fast_open),
-            Action::ForgeCookie(forgery) => {
-                transit.edit(|packet| packet.change_cookie(|cookie| forge(forgery, cookie)))
-            }
-            Action::Hold(hold) => transit.hold = Some(hold.clone()),
-            Action::Replay(replay) => self.schedule_replay(replay, transit),
-            Action::Rebind(to) => {
-                if let Some(key) = flow {
-                    self.flows.rebind(key, to);
-                }
-            }
-            Action::Blackhole => {
-                if let Some(key) = flow {
-                    self.flows.with(key, |flow| flow.blackholed = true);
-                }
-            }
-            Action::SynProxy => {
-                let answer = proxy::answer(&transit.packet);
-                let (Some(key), Some(segment)) = (flow, answer) else {
-                    return true;
-                };
-                self.flows.with(key, flow::Flow::begin_proxy);
-                let answer = transit.answer(one_way, &segment);
-                self.enqueue(answer);
-                return false;
-            }
-            Action::Reset => {
-                if let Some(segment) = reset(&transit.packet) {
-                    let answer = transit.answer(one_way, &segment);
-                    self.enqueue(answer);
-                }
-                self.counters.dropped += 1;
-                return false;
-            }
-            Action::Drop => {
-                self.counters.dropped += 1;
-                return false;
-            }
-        }
-        true
-    }
-
-    /// The rules are done: the packet is delivered, or held back.
-    fn leave(&mut self, transit: Transit) {
-        let Transit {
-            from,
-            mut due,
-            packet,
-            copies,
-            hold,
-            ..
-        } = transit;
-        let flow = transit.tracked.and_then(|tracked| tracked.flow);
-        let until = match flow {
-            Some((key, direction)) => self
-                .flows
-                .with(key, |flow| flow.hold(direction, due, hold.as_ref()))
-                .flatten(),
-            None => hold.map(|hold| flow::hold_until(hold.until, due)),
-        };
-        let parked = match until {
-            Some(flow::Until::Time(time)) => {
-                due = due.max(time);
-                false
-            }
-            Some(flow::Until::Released) => true,
-            None => false,
-        };
-        for _ in 0..copies {
-            let packet = packet.clone();
-            let Some(departure) = self.departure(due, Some(from), packet, flow) else {
-                return;
-            };
-            if parked {
-                let flow = flow.map(|(key, _)| key);
-                self.held.push(Held { flow, departure });
-            } else {
-                self.enqueue(departure);
-            }
-        }
-    }
-
-    fn deliver(
-        &mut self,
-        at: Time,
-        from: Option<PortId>,
-        packet: Vec<u8>,
-        flow: Option<(FlowKey, Direction)>,
-    ) {
-        if let Some(departure) = self.departure(at, from, packet, flow) {
-            self.enqueue(departure);
-        }
-    }
-
-    fn departure(
-        &mut self,
-        at: Time,
-        from: Option<PortId>,
-        packet: Vec<u8>,
-        flow: Option<(FlowKey, Direction)>,
-    ) -> Option<Departure> {
-        let member = flow.and_then(|(key, _)| self.flows.get(key)?.member);
-        let to =
-            topology::destination(&packet).and_then(|address| self.topology.route(address, member, &packet));
-        let Some(to) = to else {
-            self.counters.unroutable += 1;
-            return None;
-        };
-        let packet = self.flows.translate(flow, packet);
-        Some(Departure { at, from, to, packet })
-    }
-
-    fn enqueue(&mut self, departure: Departure) {
-        if !self.queue.push(departure) {
-            self.counters.overflowed += 1;
-        }
-    }
-
-    fn schedule_replay(&mut self, replay: &Replay, transit: &Transit) {
-        let copy = match replay.source_port {
-            Some(port) => edited(transit.packet.clone(), |packet| packet.set_source_port(port)),
-            None => transit.packet.clone(),
-        };
-        match transit.flow() {
-            Some((key, direction)) if replay.closed => {
-                self.flows
-                    .with(key, |flow| flow.after_close.push((replay.after, direction, copy)));
-            }
-            flow => self.deliver(transit.due + replay.after, None, copy, flow),
-        }
-    }
-
-    fn replay_after_close(&mut self, transit: &Transit) {
-        let Some((key, _)) = transit.flow() else { return };
-        let copies = self.flows.with(key, flow::Flow::take_replays).unwrap_or_default();
-        for (after, direction, copy) in copies {
-            self.deliver(transit.due + after, None, copy, Some((key, direction)));
-        }
-    }
-
-    fn is_blackholed(&self, transit: &Transit) -> bool {
-        let established = transit
-            .tracked
-            .is_some_and(|tracked| tracked.kind == crate::SegmentKind::Established);
-        let flow = transit.flow().and_then(|(key, _)| self.flows.get(key));
-        established && flow.is_some_and(|flow| flow.blackholed)
-    }
 }
 
 impl Transit {
     fn flow(&self) -> Option<(FlowKey, Direction)> {
         self.tracked?.flow
     }
-}
-
-fn forge(forgery: &Forgery, cookie: &[u8]) -> Vec<u8> {
-    match forgery {
-        Forgery::Invert => cookie.iter().map(|byte| !byte).collect(),
-        Forgery::Set(bytes) => bytes.clone(),
-        Forgery::Resize(len) => {
-            let mut cookie = cookie.to_vec();
-            cookie.resize(*len, 0);
-            cookie
-        }
-    }
-}
-
-/// The RST that a packet's sender believes (RFC 9293, section 3.10.7.1); none for a RST, or for what is not TCP.
-fn reset(packet: &[u8]) -> Option<SegmentBuilder> {
-    let segment = Segment::from_ip(packet)
-        .ok()
-        .filter(|segment| !segment.flags.rst)?;
-    let reset = SegmentBuilder::new(segment.destination, segment.source)
-        .with_rst()
-        .with_window(0);
-    if segment.flags.ack {
-        return Some(reset.with_sequence(segment.acknowledgment));
-    }
-    let len = SegmentBuilder::from(&segment).sequence_len();
-    Some(reset.with_ack(segment.sequence.wrapping_add(len)))
 }

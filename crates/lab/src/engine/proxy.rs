@@ -136,6 +136,6 @@ fn syn_to_server(ack: &Segment<'_>) -> SegmentBuilder {
 fn to_server(packet: &[u8], ahead: u32) -> Vec<u8> {
     let acknowledgment = Segment::from_ip(packet).map_or(0, |segment| segment.acknowledgment);
     edited(packet.to_vec(), |packet| {
-        packet.set_acknowledgment(acknowledgment.wrapping_add(ahead))
+        packet.set_acknowledgment(acknowledgment.wrapping_add(ahead));
     })
 }

@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use super::PortId;
+use crate::addressing::Addresses;
 use crate::lab::farm_address;
-use crate::network::Addresses;
 use crate::{Balance, Scenario};
 
 /// The hosts and farms of a scenario.

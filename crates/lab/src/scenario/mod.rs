@@ -1,5 +1,6 @@
 //! A network and what its middlebox does, as a value.
 
+mod action;
 mod duration;
 mod file;
 mod hex;
@@ -11,8 +12,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use action::{Action, Forgery, Hold, Moment, Rebind, Replay};
 pub use file::ScenarioError;
-pub use rule::{Action, Forgery, Hold, Moment, OptionState, Pick, Rebind, Replay, Rule, SegmentKind};
+pub use rule::{OptionState, Pick, Rule, SegmentKind};
 
 /// The hosts of a lab, how far they are from each other, and what the middlebox between them does.
 ///
