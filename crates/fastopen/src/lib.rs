@@ -1,4 +1,72 @@
-//! TCP Fast Open (RFC 7413).
+//! TCP Fast Open (RFC 7413): a client's first bytes travel in the SYN, so that a request and its answer take one round trip instead
+//! of two; and every connection says what became of them.
+//!
+//! ```text
+//!  plain                                  Fast Open, from the second connection on
+//!  client ── SYN ──────────────► server   client ── SYN + cookie + request ─► server
+//!         ◄───────────── SYN-ACK ──                ◄──────────────── SYN-ACK ──
+//!         ── ACK + request ───────►                ◄───────────────── answer ──
+//!         ◄────────────── answer ──
+//! ```
+//!
+//! # A client
+//!
+//! [`connect`] takes an address and the first bytes, and returns an ordinary [`std::net::TcpStream`] when the handshake is complete:
+//!
+//! ```no_run
+//! use fastopen::{Outcome, ReplaySafe};
+//!
+//! let request = ReplaySafe("GET / HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n");
+//! let (stream, outcome) = fastopen::connect("example.com:80", request)?.into();
+//! match outcome {
+//!     Outcome::Accepted => println!("the request went in the SYN: one round trip saved"),
+//!     Outcome::NoCookie => println!("the first connection to this host asked for a cookie; the next one is fast"),
+//!     other => println!("an ordinary connection: {other}"),
+//! }
+//! # let _: std::net::TcpStream = stream;
+//! # Ok::<(), fastopen::ConnectError>(())
+//! ```
+//!
+//! Whatever the path does, the bytes reach the application on the other side exactly once on the connection that is returned. A path that
+//! swallows fast SYNs costs a quarter of a second, once: a plain attempt joins the fast one, and the [`PathMemory`] leaves that
+//! path alone for a while. [`Connector`] has the settings.
+//!
+//! # A server
+//!
+//! [`listen`] returns an ordinary [`std::net::TcpListener`], and [`Arrival::of`] tells how each connection came. A SYN can be sent again by
+//! whoever has seen it, so a server does at once only what may be done twice, and waits with everything else until the client is
+//! [`confirmed`]:
+//!
+//! ```no_run
+//! use fastopen::Arrival;
+//!
+//! let listener = fastopen::listen("[::]:80")?;
+//! loop {
+//!     let (stream, peer) = listener.accept()?;
+//!     println!("{peer}: {}", Arrival::of(&stream)?);
+//!     // Here: what may happen twice.
+//!     fastopen::confirmed(&stream)?;
+//!     // Here: everything else.
+//! }
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Sockets that somebody else made
+//!
+//! [`Outcome::of`], [`Arrival::of`], [`confirmed`] and [`TcpInfo::of`] take anything with a file descriptor, and
+//! [`ListenOptions::apply`] sets the options on any listener.
+//!
+//! # Features
+//!
+//! None is on by default. A feature only adds.
+//!
+//! - `tokio`: the same for tokio, in `fastopen::tokio`.
+//!
+//! # Platforms
+//!
+//! Linux, in full. On other Unix systems everything is plain TCP and says so: the outcome is
+//! [`NotAttempted(Unsupported)`](Reason::Unsupported).
 
 mod arrival;
 mod confirm;
@@ -23,3 +91,8 @@ pub use listen::{ListenOptions, ListenWarning, Listening, listen};
 pub use outcome::{Outcome, Reason};
 pub use replay_safe::ReplaySafe;
 pub use tcp_info::{ClientFail, TcpInfo, TcpState};
+
+/// The README's examples are compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
