@@ -19,6 +19,7 @@ pub mod doctor;
 pub mod hint;
 pub mod interrupt;
 pub mod json;
+pub mod key_options;
 pub mod man;
 pub mod program;
 pub mod send;

@@ -10,7 +10,6 @@ mod descriptors;
 mod discard;
 mod echo;
 mod http;
-mod keys;
 mod mode;
 mod printer;
 mod report;
@@ -22,8 +21,8 @@ use tokio::net::TcpListener;
 
 use crate::address::Address;
 use crate::hint;
+use crate::key_options::KeyOptions;
 use crate::status::Status;
-use keys::KeyOptions;
 use mode::Mode;
 use report::Started;
 

@@ -1,9 +1,10 @@
-//! Where the listener's keys come from.
+//! Where a server's keys come from: the command line, a file, standard input or the environment.
 
 use std::convert::Infallible;
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
@@ -15,28 +16,35 @@ const VARIABLE: &str = "TFO_KEY";
 
 /// The options that name keys.
 #[derive(Debug, clap::Args)]
-pub(super) struct KeyOptions {
-    /// This listener's key, and an older one whose cookies are still taken; everybody on this machine can read a command line, so
+pub struct KeyOptions {
+    /// The server's key, and an older one whose cookies are still taken; everybody on this machine can read a command line, so
     /// better --key-file or the environment variable TFO_KEY
     #[arg(long, value_name = "KEY[,KEY]", conflicts_with = "key_file")]
     key: Option<Typed>,
-    /// A file with the key, or two with a comma between them
+    /// A file with the key, or two with a comma between them; - is standard input
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
 impl KeyOptions {
     /// The keys of the command line, the file or the environment, in this order. Nothing of them is in an error.
-    pub(super) fn read(&self) -> anyhow::Result<Option<KeyRing>> {
+    ///
+    /// # Errors
+    /// What was named can't be read, or holds no key.
+    pub fn read(&self) -> anyhow::Result<Option<KeyRing>> {
         let (from, keys) = if let Some(Typed(keys)) = &self.key {
             ("--key".to_owned(), keys.clone())
         } else if let Some(path) = &self.key_file {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("reading the key file {}", path.display()))
+            let from = match is_standard_input(path) {
+                true => "standard input".to_owned(),
+                false => path.display().to_string(),
+            };
+            let text = read_file(path)
+                .with_context(|| format!("reading the key from {from}"))
                 .hint(
                     "it holds one key, or two with a comma between them, as in net.ipv4.tcp_fastopen_key",
                 )?;
-            (path.display().to_string(), text.trim().parse())
+            (from, text.trim().parse())
         } else if let Ok(text) = env::var(VARIABLE) {
             (
                 format!("the environment variable {VARIABLE}"),
@@ -46,6 +54,18 @@ impl KeyOptions {
             return Ok(None);
         };
         keys.map(Some).with_context(|| format!("{from} holds no key"))
+    }
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    if is_standard_input(path) {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read_to_string(path)
     }
 }
 
