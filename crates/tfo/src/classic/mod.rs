@@ -98,10 +98,10 @@ impl Args {
             let came_back = answer.kept() == GREETING;
             text::connection(&mut out, &report, came_back, seen.as_ref())?;
             if last || !may_go_better(&report) {
-                let server_is_off = server.is_some_and(|server| !server.warnings.is_empty());
-                text::conclusion(&mut out, &address, &report, server_is_off)?;
+                let server_was_warned = server.is_some_and(|server| !server.warnings.is_empty());
+                text::conclusion(&mut out, &address, &report, server_was_warned)?;
                 return Ok(match report.status() {
-                    Status::Fails | Status::Inconclusive if server_is_off => Status::Unusable,
+                    Status::Fails | Status::Inconclusive if server_was_warned => Status::Unusable,
                     status => status,
                 });
             }

@@ -72,7 +72,7 @@ pub(super) fn conclusion(
     out: &mut impl Write,
     address: &Address,
     report: &Report,
-    server_is_off: bool,
+    server_was_warned: bool,
 ) -> io::Result<()> {
     if let Some(failure) = &report.failure {
         writeln!(out, "{BAD}not connected:{BAD:#} {}", failure.message)?;
@@ -85,7 +85,7 @@ pub(super) fn conclusion(
         };
         writeln!(out, "{style}TCP Fast Open to {address} {verdict}{style:#}")?;
     }
-    let hint = match server_is_off {
+    let hint = match server_was_warned && report.status() != Status::Works {
         true => Some("mend what the warning says, and run it again"),
         false => next_step(report),
     };

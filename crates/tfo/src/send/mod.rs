@@ -44,8 +44,8 @@ pub struct Args {
     /// Where to connect: name:80, 192.0.2.2:80, [2001:db8::2]:80 or :80 on this machine; without a port it is 2222
     #[arg(value_name = "ADDR")]
     address: Address,
-    /// What to send; - sends standard input, as it comes
-    #[arg(value_name = "DATA", allow_hyphen_values = true)]
+    /// What to send; - sends standard input as it comes, and after -- it may begin with a hyphen
+    #[arg(value_name = "DATA")]
     data: Option<String>,
     /// Read \r, \n, \t, \0, \\ and \x1f in DATA as in C
     #[arg(short = 'e', long)]
@@ -107,9 +107,9 @@ Examples:
 
 Exit status (of the last connection):
   0  the server took the data in the SYN; with --policy off: it connected
-  1  it connected and Fast Open did not work (ignored, syn-lost, no cookie granted), or it did not connect
+  1  Fast Open did not work (ignored, syn-lost, no cookie granted), or no connection
   2  wrong usage, or this system lacks something: the error says what to do
-  3  there is no telling yet: the server has just granted a cookie (run it again), or nothing was tried";
+  3  no telling: it has its first cookie only now (run it again), or nothing was tried";
 
 /// Connects, as often as asked, and prints a report each time.
 ///

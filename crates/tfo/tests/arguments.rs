@@ -1,0 +1,136 @@
+//! The command line as it is typed, and what comes of mistakes.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tfo::classic;
+use tfo::cli::Cli;
+
+#[test]
+fn what_can_be_typed() {
+    for line in [
+        "tfo serve",
+        "tfo serve 8080 --http --queue 0 --json",
+        "tfo serve [::1]:80 --discard --idle-timeout 1m30s --handshake-timeout 7s --reuse-port",
+        "tfo send host",
+        "tfo send host:80 - --json --output answer",
+        "tfo send host:80 -e -n3 -4 --policy off --timeout 250ms --delay 1s hello",
+        "tfo send host:80 -n2 -- -hello",
+        "tfo send [::1]:80 hello --source ::1 --interface lo --mark 7 --mptcp -6",
+        "tfo man",
+        "tfo man dir",
+        "tfo completions fish",
+    ] {
+        assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+    }
+    for line in [
+        "tcp-fast-open",
+        "tcp-fast-open -l -p 80 -s ::1",
+        "tcp-fast-open --listen --port 80 --server h",
+    ] {
+        assert!(classic::Args::try_parse_from(line.split(' ')).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot() {
+    use ErrorKind::*;
+    for (line, kind) in [
+        ("tfo", DisplayHelpOnMissingArgumentOrSubcommand),
+        ("tfo swim", InvalidSubcommand),
+        ("tfo serve --http --discard", ArgumentConflict),
+        ("tfo serve --key 1-2-3-4 --key-file f", ArgumentConflict),
+        ("tfo serve http://host/", ValueValidation),
+        ("tfo serve --queue -1", UnknownArgument),
+        ("tfo serve --idle-timeout 5", ValueValidation),
+        ("tfo send", MissingRequiredArgument),
+        ("tfo send host:http", ValueValidation),
+        ("tfo send host -4 -6", ArgumentConflict),
+        ("tfo send host hello -n 0", ValueValidation),
+        ("tfo send host hello --policy maybe", InvalidValue),
+        ("tfo completions cmd", InvalidValue),
+    ] {
+        let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        assert_eq!(error.kind(), kind, "{line}");
+    }
+}
+
+fn tfo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tfo"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn mistakes_end_with_status_2_and_say_what_to_do() {
+    for (arguments, said) in [
+        (&["serve", "nobody.invalid:1"][..], "hint: "),
+        (
+            &["serve", "192.0.2.1:0"],
+            "hint: choose an address that this machine has",
+        ),
+        (&["serve", "--key-file", "/no/such/file"], "/no/such/file"),
+        (
+            &["send", "127.0.0.1:9", "-n2", "-"],
+            "standard input can be read only once",
+        ),
+        (&["send", "127.0.0.1:9", "-e", "\\q"], "hint: a backslash itself"),
+        (&["send", "-6", "127.0.0.1:9"], "has no IPv6 address"),
+        (
+            &["send", "127.0.0.1:9", "--output", "/no/such/dir/file"],
+            "/no/such/dir/file",
+        ),
+        (&["man", "/proc/no-such-folder"], "/proc/no-such-folder"),
+    ] {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = tfo(arguments);
+        let errors = String::from_utf8(stderr).unwrap();
+        assert_eq!(
+            (status.code(), stdout),
+            (Some(2), Vec::new()),
+            "{arguments:?}: {errors}"
+        );
+        assert!(errors.starts_with("error: "), "without colour: {errors:?}");
+        assert!(errors.contains(said), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_mistyped_key_is_not_shown() {
+    let output = tfo(&["serve", "--key", "0badcafe-0badcafe-0badcafe"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!errors.contains("0badcafe"), "{errors}");
+}
+
+#[test]
+fn every_manual_page_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(tfo(&["man", dir.path().to_str().unwrap()]).status.success());
+    let pages: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for page in ["tfo.1", "tfo-serve.1", "tfo-send.1", "tcp-fast-open.1"] {
+        assert!(
+            pages.iter().any(|name| name == page),
+            "{page} is not in {pages:?}"
+        );
+    }
+    let page = String::from_utf8(tfo(&["man"]).stdout).unwrap();
+    assert!(page.contains(".TH tfo 1"), "{page}");
+}
+
+#[test]
+fn completions_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = String::from_utf8(tfo(&["completions", shell]).stdout).unwrap();
+        assert!(script.contains("serve") && script.contains("send"), "{shell}");
+    }
+}

@@ -1,0 +1,82 @@
+//! `tcp-fast-open`: the classic command line, with the answer.
+
+use std::net::IpAddr;
+use std::process::Output;
+
+use fastopen_lab::Host;
+use fastopen_lab::testing::{LabTest, test};
+
+use crate::programs::{Server, client, near, server};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    vec![
+        test(
+            "it_listens_and_connects_to_itself",
+            it_listens_and_connects_to_itself,
+        ),
+        test(
+            "it_says_that_the_server_bit_is_off",
+            it_says_that_the_server_bit_is_off,
+        ),
+        test(
+            "it_is_the_client_of_a_server_elsewhere",
+            it_is_the_client_of_a_server_elsewhere,
+        ),
+    ]
+}
+
+fn tcp_fast_open(host: &Host, arguments: &[&str]) -> (String, Option<i32>) {
+    let mut command = host.command(env!("CARGO_BIN_EXE_tcp-fast-open")).unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.args(arguments).output().unwrap();
+    let errors = String::from_utf8(stderr).unwrap();
+    assert_eq!(errors, "");
+    (String::from_utf8(stdout).unwrap(), status.code())
+}
+
+fn it_listens_and_connects_to_itself() {
+    let lab = near();
+    for address in ["127.0.0.1", "::1"] {
+        let (said, status) = tcp_fast_open(server(&lab), &["-l", "-s", address]);
+        assert_eq!(status, Some(0), "{said}");
+        for part in [
+            "client  no-cookie",
+            "server  cookie-requested",
+            "client  accepted",
+            "25 of 25 bytes in the SYN",
+            "server  fast, 25 bytes in the SYN, cookie ",
+            "confirmed",
+            "received 25 bytes, sent 25 bytes",
+            "the greeting came back",
+            " worked\n",
+        ] {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+    }
+}
+
+fn it_says_that_the_server_bit_is_off() {
+    let lab = near();
+    server(&lab).set_sysctl("net.ipv4.tcp_fastopen", "1").unwrap();
+    let (said, status) = tcp_fast_open(server(&lab), &["--listen"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("sysctl -w net.ipv4.tcp_fastopen=3"), "{said}");
+    assert!(said.contains("the greeting came back"), "{said}");
+}
+
+fn it_is_the_client_of_a_server_elsewhere() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    for address in server(&lab).addresses() {
+        let (address, port) = (IpAddr::to_string(&address), tfo.port.to_string());
+        let (said, status) = tcp_fast_open(client(&lab), &["--server", &address, "--port", &port]);
+        assert_eq!(status, Some(0), "{said}");
+        assert!(said.contains("client  accepted"), "{said}");
+    }
+    let (said, status) = tcp_fast_open(client(&lab), &["-s", &server(&lab).ipv4().to_string(), "-p", "9"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("not connected: "), "{said}");
+}

@@ -1,0 +1,23 @@
+//! The commands as they are run, on hosts of a lab: real kernels, and real paths between them.
+
+// Clippy knows tests by their attribute, and these have none.
+#![allow(clippy::unwrap_used)]
+
+mod classic;
+mod programs;
+mod send;
+mod serve;
+mod stop;
+mod strain;
+
+use std::process::ExitCode;
+
+use fastopen_lab::testing;
+
+fn main() -> ExitCode {
+    let tests = serve::tests()
+        .into_iter()
+        .chain(stop::tests())
+        .chain(strain::tests());
+    testing::main(tests.chain(send::tests()).chain(classic::tests()))
+}

@@ -1,0 +1,245 @@
+//! `tfo send`: what it tells of its connections, and that nothing is lost.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::{Lab, Scenario};
+use rustix::process::Signal;
+
+use crate::programs::{
+    Program, Server, client, lab, milliseconds, near, send, send_report, server, target, tfo_send, wait,
+};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    vec![
+        test("first_no_cookie_then_accepted", first_no_cookie_then_accepted),
+        test(
+            "a_fast_answer_takes_one_round_trip",
+            a_fast_answer_takes_one_round_trip,
+        ),
+        test("all_of_standard_input_arrives", all_of_standard_input_arrives),
+        test("what_fails_is_told", what_fails_is_told),
+        test("hostile_paths_are_told", hostile_paths_are_told),
+        test(
+            "this_machine_s_own_fault_is_told",
+            this_machine_s_own_fault_is_told,
+        ),
+        test(
+            "a_silent_server_is_not_waited_for",
+            a_silent_server_is_not_waited_for,
+        ),
+        test("ctrl_c_still_prints_the_report", ctrl_c_still_prints_the_report),
+        test(
+            "send_ends_quietly_with_its_reader",
+            it_ends_quietly_with_its_reader,
+        ),
+        test("the_report_for_people", the_report_for_people),
+    ]
+}
+
+fn first_no_cookie_then_accepted() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    for address in server(&lab).addresses() {
+        let target = target(address, tfo.port);
+        let (first, status) = send(client(&lab), &[&target, "hello"]);
+        assert_eq!((&first[0]["outcome"], status), (&"no-cookie".into(), 3));
+        assert_eq!(
+            (&first[0]["cookie_cached"], &first[0]["syn_bytes"]),
+            (&true.into(), &0.into())
+        );
+        let (second, status) = send(client(&lab), &[&target, "hello"]);
+        assert_eq!((&second[0]["outcome"], status), (&"accepted".into(), 0));
+        assert_eq!(
+            (&second[0]["first_bytes"], &second[0]["syn_bytes"]),
+            (&5.into(), &5.into())
+        );
+        assert_eq!(second[0]["received"], 5);
+        assert_eq!(second[0]["attempts"].as_array().unwrap().len(), 1);
+        assert_eq!(second[0]["attempts"][0]["end"], "connected");
+    }
+}
+
+fn a_fast_answer_takes_one_round_trip() {
+    let lab = lab(Duration::from_millis(60));
+    let tfo = Server::start(server(&lab), &[]);
+    let target = target(server(&lab).ipv6().into(), tfo.port);
+    let (reports, _) = send(client(&lab), &["-n3", &target, "hello"]);
+    let rounds = |report: &serde_json::Value| milliseconds(&report["first_byte_ms"]) / 60.0;
+    assert!((1.95..2.3).contains(&rounds(&reports[0])), "{}", reports[0]);
+    assert!((0.95..1.3).contains(&rounds(&reports[2])), "{}", reports[2]);
+    assert!((55.0..70.0).contains(&milliseconds(&reports[2]["rtt_ms"])));
+}
+
+fn all_of_standard_input_arrives() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    let given: Vec<u8> = (0..300_000_u32).map(|i| (i * 31 % 251) as u8).collect();
+    for address in server(&lab).addresses() {
+        for (round, carried) in [(1, 0), (2, 1)] {
+            let target = target(address, tfo.port);
+            let mut child = tfo_send(client(&lab), &[&target, "-"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            let to_send = given.clone();
+            let writing = thread::spawn(move || {
+                // In pieces, with a pause after the first.
+                stdin.write_all(&to_send[..5000]).unwrap();
+                thread::sleep(Duration::from_millis(50));
+                stdin.write_all(&to_send[5000..]).unwrap();
+            });
+            let output = child.wait_with_output().unwrap();
+            writing.join().unwrap();
+            assert!(
+                output.stdout == given,
+                "round {round}: {} bytes",
+                output.stdout.len()
+            );
+            let report = String::from_utf8(output.stderr).unwrap();
+            let in_syn = report.contains("in the SYN 0 of");
+            assert_eq!(in_syn, carried == 0, "{report}");
+        }
+    }
+}
+
+fn what_fails_is_told() {
+    let lab = near();
+    let nobody = target(server(&lab).ipv4().into(), 9);
+    let (reports, status) = send(client(&lab), &[&nobody, "hello"]);
+    assert_eq!((&reports[0]["outcome"], status), (&serde_json::Value::Null, 1));
+    assert!(
+        reports[0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("Connection refused")
+    );
+    let (reports, status) = send(client(&lab), &["--timeout", "500ms", "192.0.2.99:9", "hello"]);
+    assert_eq!(status, 1);
+    let attempts = reports[0]["attempts"].as_array().unwrap();
+    assert!(
+        attempts.iter().all(|attempt| attempt["end"] == "unanswered"),
+        "{attempts:?}"
+    );
+    server(&lab).set_sysctl("net.ipv4.tcp_fastopen", "1").unwrap();
+    let tfo = Server::start(server(&lab), &[]);
+    let (reports, status) = send(
+        client(&lab),
+        &[&target(server(&lab).ipv4().into(), tfo.port), "hello"],
+    );
+    assert_eq!((&reports[0]["outcome"], status), (&"no-cookie".into(), 1));
+    assert_eq!(reports[0]["cookie_cached"], false, "it granted none");
+}
+
+fn hostile_paths_are_told() {
+    for (scenario, outcome) in [("option-stripped", "ignored"), ("data-dropped", "not-attempted")] {
+        let lab = Lab::new(&Scenario::named(scenario).unwrap()).unwrap();
+        let tfo = Server::start(server(&lab), &[]);
+        let target = target(server(&lab).ipv4().into(), tfo.port);
+        let (reports, _) = send(client(&lab), &["-n3", &target, "hello"]);
+        assert_eq!(reports[2]["outcome"], outcome, "{scenario}: {}", reports[2]);
+        for report in &reports {
+            assert_eq!(
+                (&report["sent"], &report["received"]),
+                (&5.into(), &5.into()),
+                "{scenario}"
+            );
+        }
+    }
+}
+
+fn this_machine_s_own_fault_is_told() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    let target = target(server(&lab).ipv4().into(), tfo.port);
+    for arguments in [
+        ["--interface", "nope", &target, "hello"],
+        ["--source", "10.9.9.9", &target, "hello"],
+    ] {
+        assert_eq!(send(client(&lab), &arguments).1, 2, "{arguments:?}");
+    }
+    client(&lab).set_sysctl("net.ipv4.tcp_fastopen", "2").unwrap();
+    let (reports, status) = send(client(&lab), &[&target, "hello"]);
+    assert_eq!((&reports[0]["reason"], status), (&"sysctl".into(), 2));
+    assert_eq!(reports[0]["received"], 5, "it connected all the same");
+    assert_eq!(
+        send(client(&lab), &["--policy", "require", &target, "hello"]).1,
+        2
+    );
+}
+
+fn a_silent_server_is_not_waited_for() {
+    let lab = near();
+    let listener = server(&lab).run(|| TcpListener::bind("[::]:80")).unwrap();
+    let target = target(server(&lab).ipv4().into(), 80);
+    let (reports, _) = send(client(&lab), &["--timeout", "300ms", &target, "hello"]);
+    assert_eq!(reports[0]["end"], "silent");
+    drop(listener);
+}
+
+fn ctrl_c_still_prints_the_report() {
+    let lab = near();
+    let listener = server(&lab).run(|| TcpListener::bind("[::]:80")).unwrap();
+    let program = Program::start(tfo_send(
+        client(&lab),
+        &["--json", &target(server(&lab).ipv4().into(), 80), "hello"],
+    ));
+    listener.accept().unwrap().0.read_exact(&mut [0; 5]).unwrap();
+    program.signal(Signal::INT);
+    let (lines, _, _) = program.end();
+    let report = send_report(&lines[0]);
+    assert_eq!(
+        (&report["end"], &report["sent"]),
+        (&"interrupted".into(), &5.into())
+    );
+}
+
+fn it_ends_quietly_with_its_reader() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    let mut child = tfo_send(
+        client(&lab),
+        &[&target(server(&lab).ipv4().into(), tfo.port), "-"],
+    )
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writing = thread::spawn(move || while stdin.write_all(&[b'y'; 4096]).is_ok() {});
+    stdout.read_exact(&mut [0; 1]).unwrap();
+    drop(stdout);
+    assert_eq!(wait(&mut child).code(), Some(0));
+    writing.join().unwrap();
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!(errors, "");
+}
+
+fn the_report_for_people() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    let target = target(server(&lab).ipv4().into(), tfo.port);
+    let saved = tempfile::NamedTempFile::new().unwrap();
+    let file = saved.path().to_str().unwrap();
+    let output = tfo_send(client(&lab), &["-n2", "-e", "-o", file, &target, r"a\x00\n"])
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"");
+    assert_eq!(fs::read(file).unwrap(), b"a\0\na\0\n");
+    let report = String::from_utf8(output.stderr).unwrap();
+    assert!(report.starts_with("1/2 no-cookie: "), "{report}");
+    assert!(report.contains("\n2/2 accepted: "), "{report}");
+    assert!(report.contains("in the SYN 3 of the 3 bytes given\n"), "{report}");
+    assert!(!report.contains("hint:"), "there is nothing to do: {report}");
+}
