@@ -184,6 +184,11 @@ fn multipath_tcp_is_used_where_there_is_any() {
                 connected.outcome
             });
             assert_eq!(outcomes[1], Outcome::Accepted);
+            let closed = SocketAddr::new(server.ipv6().into(), PORT + 1);
+            let error = driver
+                .connect(client, &connector().with_mptcp(true), closed, b"GET /")
+                .unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused, "{error}");
         }
     }
 }
