@@ -1,15 +1,248 @@
-//! `tfo demo`.
+//! `tfo demo`: Fast Open, shown in a lab.
+//!
+//! ```text
+//!   connections, paths ──▶ dialogue, server ──▶ report ──▶ words, render
+//!   labs and threads       one exchange         values     text; or JSON
+//! ```
+//! `verdict` says whether the report is as it should be.
 
+mod connections;
+mod dialogue;
+mod paths;
+mod render;
+mod report;
+#[cfg(test)]
+mod sample;
+mod server;
+mod session;
+mod verdict;
+mod words;
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::panic::resume_unwind;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use fastopen_lab::Error;
+
+use crate::hint::Hint;
+use crate::json;
 use crate::status::Status;
+use crate::stdout::{self, Stdout};
 
-/// Not written yet
+use connections::Network;
+use paths::HOSTILE;
+use report::{Kind, Report};
+
+/// See Fast Open work, and what breaks it, in a few seconds: no root, no network
+///
+/// Connects plainly, for the first time with Fast Open, and fast, and explains each step. Then it connects over paths that get in the
+/// way, and shows that every byte arrives once whatever they do. Clients, servers and the paths between them live in network namespaces
+/// of their own: nothing leaves this machine and no setting is changed.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_long_help = AFTER)]
+pub struct Args {
+    /// The time that a packet takes to the server and back, from 5ms to 500ms
+    #[arg(long, value_name = "DURATION", default_value = "60ms", value_parser = parse_rtt)]
+    rtt: Duration,
+    /// Use IPv4 (default)
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Use IPv6
+    #[arg(short = '6')]
+    ipv6: bool,
+    /// Print one JSON object (its schema: schemas/demo.json)
+    #[arg(long)]
+    json: bool,
+}
 
-/// Runs it.
+const AFTER: &str = "\
+Examples:
+  tfo demo
+  tfo demo -6 --rtt 200ms
+  tfo demo --json | jq '.connections[] | {kind, outcome, rounds}'
+
+Exit status:
+  0  everything is as it should be
+  1  something is not: the output says what
+  2  wrong usage, or this user may not make namespaces: the error says what to do";
+
+/// How far apart the hosts are, and how they talk.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    rtt: Duration,
+    ipv6: bool,
+}
+
+impl Setting {
+    /// Any address of the family.
+    fn family(self) -> IpAddr {
+        match self.ipv6 {
+            true => Ipv6Addr::UNSPECIFIED.into(),
+            false => Ipv4Addr::UNSPECIFIED.into(),
+        }
+    }
+}
+
+/// Shows it. The process must have one thread.
 ///
 /// # Errors
-/// Always, for now.
-pub fn run(_: &Args) -> anyhow::Result<Status> {
-    anyhow::bail!("not written yet")
+/// Where there can be no lab, and those of standard output.
+pub fn run(args: &Args) -> anyhow::Result<Status> {
+    if let Some(ended) = session::begin(args.words()).context("start a process of its own")? {
+        return status(ended);
+    }
+    enter()?;
+    let setting = Setting {
+        rtt: args.rtt,
+        ipv6: args.ipv6,
+    };
+    let report = show(setting, &Screen { quiet: args.json })?;
+    if args.json {
+        json::line(&mut stdout::lock(), &report)?;
+    }
+    Ok(match report.problems.is_empty() {
+        true => Status::Works,
+        false => Status::Fails,
+    })
+}
+
+impl Args {
+    /// The command line that means the same.
+    fn words(&self) -> Vec<String> {
+        let rtt = format!("--rtt={}", humantime::format_duration(self.rtt));
+        let flags = [(self.ipv6, "-6"), (self.json, "--json")];
+        let set = flags
+            .iter()
+            .filter(|(set, _)| *set)
+            .map(|(_, flag)| flag.to_string());
+        ["demo".to_owned(), rtt].into_iter().chain(set).collect()
+    }
+}
+
+/// The child's status as this process's own.
+fn status(child: ExitStatus) -> anyhow::Result<Status> {
+    [Status::Works, Status::Fails, Status::Unusable]
+        .into_iter()
+        .find(|status| child.code() == Some(status.code().into()))
+        .ok_or_else(|| anyhow!("the demonstration ended with {child}"))
+}
+
+fn enter() -> anyhow::Result<()> {
+    match fastopen_lab::enter() {
+        Err(Error::UserNamespace { source, hint }) => Err(source)
+            .context("this user may not make the network that it is shown on")
+            .hint(hint),
+        entered => Ok(entered?),
+    }
+}
+
+fn show(setting: Setting, screen: &Screen) -> anyhow::Result<Report> {
+    screen.draw(|out| render::opening(setting, out))?;
+    let mut report = Report::new(setting);
+    let mut network = Network::build(setting)?;
+    for kind in Kind::ALL {
+        match network.connect(kind) {
+            Ok(connection) => {
+                screen.draw(|out| render::connection(&connection, out))?;
+                report.add_connection(connection);
+            }
+            Err(error) => report.problems.push(format!("{}: {error:#}", kind.name())),
+        }
+    }
+    drop(network);
+
+    screen.draw(render::paths_heading)?;
+    let started: Vec<_> = HOSTILE
+        .iter()
+        .map(|hostile| Ok((hostile, hostile.start(setting)?)))
+        .collect::<anyhow::Result<_>>()?;
+    for (hostile, under_way) in started {
+        match under_way.join().unwrap_or_else(|panic| resume_unwind(panic)) {
+            Ok(path) => {
+                screen.draw(|out| render::path(&path, out))?;
+                report.add_path(path);
+            }
+            Err(error) => report.problems.push(format!("{}: {error:#}", hostile.scenario)),
+        }
+    }
+    screen.draw(|out| render::closing(&report, out))?;
+    Ok(report)
+}
+
+/// Where each part is drawn as soon as it is there.
+struct Screen {
+    quiet: bool,
+}
+
+impl Screen {
+    fn draw(&self, part: impl FnOnce(&mut Stdout) -> io::Result<()>) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        let mut out = stdout::lock();
+        part(&mut out)?;
+        out.flush()
+    }
+}
+
+/// What can be shown: below it the machine's own delays weigh too much, and above it the kernel sends a SYN again before it can have
+/// been answered.
+const RTT: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(500);
+
+fn parse_rtt(text: &str) -> Result<Duration, String> {
+    let rtt = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if RTT.contains(&rtt) {
+        return Ok(rtt);
+    }
+    let [shortest, longest] = [RTT.start(), RTT.end()].map(|limit| humantime::format_duration(*limit));
+    Err(format!("it must lie between {shortest} and {longest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_child_is_told_the_same() {
+        for words in [
+            vec!["demo", "--rtt=60ms"],
+            vec!["demo", "--rtt=12ms 345us", "-6", "--json"],
+        ] {
+            let args = Command::try_parse_from(&words).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(args.args.words(), words);
+        }
+    }
+
+    #[test]
+    fn the_childs_status_is_passed_on() {
+        use std::os::unix::process::ExitStatusExt;
+        for code in 0..3 {
+            let status = status(ExitStatus::from_raw(code << 8)).unwrap();
+            assert_eq!(i32::from(status.code()), code);
+        }
+        assert!(status(ExitStatus::from_raw(9)).is_err(), "killed");
+    }
+
+    #[test]
+    fn the_round_trip_time_has_limits_and_says_so() {
+        assert_eq!(parse_rtt("60ms"), Ok(Duration::from_millis(60)));
+        assert_eq!(parse_rtt("0.5s"), parse_rtt("500ms"));
+        for outside in ["4ms", "501ms", "1year"] {
+            let error = parse_rtt(outside).unwrap_err();
+            assert!(error.contains("between 5ms and 500ms"), "{error}");
+        }
+        assert!(parse_rtt("60").is_err(), "a number without a unit");
+    }
 }

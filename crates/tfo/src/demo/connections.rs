@@ -1,0 +1,57 @@
+//! The three ways to connect, over a path that lets everything through.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use fastopen::{Connector, PathMemory, Policy};
+use fastopen_lab::{Host, HostSpec, Lab, Scenario};
+
+use super::Setting;
+use super::dialogue::Dialogue;
+use super::report::{Connection, Kind};
+use super::server::Server;
+use crate::hint::Hint;
+
+/// A client and three servers. Each way to connect is tried with each of them: a first connection takes a server that has not granted a
+/// cookie yet, and of three samples the median is hardly disturbed by a busy machine.
+pub(super) struct Network {
+    // In this order: the servers end before their links do.
+    servers: [Server; 3],
+    client: Host,
+    _lab: Lab,
+    rtt: Duration,
+}
+
+impl Network {
+    pub(super) fn build(setting: Setting) -> anyhow::Result<Self> {
+        let scenario = Scenario::new("demo")
+            .with_rtt(setting.rtt)
+            .with_host(HostSpec::new("second"))
+            .with_host(HostSpec::new("third"));
+        let lab = Lab::new(&scenario)?;
+        if setting.ipv6 && !lab.has_ipv6() {
+            return Err(anyhow!("this kernel has no IPv6")).hint("leave out -6");
+        }
+        let start = |name| Server::start(lab.host(name)?, setting.family());
+        Ok(Self {
+            servers: [start("server")?, start("second")?, start("third")?],
+            client: lab.client()?.clone(),
+            _lab: lab,
+            rtt: setting.rtt,
+        })
+    }
+
+    /// Connects to each of the servers in this way.
+    pub(super) fn connect(&mut self, kind: Kind) -> anyhow::Result<Connection> {
+        let connector = Connector::new()
+            .with_path_memory(PathMemory::default())
+            .with_policy(match kind {
+                Kind::Plain => Policy::Off,
+                Kind::First | Kind::Fast => Policy::Auto,
+            });
+        let hold = |server| Dialogue::hold(&self.client, &connector, server, "hello");
+        let [first, second, third] = &mut self.servers;
+        let samples = [hold(first)?, hold(second)?, hold(third)?];
+        Ok(Connection::new(kind, &samples, self.rtt))
+    }
+}

@@ -1,0 +1,76 @@
+//! One request and its answer, with both ends watched.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fastopen::{Connector, Outcome, ReplaySafe};
+use fastopen_lab::Host;
+
+use super::server::{ANSWER, REQUEST_END, Server, Visit};
+
+/// An answer that takes longer will not come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request, its answer, and what both ends know of them.
+pub(super) struct Dialogue {
+    /// When the client began to connect.
+    pub(super) began: Instant,
+    /// When it had the connection.
+    pub(super) connected: Instant,
+    /// When it had the first byte of the answer.
+    pub(super) answered: Instant,
+    pub(super) outcome: Outcome,
+    pub(super) request: String,
+    /// Whether the server's application read the request exactly once, and the client the answer.
+    pub(super) delivered_once: bool,
+    pub(super) visit: Visit,
+}
+
+impl Dialogue {
+    /// Has the client connect, ask for `name` and read the answer. Waits until the server has seen the end of it.
+    pub(super) fn hold(
+        client: &Host,
+        connector: &Connector,
+        server: &mut Server,
+        name: &str,
+    ) -> anyhow::Result<Self> {
+        let request = format!("GET /{name} HTTP/1.0\r\nHost: demo{REQUEST_END}");
+        let address = server.address();
+        let asked = client.run(|| {
+            let began = Instant::now();
+            let (stream, outcome) = connector.connect(address, ReplaySafe(&request))?.into();
+            let connected = Instant::now();
+            let port = stream.local_addr().context("getsockname")?.port();
+            let (answered, answer) = read_answer(stream).with_context(|| format!("read from {address}"))?;
+            anyhow::Ok((began, connected, outcome, port, answered, answer))
+        });
+        let (began, connected, outcome, port, answered, answer) = asked?;
+        let visit = server.visit_from(port)?;
+        Ok(Self {
+            began,
+            connected,
+            answered,
+            outcome,
+            delivered_once: visit.received == request.as_bytes() && answer == ANSWER.as_bytes(),
+            request,
+            visit,
+        })
+    }
+
+    /// From the start of connecting to the first byte of the answer.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.answered - self.began
+    }
+}
+
+/// Reads the answer, and notes when it began; then closes the connection.
+fn read_answer(mut stream: TcpStream) -> std::io::Result<(Instant, Vec<u8>)> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut answer = vec![0; ANSWER.len()];
+    let first = stream.read(&mut answer)?;
+    let answered = Instant::now();
+    stream.read_exact(&mut answer[first..])?;
+    Ok((answered, answer))
+}

@@ -1,0 +1,77 @@
+//! The hostile paths, each in a lab of its own.
+
+use std::thread::{self, JoinHandle};
+
+use anyhow::Context;
+use fastopen::{Connector, Outcome, PathMemory};
+use fastopen_lab::{Lab, Scenario};
+
+use super::Setting;
+use super::dialogue::Dialogue;
+use super::report::Path;
+use super::server::Server;
+
+/// A scenario of the lab, and what should come of it.
+pub(super) struct Hostile {
+    pub(super) scenario: &'static str,
+    pub(super) expected: Outcome,
+    /// How many other connections bring the same request to the server's application.
+    pub(super) duplicates: usize,
+}
+
+/// In the order in which they are told; the one that takes longest comes last.
+pub(super) const HOSTILE: [Hostile; 8] = [
+    expect("option-stripped", Outcome::Ignored),
+    expect("cookie-refused", Outcome::Ignored),
+    expect("syn-proxy", Outcome::Ignored),
+    expect("option-dropped", Outcome::SynLost),
+    expect("data-dropped", Outcome::SynLost),
+    expect("reset", Outcome::SynLost),
+    expect("held-ack", Outcome::Accepted),
+    Hostile {
+        duplicates: 1,
+        ..expect("replay", Outcome::Accepted)
+    },
+];
+
+const fn expect(scenario: &'static str, expected: Outcome) -> Hostile {
+    Hostile {
+        scenario,
+        expected,
+        duplicates: 0,
+    }
+}
+
+impl Hostile {
+    /// Builds the lab; then connects in a thread of its own.
+    pub(super) fn start(&'static self, setting: Setting) -> anyhow::Result<JoinHandle<anyhow::Result<Path>>> {
+        let scenario = Scenario::named(self.scenario)
+            .with_context(|| format!("the lab has no scenario {}", self.scenario))?
+            .with_rtt(setting.rtt);
+        let lab = Lab::new(&scenario)?;
+        Ok(thread::spawn(move || self.show(&lab, setting)))
+    }
+
+    fn show(&self, lab: &Lab, setting: Setting) -> anyhow::Result<Path> {
+        let client = lab.client()?;
+        let mut server = Server::start(lab.server()?, setting.family())?;
+        let connector = Connector::new().with_path_memory(PathMemory::default());
+        let mut hold = |name| Dialogue::hold(client, &connector, &mut server, name);
+        hold("cookie").context("the connection that was to get a cookie")?;
+        let attempt = hold(self.scenario)?;
+        let next = match attempt.outcome {
+            Outcome::SynLost => Some(hold("next").context("the connection after it")?),
+            _ => None,
+        };
+        let others = server.others(self.duplicates)?;
+        let about = lab.scenario().about.clone();
+        Ok(Path::new(
+            self,
+            about,
+            &attempt,
+            &others,
+            next.as_ref(),
+            setting.rtt,
+        ))
+    }
+}

@@ -1,0 +1,237 @@
+//! What the demonstration found, as values: `schemas/demo.json` describes them.
+
+use std::time::Duration;
+
+use fastopen::{Arrival, FastOpen};
+use serde::Serialize;
+
+use super::Setting;
+use super::dialogue::Dialogue;
+use super::paths::Hostile;
+use super::server::Visit;
+
+/// All of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) rtt_ms: f64,
+    pub(super) ip_version: u8,
+    pub(super) connections: Vec<Connection>,
+    pub(super) paths: Vec<Path>,
+    /// What isn't as it should be.
+    pub(super) problems: Vec<String>,
+}
+
+/// What the client got for its request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Exchange {
+    pub(super) outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
+    /// From the start of connecting to the first byte of the answer, in round-trip times.
+    pub(super) rounds: f64,
+    pub(super) elapsed_ms: f64,
+}
+
+/// One of the three ways to connect over a path that lets everything through.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Connection {
+    pub(super) kind: Kind,
+    /// The sample with the median time; so is everything below.
+    #[serde(flatten)]
+    pub(super) exchange: Exchange,
+    pub(super) delivered_once: bool,
+    pub(super) request_bytes: usize,
+    /// When the client had the connection, since it began to connect; the times below likewise.
+    pub(super) connected_ms: f64,
+    pub(super) server: Arrived,
+    pub(super) samples: [Exchange; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    Plain,
+    First,
+    Fast,
+}
+
+/// A connection as its server saw it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Arrived {
+    pub(super) arrival: &'static str,
+    pub(super) syn: Option<Syn>,
+    pub(super) accepted_ms: f64,
+    pub(super) answered_ms: Option<f64>,
+    pub(super) confirmed_ms: Option<f64>,
+}
+
+/// What the SYN said when it reached the server.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Syn {
+    pub(super) option: &'static str,
+    /// Shortened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cookie: Option<String>,
+    pub(super) data_bytes: usize,
+}
+
+/// A connection with a cookie over a hostile path.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Path {
+    pub(super) scenario: &'static str,
+    pub(super) about: String,
+    #[serde(flatten)]
+    pub(super) exchange: Exchange,
+    pub(super) expected: &'static str,
+    pub(super) delivered_once: bool,
+    pub(super) server: Arrived,
+    /// Other connections on which the server's application read the same request.
+    pub(super) duplicates: Vec<Duplicate>,
+    /// The connection after it, where the path memory should make it plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Exchange>,
+}
+
+/// The request on a connection that isn't the client's.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Duplicate {
+    pub(super) confirmed: bool,
+    /// How long after it was accepted the server's kernel ended it.
+    pub(super) ended_after_ms: f64,
+}
+
+impl Report {
+    pub(super) fn new(setting: Setting) -> Self {
+        Self {
+            rtt_ms: milliseconds(setting.rtt),
+            ip_version: if setting.ipv6 { 6 } else { 4 },
+            connections: Vec::new(),
+            paths: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    pub(super) fn add_connection(&mut self, connection: Connection) {
+        self.problems.extend(connection.problems());
+        self.connections.push(connection);
+    }
+
+    pub(super) fn add_path(&mut self, path: Path) {
+        self.problems.extend(path.problems());
+        self.paths.push(path);
+    }
+}
+
+impl Exchange {
+    pub(super) fn new(dialogue: &Dialogue, rtt: Duration) -> Self {
+        let elapsed = dialogue.elapsed();
+        Self {
+            outcome: dialogue.outcome.name(),
+            reason: dialogue.outcome.reason().map(|reason| reason.name()),
+            rounds: rounded(elapsed.as_secs_f64() / rtt.as_secs_f64()),
+            elapsed_ms: milliseconds(elapsed),
+        }
+    }
+}
+
+impl Connection {
+    /// Takes the sample with the median time for the whole.
+    pub(super) fn new(kind: Kind, samples: &[Dialogue; 3], rtt: Duration) -> Self {
+        let mut by_time = samples.each_ref();
+        by_time.sort_by_key(|sample| sample.elapsed());
+        let [_, median, _] = by_time;
+        Self {
+            kind,
+            exchange: Exchange::new(median, rtt),
+            delivered_once: samples.iter().all(|sample| sample.delivered_once),
+            request_bytes: median.request.len(),
+            connected_ms: milliseconds(median.connected - median.began),
+            server: Arrived::new(median),
+            samples: samples.each_ref().map(|sample| Exchange::new(sample, rtt)),
+        }
+    }
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Plain, Self::First, Self::Fast];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::First => "first",
+            Self::Fast => "fast",
+        }
+    }
+}
+
+impl Path {
+    pub(super) fn new(
+        hostile: &Hostile,
+        about: String,
+        attempt: &Dialogue,
+        others: &[Visit],
+        next: Option<&Dialogue>,
+        rtt: Duration,
+    ) -> Self {
+        let same = |visit: &&Visit| visit.received == attempt.request.as_bytes();
+        Self {
+            scenario: hostile.scenario,
+            about,
+            exchange: Exchange::new(attempt, rtt),
+            expected: hostile.expected.name(),
+            delivered_once: attempt.delivered_once,
+            server: Arrived::new(attempt),
+            duplicates: others.iter().filter(same).map(Duplicate::new).collect(),
+            next: next.map(|next| Exchange::new(next, rtt)),
+        }
+    }
+}
+
+impl Duplicate {
+    fn new(visit: &Visit) -> Self {
+        Self {
+            confirmed: visit.confirmed.is_some(),
+            ended_after_ms: milliseconds(visit.ended - visit.accepted),
+        }
+    }
+}
+
+impl Arrived {
+    pub(super) fn new(dialogue: &Dialogue) -> Self {
+        let Visit { arrival, .. } = &dialogue.visit;
+        let since = |at| milliseconds(at - dialogue.began);
+        Self {
+            arrival: arrival.kind.name(),
+            syn: Syn::of(arrival),
+            accepted_ms: since(dialogue.visit.accepted),
+            answered_ms: dialogue.visit.answered.map(since),
+            confirmed_ms: dialogue.visit.confirmed.map(since),
+        }
+    }
+}
+
+impl Syn {
+    fn of(arrival: &Arrival) -> Option<Self> {
+        let syn = arrival.syn?;
+        let (option, cookie) = match syn.fast_open {
+            FastOpen::Absent => ("none", None),
+            FastOpen::Request(_) => ("request", None),
+            FastOpen::Cookie(_, cookie) => ("cookie", Some(cookie.to_string())),
+            FastOpen::Malformed { .. } => ("malformed", None),
+        };
+        Some(Self {
+            option,
+            cookie,
+            data_bytes: syn.data_bytes,
+        })
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1e3)
+}
+
+/// To two digits behind the point.
+fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}

@@ -1,0 +1,35 @@
+//! A process of its own, in a session of its own.
+//!
+//! The kernel shares the processor out among sessions first (autogroups, see sched(7)). In the session of whoever started it the
+//! demonstration queues behind whatever else that terminal runs, a build for instance, and a fast connection seems to take one and a
+//! half round trips. In a session of its own it is on time. But a terminal's Ctrl-C reaches its own session only, so the process that
+//! was started stays there and waits, and when it ends its child ends with it.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::process::{self, Command, ExitStatus};
+
+use rustix::process::{Signal, getppid, set_parent_process_death_signal, setsid};
+
+/// Tells the child that it is one: its parent's number.
+const PARENT: &str = "TFO_DEMO_PARENT";
+
+/// Moves this process into its own session if it is the child, and answers nothing; otherwise has a child do it all, with these
+/// arguments, and answers how it ended.
+pub(super) fn begin(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> io::Result<Option<ExitStatus>> {
+    let Ok(parent) = env::var(PARENT) else {
+        return Command::new(env::current_exe()?)
+            .args(arguments)
+            .env(PARENT, process::id().to_string())
+            .status()
+            .map(Some);
+    };
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have ended before that.
+    if getppid().map(|pid| pid.as_raw_nonzero().to_string()) != Some(parent) {
+        return Err(io::Error::other("the process that began this has ended"));
+    }
+    setsid()?;
+    Ok(None)
+}

@@ -1,0 +1,197 @@
+//! Whether what the demonstration found is as it should be.
+
+use super::paths::HOSTILE;
+use super::report::{Connection, Kind, Path};
+
+/// What plain connections take at least, and fast ones at most, in round-trip times.
+const PLAIN_ROUNDS: f64 = 1.9;
+const FAST_ROUNDS: f64 = 1.1;
+
+impl Connection {
+    /// What isn't as it should be.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let Self { kind, exchange, .. } = self;
+        let (outcome, arrival) = match kind {
+            Kind::Plain => ("not-attempted", "plain"),
+            Kind::First => ("no-cookie", "cookie-requested"),
+            Kind::Fast => ("accepted", "fast"),
+        };
+        let odd = self.samples.iter().find(|sample| sample.outcome != outcome);
+        let (fits, limit) = match kind {
+            Kind::Plain | Kind::First => (exchange.rounds >= PLAIN_ROUNDS, "at least 1.9"),
+            Kind::Fast => (
+                exchange.rounds <= FAST_ROUNDS,
+                "at most 1.1; a longer --rtt measures better",
+            ),
+        };
+        let found = [
+            odd.map(|odd| format!("the client reports {}, not {outcome}", odd.outcome)),
+            (self.server.arrival != arrival)
+                .then(|| format!("the server reports {}, not {arrival}", self.server.arrival)),
+            (!fits).then(|| format!("{:.2} round trips, not {limit}", exchange.rounds)),
+            self.server
+                .confirmed_ms
+                .is_none()
+                .then(|| "the server never confirmed it".to_owned()),
+            (!self.delivered_once).then(not_once),
+        ];
+        named(kind.name(), found)
+    }
+}
+
+impl Path {
+    /// What isn't as it should be.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let outcome = self.exchange.outcome;
+        let duplicates = HOSTILE
+            .iter()
+            .find(|hostile| hostile.scenario == self.scenario)
+            .map_or(0, |hostile| hostile.duplicates);
+        let found = [
+            (outcome != self.expected)
+                .then(|| format!("the client reports {outcome}, not {}", self.expected)),
+            (!self.delivered_once).then(not_once),
+            (self.duplicates.len() != duplicates).then(|| {
+                format!(
+                    "the server read the request on {} other connections, not {duplicates}",
+                    self.duplicates.len()
+                )
+            }),
+            self.duplicates
+                .iter()
+                .any(|duplicate| duplicate.confirmed)
+                .then(|| "a replay was confirmed".to_owned()),
+            self.next
+                .as_ref()
+                .filter(|next| next.reason != Some("path-memory"))
+                .map(|next| {
+                    format!(
+                        "the next connection was {}, not plain by the path memory",
+                        next.outcome
+                    )
+                }),
+        ];
+        named(self.scenario, found)
+    }
+}
+
+fn not_once() -> String {
+    "the bytes did not arrive exactly once".to_owned()
+}
+
+fn named<const N: usize>(name: &str, found: [Option<String>; N]) -> Vec<String> {
+    found
+        .into_iter()
+        .flatten()
+        .map(|problem| format!("{name}: {problem}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Duplicate;
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn what_is_as_it_should_be_is_no_problem() {
+        for kind in Kind::ALL {
+            assert_eq!(sample::connection(kind).problems(), [""; 0]);
+        }
+        for hostile in &HOSTILE {
+            assert_eq!(sample::path(hostile.scenario).problems(), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn each_thing_that_is_odd_about_a_connection_is_said() {
+        let changes: [(Kind, fn(&mut Connection), &str); 7] = [
+            (
+                Kind::Fast,
+                |c| c.samples[2].outcome = "ignored",
+                "fast: the client reports ignored, not accepted",
+            ),
+            (
+                Kind::First,
+                |c| c.server.arrival = "plain",
+                "first: the server reports plain, not cookie-requested",
+            ),
+            (
+                Kind::Plain,
+                |c| c.exchange.rounds = 1.01,
+                "plain: 1.01 round trips, not at least 1.9",
+            ),
+            (
+                Kind::First,
+                |c| c.exchange.rounds = 1.01,
+                "first: 1.01 round trips, not at least 1.9",
+            ),
+            (
+                Kind::Fast,
+                |c| c.exchange.rounds = 1.11,
+                "fast: 1.11 round trips, not at most 1.1; a longer --rtt measures better",
+            ),
+            (
+                Kind::Fast,
+                |c| c.server.confirmed_ms = None,
+                "fast: the server never confirmed it",
+            ),
+            (
+                Kind::Plain,
+                |c| c.delivered_once = false,
+                "plain: the bytes did not arrive exactly once",
+            ),
+        ];
+        for (kind, change, problem) in changes {
+            let mut connection = sample::connection(kind);
+            change(&mut connection);
+            assert_eq!(connection.problems(), [problem]);
+        }
+    }
+
+    #[test]
+    fn each_thing_that_is_odd_about_a_path_is_said() {
+        let changes: [(&str, fn(&mut Path), &str); 6] = [
+            (
+                "reset",
+                |p| p.exchange.outcome = "accepted",
+                "reset: the client reports accepted, not syn-lost",
+            ),
+            (
+                "reset",
+                |p| p.delivered_once = false,
+                "reset: the bytes did not arrive exactly once",
+            ),
+            (
+                "reset",
+                |p| {
+                    p.duplicates = vec![Duplicate {
+                        confirmed: false,
+                        ended_after_ms: 1.0,
+                    }]
+                },
+                "reset: the server read the request on 1 other connections, not 0",
+            ),
+            (
+                "replay",
+                |p| p.duplicates.clear(),
+                "replay: the server read the request on 0 other connections, not 1",
+            ),
+            (
+                "replay",
+                |p| p.duplicates[0].confirmed = true,
+                "replay: a replay was confirmed",
+            ),
+            (
+                "data-dropped",
+                |p| p.next = Some(sample::exchange("syn-lost", None, 6.2)),
+                "data-dropped: the next connection was syn-lost, not plain by the path memory",
+            ),
+        ];
+        for (scenario, change, problem) in changes {
+            let mut path = sample::path(scenario);
+            change(&mut path);
+            assert_eq!(path.problems(), [problem]);
+        }
+    }
+}
