@@ -1,5 +1,8 @@
 //! The command line as it is typed, and what comes of mistakes.
 
+// Clippy knows tests by their attribute, and what they share has none.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::process::{Command, Output};
 

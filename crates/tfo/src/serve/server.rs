@@ -36,16 +36,18 @@ pub(super) async fn run(
     };
     printer.print(Event::Listening(started)).await;
     let mut connections = Connections::new(context);
-    tokio::select! {
-        () = connections.accept_from(listener) => {}
-        () = interrupt.wished() => {}
-        () = printer.stopped() => {}
-    }
-    connections.say_what_is_open();
-    tokio::select! {
-        () = connections.end() => {}
-        () = interrupt.wished() => {}
-        () = printer.stopped() => {}
+    let gracefully = tokio::select! {
+        () = connections.accept_from(listener) => true,
+        () = interrupt.wished() => true,
+        () = printer.stopped() => false,
+    };
+    if gracefully {
+        connections.say_what_is_open();
+        tokio::select! {
+            () = connections.end() => {}
+            () = interrupt.wished() => {}
+            () = printer.stopped() => {}
+        }
     }
     cut_off.send_replace(true);
     connections.end().await;

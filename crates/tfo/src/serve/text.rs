@@ -174,7 +174,7 @@ pub(super) fn cannot_accept(error: &io::Error, pause: Duration) {
 pub(super) fn stopping(open: usize) {
     let open = count(open as u64, "connection", "connections");
     note(&format!(
-        "stopping when {open} have ended; Ctrl-C again ends them at once"
+        "stopping, with {open} to end first; Ctrl-C again cuts off what is open"
     ));
 }
 

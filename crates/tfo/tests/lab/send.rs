@@ -192,7 +192,8 @@ fn ctrl_c_still_prints_the_report() {
         client(&lab),
         &["--json", &target(server(&lab).ipv4().into(), 80), "hello"],
     ));
-    listener.accept().unwrap().0.read_exact(&mut [0; 5]).unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.read_exact(&mut [0; 5]).unwrap();
     program.signal(Signal::INT);
     let (lines, _, _) = program.end();
     let report = send_report(&lines[0]);

@@ -40,7 +40,7 @@ fn ctrl_c_lets_connections_end() {
     drop(stream);
     let (lines, errors, status) = tfo.program.end();
     assert_eq!(status.code(), Some(0));
-    assert!(errors.contains("stopping when 1 connection"), "{errors}");
+    assert!(errors.contains("stopping, with 1 connection"), "{errors}");
     let summary: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
     assert_eq!(
         (&summary["event"], &summary["received"]),
