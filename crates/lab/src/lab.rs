@@ -36,7 +36,6 @@ impl Lab {
             configure(&host, scenario, index)?;
             hosts.push(host);
         }
-        network::await_links(&middlebox, hosts.len())?;
         let middlebox = Middlebox::start(middlebox, ports, Engine::new(scenario))?;
         Ok(Self {
             scenario: scenario.clone(),

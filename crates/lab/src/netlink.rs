@@ -110,6 +110,17 @@ pub(crate) fn add_default_route(interface: u32, family: Family) -> Result<(), Er
     create(RouteNetlinkMessage::NewRoute(message)).map_err(Error::system("add the default route"))
 }
 
+/// Whether packets for an address are taken here.
+pub(crate) fn is_local(address: IpAddr) -> Result<bool, Error> {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(address);
+    message.header.destination_prefix_length = if address.is_ipv4() { 32 } else { 128 };
+    message.attributes = vec![RouteAttribute::Destination(address.into())];
+    let route = request(RouteNetlinkMessage::GetRoute(message), 0)
+        .map_err(Error::system(format!("look for the route to {address}")))?;
+    Ok(matches!(route, Some(RouteNetlinkMessage::NewRoute(route)) if route.header.kind == RouteType::Local))
+}
+
 fn family(address: IpAddr) -> Family {
     match address {
         IpAddr::V4(_) => Family::Inet,

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,33 +42,31 @@ pub(crate) fn make_host(
     in_namespace(&namespace, || prepare_host(spec))?;
     let port = in_namespace(middlebox, || make_port(index, spec, &namespace))?;
     in_namespace(&namespace, || configure_host(index, spec, shared))?;
+    in_namespace(middlebox, || {
+        let name = port_name(index);
+        wait_until("the link works", || netlink::is_operational(&name))
+    })?;
     Ok((namespace, port))
 }
 
-/// Waits until the links to so many hosts carry packets. A link is up at once, but drops what is sent until the kernel has got round
-/// to it (net/core/link_watch.c), which takes up to a second when it is busy.
-pub(crate) fn await_links(middlebox: &Namespace, hosts: usize) -> Result<(), Error> {
-    in_namespace(middlebox, || {
-        (0..hosts).try_for_each(|index| await_link(&port_name(index)))
-    })
-}
-
-const LINK_DEADLINE: Duration = Duration::from_secs(10);
-const LINK_POLL: Duration = Duration::from_millis(1);
-
-fn await_link(name: &str) -> Result<(), Error> {
-    let deadline = Instant::now() + LINK_DEADLINE;
-    loop {
-        if netlink::is_operational(name)? {
-            return Ok(());
-        }
+/// The kernel does some of what it is told later, in its own time, and longer when it is busy: links are up at once but drop what is
+/// sent until its link watcher has run (net/core/link_watch.c), and packets for a new IPv6 address are refused until its address
+/// worker has run (net/ipv6/addrconf.c).
+fn wait_until(what: &str, done: impl Fn() -> Result<bool, Error>) -> Result<(), Error> {
+    let deadline = Instant::now() + SETTLING_DEADLINE;
+    while !done()? {
         if Instant::now() > deadline {
-            let timed_out = io::ErrorKind::TimedOut.into();
-            return Err(Error::system(format!("wait for the link of {name}"))(timed_out));
+            return Err(Error::system(format!("wait until {what}"))(
+                io::ErrorKind::TimedOut.into(),
+            ));
         }
-        thread::sleep(LINK_POLL);
+        thread::sleep(SETTLING_POLL);
     }
+    Ok(())
 }
+
+const SETTLING_DEADLINE: Duration = Duration::from_secs(10);
+const SETTLING_POLL: Duration = Duration::from_micros(500);
 
 fn port_name(index: usize) -> String {
     format!("port{index}")
@@ -128,19 +127,29 @@ fn configure_host(index: usize, spec: &HostSpec, shared: &[Addresses]) -> Result
         return Ok(());
     }
     let own = Addresses::nth(index);
-    netlink::add_address(interface, own.ipv4.into(), IPV4_PREFIX)?;
+    add_address(interface, own.ipv4.into(), IPV4_PREFIX)?;
     netlink::add_default_route(interface, Family::Inet)?;
-    if has_ipv6() {
-        netlink::add_address(interface, own.ipv6.into(), IPV6_PREFIX)?;
+    if carries_ipv6(spec) {
+        add_address(interface, own.ipv6.into(), IPV6_PREFIX)?;
         netlink::add_default_route(interface, Family::Inet6)?;
     }
     for farm in shared {
-        netlink::add_address(LOOPBACK, farm.ipv4.into(), 32)?;
-        if has_ipv6() {
-            netlink::add_address(LOOPBACK, farm.ipv6.into(), 128)?;
+        add_address(LOOPBACK, farm.ipv4.into(), 32)?;
+        if carries_ipv6(spec) {
+            add_address(LOOPBACK, farm.ipv6.into(), 128)?;
         }
     }
     Ok(())
+}
+
+fn add_address(interface: u32, address: IpAddr, prefix: u8) -> Result<(), Error> {
+    netlink::add_address(interface, address, prefix)?;
+    wait_until("the address works", || netlink::is_local(address))
+}
+
+/// IPv6 wants an MTU of 1280 bytes at least (RFC 8200, section 5).
+fn carries_ipv6(spec: &HostSpec) -> bool {
+    has_ipv6() && spec.mtu >= 1280
 }
 
 /// Whether this kernel has IPv6 at all.

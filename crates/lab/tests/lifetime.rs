@@ -68,6 +68,7 @@ fn live() -> ! {
     let lab = Lab::new(&Scenario::new("live")).unwrap();
     let server = lab.server().unwrap();
     server.spawn(thread::park);
+    #[expect(clippy::zombie_processes, reason = "it is killed as this process is")]
     let child = server.command("sleep").unwrap().arg("1000").spawn().unwrap();
     for host in lab.hosts() {
         println!("{}", host.run(own_namespace));

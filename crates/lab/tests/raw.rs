@@ -20,8 +20,12 @@ const RTT: Duration = Duration::from_millis(4);
 const SHORT: Duration = Duration::from_secs(5);
 const REQUEST: &[u8] = b"request";
 
+type Body = fn(Setup);
+/// A host's address in the family that the test is for.
+type Family = fn(&Host) -> IpAddr;
+
 fn main() -> ExitCode {
-    let tests: [(&str, fn(Setup)); 7] = [
+    let tests: [(&str, Body); 7] = [
         ("a_whole_conversation", a_whole_conversation),
         ("a_cookie_is_granted_and_taken", a_cookie_is_granted_and_taken),
         ("forged_cookies_are_refused", forged_cookies_are_refused),
@@ -39,7 +43,7 @@ fn main() -> ExitCode {
         ),
         ("silence_is_none_in_time", silence_is_none_in_time),
     ];
-    let families: [(&str, fn(&Host) -> IpAddr); 2] = [
+    let families: [(&str, Family); 2] = [
         ("ipv4", |host| host.ipv4().into()),
         ("ipv6", |host| host.ipv6().into()),
     ];
@@ -61,7 +65,7 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(address: fn(&Host) -> IpAddr) -> Self {
+    fn new(address: Family) -> Self {
         let scenario = Scenario::new("raw")
             .with_rtt(RTT)
             .with_host(HostSpec::new("server").with_sysctl("net.ipv4.tcp_fastopen", "1027"))

@@ -236,7 +236,7 @@ mod tests {
         for ends in ENDS {
             for len in 0..=20 {
                 let packet = edited(syn(ends, &with_cookie()), |packet| {
-                    packet.change_cookie(|_| vec![9; len])
+                    packet.change_cookie(|_| vec![9; len]);
                 });
                 let segment = Segment::from_ip(&packet).unwrap();
                 let option = Options::new(segment.options)
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_request_is_no_cookie() {
         let packet = edited(syn(ENDS[0], &[34, 2]), |packet| {
-            packet.change_cookie(|_| vec![9; 8])
+            packet.change_cookie(|_| vec![9; 8]);
         });
         let fast_open = Segment::from_ip(&packet).unwrap().fast_open();
         assert_eq!(fast_open, FastOpen::Request(OptionKind::Standard));

@@ -117,7 +117,7 @@ pub struct HostSpec {
     /// Whether its addresses stay unknown to its kernel, so that a [`RawPeer`](crate::RawPeer) can speak for them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub raw: bool,
-    /// The largest IP packet that it sends, in bytes; 1500 unless it says otherwise.
+    /// The largest IP packet that it sends and takes, in bytes; 1500 unless it says otherwise. Below 1280 it has no IPv6.
     #[serde(default = "default_mtu", skip_serializing_if = "is_default_mtu")]
     pub mtu: u32,
     /// Its settings, such as `net.ipv4.tcp_fastopen = "3"`.

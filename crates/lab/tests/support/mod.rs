@@ -2,24 +2,23 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use fastopen_lab::{Frame, Host, Lab, Point, Scenario};
-use fastopen_wire::FastOpen;
+use fastopen_lab::Host;
 use socket2::{Domain, Socket, Type};
 
 /// A server socket that accepts within a time or not at all.
-pub struct Listener(TcpListener);
+pub(crate) struct Listener(TcpListener);
 
 impl Listener {
-    pub fn new(host: &Host, address: SocketAddr) -> Self {
+    pub(crate) fn new(host: &Host, address: SocketAddr) -> Self {
         let listener = host.run(|| TcpListener::bind(address)).unwrap();
         listener.set_nonblocking(true).unwrap();
         Self(listener)
     }
 
-    pub fn accept(&self, timeout: Duration) -> Option<TcpStream> {
+    pub(crate) fn accept(&self, timeout: Duration) -> Option<TcpStream> {
         let deadline = Instant::now() + timeout;
         while Instant::now() < deadline {
             match self.0.accept() {
@@ -38,24 +37,8 @@ impl Listener {
     }
 }
 
-/// A lab without rules whose server takes Fast Open on every listener, whose client has a cookie for it, and whose counters are 0.
-pub fn lab_with_cookies(scenario: &Scenario, address: fn(&Host) -> IpAddr) -> (Lab, SocketAddr, Listener) {
-    let mut quiet = scenario.clone();
-    let server = quiet.hosts.iter_mut().find(|host| host.name == "server").unwrap();
-    server
-        .sysctls
-        .insert("net.ipv4.tcp_fastopen".into(), "1027".into());
-    let lab = Lab::new(&quiet).unwrap();
-    lab.set_rules([]).unwrap();
-    let target = SocketAddr::new(address(lab.server().unwrap()), 80);
-    let listener = Listener::new(lab.server().unwrap(), target);
-    drop(connect_fast(lab.client().unwrap(), target, b"").unwrap());
-    listener.accept(Duration::from_secs(5)).unwrap();
-    (lab, target, listener)
-}
-
 /// Connects with the first bytes in the SYN if the kernel has a cookie, and behind the handshake if not.
-pub fn connect_fast(host: &Host, target: SocketAddr, first: &[u8]) -> io::Result<TcpStream> {
+pub(crate) fn connect_fast(host: &Host, target: SocketAddr, first: &[u8]) -> io::Result<TcpStream> {
     let socket = host.run(|| Socket::new(Domain::for_address(target), Type::STREAM, None))?;
     socket.set_read_timeout(Some(Duration::from_secs(30)))?;
     let sent = socket.send_to_with_flags(first, &target.into(), libc::MSG_FASTOPEN)?;
@@ -64,7 +47,7 @@ pub fn connect_fast(host: &Host, target: SocketAddr, first: &[u8]) -> io::Result
 }
 
 /// One of the host's TcpExt counters.
-pub fn counter(host: &Host, name: &str) -> u64 {
+pub(crate) fn counter(host: &Host, name: &str) -> u64 {
     let text = host
         .run(|| fs::read_to_string("/proc/thread-self/net/netstat"))
         .unwrap();
@@ -75,7 +58,7 @@ pub fn counter(host: &Host, name: &str) -> u64 {
 }
 
 /// The states of the host's connections with that port at the other end.
-pub fn tcp_states(host: &Host, port: u16) -> Vec<&'static str> {
+pub(crate) fn tcp_states(host: &Host, port: u16) -> Vec<&'static str> {
     let tables = ["tcp", "tcp6"].map(|table| format!("/proc/thread-self/net/{table}"));
     let text = host
         .run(|| tables.map(|path| fs::read_to_string(path).unwrap()))
@@ -90,11 +73,4 @@ pub fn tcp_states(host: &Host, port: u16) -> Vec<&'static str> {
         })
     });
     states.collect()
-}
-
-/// Whether a client sent this SYN with a cookie.
-pub fn is_fast_syn(frame: &Frame) -> bool {
-    let segment = frame.segment().unwrap();
-    let syn = segment.flags.syn && !segment.flags.ack;
-    syn && frame.point == Point::Sent && matches!(segment.fast_open(), FastOpen::Cookie(..))
 }
