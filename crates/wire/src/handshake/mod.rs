@@ -7,6 +7,7 @@ mod machine;
 mod memory;
 mod note;
 mod offers;
+mod reactions;
 mod report;
 mod step;
 mod tombstone;

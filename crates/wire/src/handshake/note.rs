@@ -118,7 +118,10 @@ impl fmt::Display for Note {
             Self::Reset { by } => write!(f, "reset by the {by}"),
             Self::NoAnswerSeen { syns, waited } => {
                 let waited = waited.as_secs_f64();
-                write!(f, "no answer seen to {syns} SYNs in {waited:.3} s")
+                match syns {
+                    1 => f.write_str("no answer seen to one SYN"),
+                    _ => write!(f, "no answer seen to {syns} SYNs in {waited:.3} s"),
+                }
             }
             Self::Evicted => f.write_str("dropped from a full table"),
         }

@@ -17,7 +17,8 @@ use super::tombstone::Tombstone;
 /// How much a [`Tracker`] keeps, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many connections are followed at a time, and how many past ones and cookies are remembered. At most about 3 KiB each.
+    /// How many connections are followed at a time, and how many past ones and cookies are remembered. A connection takes about 1 KiB,
+    /// and 4 KiB at most.
     pub connections: usize,
     /// How long after its last SYN a connection is unanswered. 120 s is the longest that Linux waits between two SYNs
     /// (`TCP_RTO_MAX`), and the time after which RFC 9293 takes packets for dead.
@@ -40,6 +41,22 @@ impl Default for Limits {
 ///
 /// Feed it the segments of a capture in their order, and take the reports as they come. Memory stays within [`Limits`] as long as
 /// reports are taken: where there are more connections than that, the ones that have least to wait for are reported early.
+///
+/// # When a verdict is given
+/// - At the SYN-ACK, for most. It must acknowledge a SYN that was seen; where the timestamp that it echoes is no seen SYN's, and the
+///   verdict depends on which SYN it answers, there is none. It may come before its SYN, as captures of several queues have it.
+/// - At a reset from the server that acknowledges the SYN: [`Refused`](super::Verdict::Refused).
+/// - At the client's acknowledgment, if the SYN-ACK is missing and the SYN offered nothing: [`Plain`](super::Verdict::Plain).
+/// - After [`Limits::patience`] without any packet but SYNs, or when a client that has repeated its SYN begins another connection
+///   from the same ports: [`Unanswered`](super::Verdict::Unanswered).
+/// - Never after [`finish`](Self::finish): what is open then is [`Inconclusive`](super::Verdict::Inconclusive). So a capture that
+///   is cut gives the verdicts of the whole one, or fewer.
+///
+/// The report comes when the first data have passed each way, at a FIN or a reset, or after [`Limits::settle`].
+///
+/// # What it can't know
+/// What a capture lacks without a trace can't be told from what was never sent. A capture that begins between a fast SYN and the plain
+/// one after it shows a plain connection; one whose filter lets only SYNs through shows clients without an answer.
 ///
 /// # Examples
 /// ```
