@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{completions, demo, doctor, man, send, serve};
+use crate::{completions, cookies, demo, doctor, man, send, serve};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -47,6 +47,7 @@ enum Command {
     Doctor(doctor::Args),
     Serve(serve::Args),
     Send(send::Args),
+    Cookies(cookies::Args),
     #[command(hide = true)]
     Completions(completions::Args),
     #[command(hide = true)]
@@ -64,6 +65,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args),
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(args),
+            Command::Cookies(args) => cookies::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
         }

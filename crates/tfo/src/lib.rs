@@ -14,6 +14,7 @@ pub mod address;
 pub mod classic;
 pub mod cli;
 pub mod completions;
+pub mod cookies;
 pub mod demo;
 pub mod doctor;
 pub mod hint;
