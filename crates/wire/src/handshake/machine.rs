@@ -155,7 +155,7 @@ impl Handshake {
             Some((Verdict::Refused, _)) => true,
             Some((verdict, _)) => {
                 let answered = client.ack && server.data && (client.data || verdict == Verdict::Accepted);
-                answered || client.fin || server.fin || self.reset
+                answered || client.fin || (server.fin && client.ack) || self.reset
             }
         }
     }
