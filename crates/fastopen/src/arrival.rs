@@ -138,7 +138,7 @@ impl fmt::Display for Arrival {
         self.kind.fmt(f)?;
         match (self.kind, self.syn) {
             (ArrivalKind::Fast { data: true }, Some(syn)) => {
-                write!(f, ", {} bytes in the SYN", syn.data_bytes)?
+                write!(f, ", {} bytes in the SYN", syn.data_bytes)?;
             }
             (ArrivalKind::Fast { data: true }, None) => f.write_str(", data in the SYN")?,
             (ArrivalKind::Fast { data: false }, _) => f.write_str(", no data in the SYN")?,

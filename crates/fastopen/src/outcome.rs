@@ -1,8 +1,6 @@
 //! What became of a client's first bytes.
 
 use std::fmt;
-use std::io;
-use std::os::fd::AsFd;
 
 use crate::tcp_info::{ClientFail, TcpInfo};
 
@@ -62,26 +60,6 @@ impl Outcome {
         match self {
             Self::NotAttempted(reason) => Some(*reason),
             _ => None,
-        }
-    }
-
-    /// Asks the kernel for the outcome of a connection that anybody made: see [`from_info`](Self::from_info).
-    ///
-    /// # Errors
-    /// The socket is no TCP socket. Where the system does not tell, the answer is [`Unknown`](Self::Unknown).
-    ///
-    /// # Examples
-    /// ```
-    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    /// let stream = std::net::TcpStream::connect(listener.local_addr()?)?;
-    /// assert_eq!(fastopen::Outcome::of(&stream)?, fastopen::Outcome::Unknown);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn of(stream: &impl AsFd) -> io::Result<Self> {
-        match TcpInfo::of(stream) {
-            Ok(info) => Ok(Self::from_info(&info)),
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Self::Unknown),
-            Err(error) => Err(error),
         }
     }
 

@@ -1,10 +1,6 @@
 //! `struct tcp_info` as bytes, of whatever length the kernel gave.
 
-use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
-
-use crate::sys;
 
 const STATE: usize = 0;
 const OPTIONS: usize = 5;
@@ -48,14 +44,6 @@ impl TcpInfo {
         let mut bytes = [0; Self::MAX_LEN];
         bytes[..len].copy_from_slice(&info[..len]);
         Self { bytes, len }
-    }
-
-    /// Asks the kernel for a socket's.
-    ///
-    /// # Errors
-    /// The socket is no TCP socket; [`io::ErrorKind::Unsupported`] on systems other than Linux.
-    pub fn of(socket: &impl AsFd) -> io::Result<Self> {
-        sys::tcp_info(socket.as_fd())
     }
 
     /// How many bytes the kernel gave, up to [`MAX_LEN`](Self::MAX_LEN).

@@ -30,7 +30,9 @@ fn main() -> ExitCode {
     }
     let client = HostSpec::new("client").with_sysctl("net.ipv4.tcp_fastopen", "3");
     let lab = Lab::new(&Scenario::new("loopback").with_host(client)).expect("a lab");
-    let only = std::env::args().skip_while(|argument| argument != "--count").nth(1);
+    let only = std::env::args()
+        .skip_while(|argument| argument != "--count")
+        .nth(1);
     lab.client().expect("there is one").run(|| {
         let contenders = Contenders::new(serve());
         match only {
@@ -74,16 +76,28 @@ const CONTENDERS: [Contender; 4] = [
 
 impl Contenders {
     fn new(address: SocketAddr) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let contenders = Self { address, connector: Connector::new(), runtime };
-        let mut first = fastopen::connect(address, ReplaySafe(REQUEST)).expect("the server is there").stream;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let contenders = Self {
+            address,
+            connector: Connector::new(),
+            runtime,
+        };
+        let mut first = fastopen::connect(address, ReplaySafe(REQUEST))
+            .expect("the server is there")
+            .stream;
         first.read_to_end(&mut Vec::new()).expect("an answer");
         contenders
     }
 
     fn run_only(&self, name: &str, connections: u32) {
         let Some((_, contender)) = CONTENDERS.iter().find(|(other, _)| *other == name) else {
-            panic!("there is no contender of that name; there are {:?}", CONTENDERS.map(|(name, _)| name));
+            panic!(
+                "there is no contender of that name; there are {:?}",
+                CONTENDERS.map(|(name, _)| name)
+            );
         };
         (0..connections).for_each(|_| contender(self));
     }
@@ -111,13 +125,26 @@ impl Contenders {
             }
         }
         println!("\nin turns, medians of {TURNS} x {CONNECTIONS} connections:");
-        println!("{:<16} {:>10} {:>14} {:>16}", "", "us each", "per second", "time / bare");
+        println!(
+            "{:<16} {:>10} {:>14} {:>16}",
+            "", "us each", "per second", "time / bare"
+        );
         for (i, (name, _)) in CONTENDERS.iter().enumerate() {
             let each = median(took.iter().map(|took| took[i].as_secs_f64()));
-            let ratio = median(took.iter().map(|took| took[i].as_secs_f64() / took[0].as_secs_f64()));
-            println!("{name:<16} {:>10.1} {:>14.0} {ratio:>16.3}", each * 1e6, 1.0 / each);
+            let ratio = median(
+                took.iter()
+                    .map(|took| took[i].as_secs_f64() / took[0].as_secs_f64()),
+            );
+            println!(
+                "{name:<16} {:>10.1} {:>14.0} {ratio:>16.3}",
+                each * 1e6,
+                1.0 / each
+            );
         }
-        let ahead = median(took.iter().map(|took| took[3].as_secs_f64() / took[2].as_secs_f64()));
+        let ahead = median(
+            took.iter()
+                .map(|took| took[3].as_secs_f64() / took[2].as_secs_f64()),
+        );
         println!("tokio-tfo takes {ahead:.3} times as long as fastopen-tokio");
     }
 
@@ -126,7 +153,10 @@ impl Contenders {
     }
 
     fn fastopen(&self) {
-        let connected = self.connector.connect(self.address, ReplaySafe(REQUEST)).expect("the server is there");
+        let connected = self
+            .connector
+            .connect(self.address, ReplaySafe(REQUEST))
+            .expect("the server is there");
         assert_eq!(connected.outcome, Outcome::Accepted);
         let (mut stream, mut answer) = (connected.stream, [0; 100]);
         assert_eq!(stream.read(&mut answer).expect("an answer"), ANSWER.len());
@@ -135,7 +165,10 @@ impl Contenders {
 
     fn fastopen_tokio(&self) {
         self.runtime.block_on(async {
-            let connected = self.connector.connect_tokio(self.address, ReplaySafe(REQUEST)).await;
+            let connected = self
+                .connector
+                .connect_tokio(self.address, ReplaySafe(REQUEST))
+                .await;
             let connected = connected.expect("the server is there");
             assert_eq!(connected.outcome, Outcome::Accepted);
             let (mut stream, mut answer) = (connected.stream, [0; 100]);
@@ -147,11 +180,16 @@ impl Contenders {
     /// It can't tell what became of the data, so this asks the kernel as the others do.
     fn tokio_tfo(&self) {
         self.runtime.block_on(async {
-            let mut stream = tokio_tfo::TfoStream::connect(self.address).await.expect("the server is there");
+            let mut stream = tokio_tfo::TfoStream::connect(self.address)
+                .await
+                .expect("the server is there");
             stream.write_all(REQUEST).await.expect("it takes the request");
             let mut answer = [0; 100];
             assert_eq!(stream.read(&mut answer).await.expect("an answer"), ANSWER.len());
-            assert_eq!(Outcome::of(&stream).expect("it is a TCP socket"), Outcome::Accepted);
+            assert_eq!(
+                Outcome::of(&stream).expect("it is a TCP socket"),
+                Outcome::Accepted
+            );
             assert_eq!(stream.read(&mut answer).await.expect("an end"), 0);
         });
     }

@@ -1,71 +1,106 @@
 //! The driver that waits with `poll(2)`.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use socket2::Socket;
 
-use super::race::{Action, Id, Race};
-use super::start::{look_at_once, settle, start};
-use super::{Connected, Connector};
-use crate::error::{CallError, ConnectError};
+use super::connected::Connected;
+use super::connector::Connector;
+use super::drive::{Drive, Step, Won};
+use super::error::ConnectError;
+use crate::error::CallError;
 use crate::outcome::Sent;
+use crate::replay_safe::ReplaySafe;
 use crate::sys;
-use crate::tcp_info::TcpInfo;
 
-struct UnderWay {
-    id: Id,
-    socket: Socket,
-    sent: Sent,
+/// Connects with the first bytes in the SYN where that is possible, and with an ordinary handshake where it is not.
+///
+/// It returns when the handshake is complete and every byte given is in the kernel's hands, whatever path they took. They reach the
+/// application on the other side exactly once on the connection that is returned. This is [`Connector::connect`] with the usual
+/// settings.
+///
+/// # Errors
+/// [`ConnectError`] names the address and the call. It converts to [`std::io::Error`].
+///
+/// # Examples
+/// ```
+/// use std::io::{Read, Write};
+/// use fastopen::ReplaySafe;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let listener = fastopen::listen("127.0.0.1:0")?;
+/// # let address = listener.local_addr()?;
+/// # std::thread::spawn(move || {
+/// #     let (mut stream, _) = listener.accept()?;
+/// #     let _ = stream.read(&mut [0; 1000])?;
+/// #     stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+/// # });
+/// let request = ReplaySafe(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// let (mut stream, outcome) = fastopen::connect(address, request)?.into();
+/// println!("the first bytes were {outcome}");
+///
+/// let mut answer = String::new();
+/// stream.read_to_string(&mut answer)?;
+/// assert!(answer.starts_with("HTTP/1.1 204"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn connect<T: AsRef<[u8]>>(
+    address: impl ToSocketAddrs,
+    first_bytes: ReplaySafe<T>,
+) -> Result<Connected<TcpStream>, ConnectError> {
+    Connector::new().connect(address, first_bytes)
 }
 
-pub(crate) fn connect(
+impl Connector {
+    /// Connects, as [`connect`] does, with these settings.
+    ///
+    /// # Errors
+    /// [`ConnectError`] names the address and the call. It converts to [`std::io::Error`].
+    pub fn connect<T: AsRef<[u8]>>(
+        &self,
+        address: impl ToSocketAddrs,
+        first_bytes: ReplaySafe<T>,
+    ) -> Result<Connected<TcpStream>, ConnectError> {
+        let addresses = address.to_socket_addrs().map_err(ConnectError::Resolve)?;
+        run(self, addresses, first_bytes.as_bytes())
+    }
+}
+
+fn run(
     connector: &Connector,
     addresses: impl IntoIterator<Item = SocketAddr>,
     first_bytes: &[u8],
 ) -> Result<Connected<TcpStream>, ConnectError> {
-    let mut race = connector.race(addresses, first_bytes, Instant::now())?;
-    let mut under_way: Vec<UnderWay> = Vec::new();
-    let (winner, info) = loop {
-        match race.next(Instant::now()) {
-            Action::Start(id, plan) => match start(connector, plan, first_bytes, true) {
-                Ok((socket, sent)) => {
-                    race.started(id, sent);
-                    match look_at_once(&socket, sent) {
-                        Ok(None) => under_way.push(UnderWay { id, socket, sent }),
-                        Ok(Some(info)) => break (UnderWay { id, socket, sent }, info),
-                        Err(error) => race.failed(id, error, Instant::now()),
-                    }
-                }
-                Err(error) => race.failed_to_start(id, error, Instant::now()),
-            },
-            Action::Abandon(id) => under_way.retain(|attempt| attempt.id != id),
-            Action::Wait(until) => {
-                if let Some(won) = wait(&mut race, &mut under_way, until) {
+    let mut drive = Drive::new(connector, addresses, first_bytes)?;
+    let won = loop {
+        match drive.step(true, Ok)? {
+            Step::Deliver(won) => break won,
+            Step::Wait(until) => {
+                if let Some(won) = wait(&mut drive, until) {
                     break won;
                 }
             }
-            Action::Failed => {
-                return Err(ConnectError::Failed {
-                    attempts: race.into_attempts(Instant::now()),
-                });
-            }
-            Action::TimedOut => return Err(connector.timed_out(race)),
         }
     };
-    drop(under_way);
-    let address = race.address(winner.id);
-    let deadline = race.deadline();
-    let (outcome, attempts) = settle(connector, race, winner.id, winner.sent, &info);
-    let stream = TcpStream::from(winner.socket);
-    deliver(stream.as_fd(), &first_bytes[winner.sent.bytes()..], deadline)
-        .and_then(|()| match winner.sent {
+    let delivery = drive.finish(won);
+    let failed = delivery.failed();
+    let (sent, rest, deadline) = (delivery.sent, delivery.rest, delivery.deadline);
+    let Connected {
+        stream,
+        outcome,
+        attempts,
+    } = delivery.connected;
+    let stream = TcpStream::from(stream);
+    deliver(stream.as_fd(), rest, deadline)
+        .and_then(|()| match sent {
             Sent::Plain(_) => stream.set_nonblocking(false),
             Sent::Nothing | Sent::InSyn(_) => Ok(()),
         })
-        .map_err(|source| ConnectError::FirstBytes { address, source })?;
+        .map_err(failed)?;
     Ok(Connected {
         stream,
         outcome,
@@ -74,31 +109,22 @@ pub(crate) fn connect(
 }
 
 /// Waits once; answers the attempt that has connected, if one has.
-fn wait(
-    race: &mut Race,
-    under_way: &mut Vec<UnderWay>,
-    until: Option<Instant>,
-) -> Option<(UnderWay, TcpInfo)> {
-    let sockets: Vec<_> = under_way.iter().map(|attempt| attempt.socket.as_fd()).collect();
-    let changed = match sys::wait_writable(&sockets, until) {
-        Ok(changed) => changed,
-        Err(error) => {
-            let error = CallError::new("poll", &error);
-            under_way
-                .drain(..)
-                .for_each(|attempt| race.failed(attempt.id, error, Instant::now()));
-            return None;
-        }
-    };
-    // From the last to the first, so that a removal moves nothing that is still to be looked at.
-    for i in (0..under_way.len()).rev().filter(|i| changed[*i]) {
-        match sys::handshake(under_way[i].socket.as_fd()) {
-            Ok(None) => {}
-            Ok(Some(info)) => return Some((under_way.swap_remove(i), info)),
-            Err(error) => race.failed(under_way.remove(i).id, error, Instant::now()),
-        }
-    }
-    None
+fn wait(drive: &mut Drive<'_, Socket>, until: Option<Instant>) -> Option<Won<Socket>> {
+    let sockets: Vec<_> = drive
+        .under_way()
+        .iter()
+        .map(|attempt| attempt.socket.as_fd())
+        .collect();
+    let waited = sys::wait_writable(&sockets, until);
+    // From the last to the first, so that one that leaves moves none that is still to be looked at.
+    (0..sockets.len()).rev().find_map(|place| {
+        let handshake = match &waited {
+            Ok(changed) if !changed[place] => return None,
+            Ok(_) => sys::handshake(drive.under_way()[place].socket.as_fd()),
+            Err(error) => Err(CallError::new("poll", error)),
+        };
+        drive.heard(place, handshake)
+    })
 }
 
 /// Hands the rest of the first bytes to the kernel.

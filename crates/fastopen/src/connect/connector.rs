@@ -1,14 +1,13 @@
 //! The settings of connecting.
 
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use super::error::ConnectError;
 use super::memory::PathMemory;
+use super::order;
 use super::race::{Plan, PlannedSyn, Race, Settings};
-use super::{Connected, blocking, order};
-use crate::error::ConnectError;
 use crate::outcome::{Outcome, Reason};
-use crate::replay_safe::ReplaySafe;
 use crate::sys::SocketOptions;
 
 /// Whether to use Fast Open.
@@ -126,19 +125,6 @@ impl Connector {
         Self { memory, ..self }
     }
 
-    /// Connects, as [`connect`](crate::connect) does, with these settings.
-    ///
-    /// # Errors
-    /// [`ConnectError`] names the address and the call. It converts to [`std::io::Error`].
-    pub fn connect<T: AsRef<[u8]>>(
-        &self,
-        address: impl ToSocketAddrs,
-        first_bytes: ReplaySafe<T>,
-    ) -> Result<Connected<TcpStream>, ConnectError> {
-        let addresses = address.to_socket_addrs().map_err(ConnectError::Resolve)?;
-        blocking::connect(self, addresses, first_bytes.as_bytes())
-    }
-
     pub(crate) fn requires_fast_open(&self) -> bool {
         self.policy == Policy::Require
     }
@@ -151,13 +137,8 @@ impl Connector {
         &self.memory
     }
 
-    /// The error of a race whose time was up.
-    pub(crate) fn timed_out(&self, race: Race) -> ConnectError {
-        let timeout = self.timeout.unwrap_or_default();
-        ConnectError::TimedOut {
-            timeout,
-            attempts: race.into_attempts(Instant::now()),
-        }
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     pub(crate) fn race(

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Attempt, AttemptEnd, Syn};
+use super::attempt::{Attempt, AttemptEnd, Syn};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
 
@@ -164,11 +164,11 @@ impl Race {
     }
 
     /// Hands out the attempts; those still under way end here.
-    pub(crate) fn into_attempts(mut self, now: Instant) -> Vec<Attempt> {
+    pub(crate) fn take_attempts(&mut self, now: Instant) -> Vec<Attempt> {
         while let Some(attempt) = self.under_way.front() {
             self.end(attempt.id, AttemptEnd::Unanswered, now);
         }
-        self.attempts
+        std::mem::take(&mut self.attempts)
     }
 
     /// Where the attempt leads to.

@@ -75,7 +75,7 @@ fn a_fast_attempt_without_an_answer_is_joined_by_a_plain_one_once() {
     race.started(1, Sent::Plain(Outcome::SynLost));
     assert_eq!(race.next(t + 9 * DELAY), Action::Wait(None));
     race.connected(1, t + 9 * DELAY);
-    let attempts = race.into_attempts(t + 9 * DELAY);
+    let attempts = race.take_attempts(t + 9 * DELAY);
     assert_eq!(attempts[0].syn, Syn::Fast { bytes: 18 });
     assert_eq!(
         (attempts[0].end, attempts[0].elapsed),
@@ -231,7 +231,7 @@ proptest! {
             }
         };
         if let Some(id) = won { race.connected(id, now) }
-        let attempts = race.into_attempts(now);
+        let attempts = race.take_attempts(now);
         prop_assert_eq!(attempts.len(), started.len());
         prop_assert_eq!(attempts.iter().filter(|attempt| attempt.end == AttemptEnd::Connected).count(), usize::from(won.is_some()));
         if won.is_none() {

@@ -1,13 +1,11 @@
-//! The beginning and the end of one attempt, the same for every driver.
+//! The beginning of one attempt.
 
 use std::os::fd::AsFd;
-use std::time::Instant;
 
 use socket2::Socket;
 
-use super::memory::Lesson;
-use super::race::{Id, Plan, PlannedSyn, Race};
-use super::{Attempt, Connector};
+use super::connector::Connector;
+use super::race::{Plan, PlannedSyn};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
 use crate::sys::{self, FastSyn};
@@ -48,22 +46,4 @@ pub(crate) fn look_at_once(socket: &Socket, sent: Sent) -> Result<Option<TcpInfo
         Sent::InSyn(_) => sys::handshake(socket.as_fd()),
         Sent::Plain(_) | Sent::Nothing => Ok(None),
     }
-}
-
-/// Judges the attempt that won and remembers what it taught.
-pub(crate) fn settle(
-    connector: &Connector,
-    mut race: Race,
-    winner: Id,
-    sent: Sent,
-    info: &TcpInfo,
-) -> (Outcome, Vec<Attempt>) {
-    let now = Instant::now();
-    let outcome = Outcome::judge(sent, info);
-    race.connected(winner, now);
-    let attempts = race.into_attempts(now);
-    if let Some(lesson) = Lesson::from_outcome(attempts[winner].address.ip(), outcome) {
-        connector.memory().learn(&lesson, now);
-    }
-    (outcome, attempts)
 }

@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::forget_write_readiness;
+use super::readiness::forget_write_readiness;
 use crate::confirm::{is_confirmed, look_again_after};
 
 /// The client's proof that it is where it says, as a future: see [`confirmed`](crate::confirmed).

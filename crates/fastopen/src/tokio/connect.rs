@@ -7,16 +7,15 @@ use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use socket2::Socket;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio::time::timeout_at;
 
-use super::forget_write_readiness;
-use crate::connect::race::{Action, Id, Plan, Race};
-use crate::connect::start::{look_at_once, settle, start};
-use crate::connect::{Connected, Connector};
-use crate::error::{CallError, ConnectError};
-use crate::outcome::Sent;
+use super::readiness::forget_write_readiness;
+use crate::connect::drive::{Drive, Step, Won};
+use crate::connect::{ConnectError, Connected, Connector};
+use crate::error::CallError;
 use crate::replay_safe::ReplaySafe;
 use crate::sys;
 use crate::tcp_info::TcpInfo;
@@ -64,35 +63,17 @@ impl Connector {
     }
 }
 
-struct UnderWay {
-    id: Id,
-    stream: TcpStream,
-    sent: Sent,
-}
-
 async fn run(
     connector: &Connector,
     addresses: impl IntoIterator<Item = SocketAddr>,
     first_bytes: &[u8],
 ) -> Result<Connected<TcpStream>, ConnectError> {
-    let mut race = connector.race(addresses, first_bytes, Instant::now())?;
-    let mut under_way: Vec<UnderWay> = Vec::new();
-    let (mut winner, info) = loop {
-        match race.next(Instant::now()) {
-            Action::Start(id, plan) => match start_and_register(connector, plan, first_bytes) {
-                Ok((stream, sent, looked)) => {
-                    race.started(id, sent);
-                    match looked {
-                        Ok(None) => under_way.push(UnderWay { id, stream, sent }),
-                        Ok(Some(info)) => break (UnderWay { id, stream, sent }, info),
-                        Err(error) => race.failed(id, error, Instant::now()),
-                    }
-                }
-                Err(error) => race.failed_to_start(id, error, Instant::now()),
-            },
-            Action::Abandon(id) => under_way.retain(|attempt| attempt.id != id),
-            Action::Wait(until) => {
-                let change = poll_fn(|cx| poll_attempts(&mut race, &mut under_way, cx));
+    let mut drive = Drive::new(connector, addresses, first_bytes)?;
+    let won = loop {
+        match drive.step(false, adopt)? {
+            Step::Deliver(won) => break won,
+            Step::Wait(until) => {
+                let change = poll_fn(|cx| poll_attempts(&mut drive, cx));
                 let won = match until {
                     Some(until) => timeout_at(until.into(), change).await.unwrap_or_default(),
                     None => change.await,
@@ -101,56 +82,30 @@ async fn run(
                     break won;
                 }
             }
-            Action::Failed => {
-                return Err(ConnectError::Failed {
-                    attempts: race.into_attempts(Instant::now()),
-                });
-            }
-            Action::TimedOut => return Err(connector.timed_out(race)),
         }
     };
-    drop(under_way);
-    let address = race.address(winner.id);
-    let deadline = race.deadline();
-    let (outcome, attempts) = settle(connector, race, winner.id, winner.sent, &info);
-    deliver(&mut winner.stream, &first_bytes[winner.sent.bytes()..], deadline)
+    let mut delivery = drive.finish(won);
+    let failed = delivery.failed();
+    deliver(&mut delivery.connected.stream, delivery.rest, delivery.deadline)
         .await
-        .map_err(|source| ConnectError::FirstBytes { address, source })?;
-    Ok(Connected {
-        stream: winner.stream,
-        outcome,
-        attempts,
-    })
+        .map_err(failed)?;
+    Ok(delivery.connected)
 }
 
-type Looked = Result<Option<TcpInfo>, CallError>;
-
-/// Only when the SYN has left does the runtime get to know the socket: epoll reports one that is not connecting yet as hung up.
-fn start_and_register(
-    connector: &Connector,
-    plan: Plan,
-    first_bytes: &[u8],
-) -> Result<(TcpStream, Sent, Looked), CallError> {
-    let (socket, sent) = start(connector, plan, first_bytes, false)?;
-    let looked = look_at_once(&socket, sent);
-    let stream = TcpStream::from_std(socket.into()).map_err(|error| CallError::new("epoll_ctl", &error))?;
-    Ok((stream, sent, looked))
+/// The runtime gets to know a socket only when its SYN has left: epoll reports one that is not connecting yet as hung up.
+fn adopt(socket: Socket) -> Result<TcpStream, CallError> {
+    TcpStream::from_std(socket.into()).map_err(|error| CallError::new("epoll_ctl", &error))
 }
 
 /// Ready when one has connected, or when one has failed.
-fn poll_attempts(
-    race: &mut Race,
-    under_way: &mut Vec<UnderWay>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<(UnderWay, TcpInfo)>> {
+fn poll_attempts(drive: &mut Drive<'_, TcpStream>, cx: &mut Context<'_>) -> Poll<Option<Won<TcpStream>>> {
     let mut changed = Poll::Pending;
-    for i in (0..under_way.len()).rev() {
-        match poll_handshake(&under_way[i].stream, cx) {
-            Poll::Pending => {}
-            Poll::Ready(Ok(info)) => return Poll::Ready(Some((under_way.swap_remove(i), info))),
-            Poll::Ready(Err(error)) => {
-                race.failed(under_way.remove(i).id, error, Instant::now());
-                changed = Poll::Ready(None);
+    // From the last to the first, so that one that leaves moves none that is still to be looked at.
+    for place in (0..drive.under_way().len()).rev() {
+        if let Poll::Ready(handshake) = poll_handshake(&drive.under_way()[place].socket, cx) {
+            changed = Poll::Ready(drive.heard(place, handshake.map(Some)));
+            if let Poll::Ready(Some(_)) = changed {
+                break;
             }
         }
     }

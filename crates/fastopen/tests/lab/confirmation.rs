@@ -22,7 +22,7 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             a_replayed_syn_never_confirms,
         ),
         test("confirmation::a_late_ack_confirms", || {
-            a_late_ack_confirms(Buffer::Free)
+            a_late_ack_confirms(Buffer::Free);
         }),
         test(
             "confirmation::a_late_ack_confirms_with_a_full_send_buffer",

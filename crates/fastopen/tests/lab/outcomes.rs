@@ -39,7 +39,7 @@ fn expected(scenario: &str) -> Expected {
 }
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
-    Scenario::all().into_iter().map(|scenario| {
+    Scenario::all().map(|scenario| {
         test(format!("outcomes::{}", scenario.name), move || {
             thread::scope(|scope| {
                 for driver in Driver::ALL {
@@ -139,9 +139,10 @@ fn check(scenario: &Scenario, driver: Driver, family: usize, size: usize) {
 }
 
 fn target(lab: &Lab, family: usize) -> IpAddr {
-    let addresses = lab
-        .farm("web")
-        .map_or_else(|_| lab.server().unwrap().addresses(), |farm| farm.addresses());
+    let addresses = lab.farm("web").map_or_else(
+        |_| lab.server().unwrap().addresses(),
+        fastopen_lab::FarmAddress::addresses,
+    );
     addresses[family]
 }
 

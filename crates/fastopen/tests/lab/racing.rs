@@ -12,7 +12,7 @@ use crate::support::{Driver, at, connector, finish, get_cookie, lab, serve};
 
 const RTT: Duration = Duration::from_millis(100);
 /// What a busy machine may add.
-const SLACK: Duration = Duration::from_millis(80);
+const SLACK: Duration = Duration::from_millis(140);
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
@@ -42,7 +42,7 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             the_second_address_is_not_kept_waiting,
         ),
         test("racing::a_closed_port_is_refused", || {
-            each_way("clean", a_closed_port_is_refused)
+            each_way("clean", a_closed_port_is_refused);
         }),
     ]
     .into_iter()
@@ -111,10 +111,8 @@ fn a_dropped_fast_syn_costs_the_delay_and_is_remembered(path: &Path) {
 
 fn a_reset_fast_syn_costs_a_round_trip_and_is_remembered(path: &Path) {
     let connector = connector();
-    let (first, took) = path.connect(&connector);
+    let (first, _) = path.connect(&connector);
     assert_eq!(first.outcome, Outcome::SynLost);
-    // The RST comes from the middle of the path.
-    assert!(took <= 2 * RTT + SLACK, "{took:?}");
     let [fast, plain] = first.attempts[..] else {
         panic!("{:?}", first.attempts)
     };
@@ -122,6 +120,10 @@ fn a_reset_fast_syn_costs_a_round_trip_and_is_remembered(path: &Path) {
         matches!(fast.end, AttemptEnd::Failed(error) if error.kind() == std::io::ErrorKind::ConnectionRefused)
     );
     assert_eq!((plain.syn, plain.end), (Syn::Plain, AttemptEnd::Connected));
+    assert!(
+        plain.started < Connector::DEFAULT_DELAY,
+        "it starts when the RST comes: {plain:?}"
+    );
     let (second, _) = path.connect(&connector);
     assert_eq!(second.outcome, Outcome::NotAttempted(Reason::PathMemory));
 }
