@@ -42,7 +42,7 @@ impl Engine {
         let flow = transit.flow().map(|(key, _)| key);
         match action {
             Action::Delay(by) => transit.due += *by,
-            Action::Duplicate => transit.copies *= 2,
+            Action::Duplicate => transit.copies += 1,
             Action::StripOption => transit.edit(TcpPacket::strip_fast_open),
             Action::ForgeCookie(forgery) => {
                 transit.edit(|packet| packet.change_cookie(|cookie| forge(forgery, cookie)));

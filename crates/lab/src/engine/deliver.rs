@@ -1,6 +1,7 @@
 //! Packets that have passed the rules: when they leave, where to, and under which address.
 
 use super::flow::{Direction, FlowKey, Until, hold_until};
+use super::queue::ROOM;
 use super::{Departure, Engine, Flow, Held, PortId, Time, Transit, topology};
 
 impl Engine {
@@ -37,11 +38,19 @@ impl Engine {
             };
             if parked {
                 let flow = flow.map(|(key, _)| key);
-                self.held.push(Held { flow, departure });
+                self.park(Held { flow, departure });
             } else {
                 self.enqueue(departure);
             }
         }
+    }
+
+    fn park(&mut self, held: Held) {
+        if self.held.len() >= ROOM {
+            self.counters.overflowed += 1;
+            return;
+        }
+        self.held.push(held);
     }
 
     pub(super) fn deliver(

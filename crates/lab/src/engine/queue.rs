@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{PortId, Time};
 
-/// As many packets wait at most.
-const ROOM: usize = 65_536;
+/// As many packets wait for their time at most, and as many for their release.
+pub(super) const ROOM: usize = 65_536;
 
 /// A packet to be delivered to a host.
 #[derive(Clone, Debug, PartialEq, Eq)]

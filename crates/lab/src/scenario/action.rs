@@ -16,7 +16,7 @@ pub enum Action {
     Delay(Duration),
     /// Drop it.
     Drop,
-    /// Deliver it twice.
+    /// Deliver it once more at the same time.
     Duplicate,
     /// Replace its Fast Open option by no-operations.
     StripOption,

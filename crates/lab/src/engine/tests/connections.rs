@@ -1,298 +1,9 @@
-//! Each rule, without a network: packets in, packets and times out.
+//! What rules do to a connection.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
 
-use fastopen_wire::{Cookie, FastOpen, OptionKind, Segment};
-
-use super::{Departure, Engine, PortId, Time};
-use crate::packet::is_right;
-use crate::{
-    Balance, Farm, Forgery, HostSpec, Moment, OptionState, Pick, Rebind, Rule, Scenario, SegmentBuilder,
-    SegmentKind,
-};
-
-const CLIENT: PortId = 0;
-const SERVER: PortId = 1;
-const ONE_WAY: Duration = Duration::from_millis(30);
-const COOKIE: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
-
-fn ms(ms: u64) -> Time {
-    Duration::from_millis(ms)
-}
-
-fn scenario(rules: impl IntoIterator<Item = Rule>) -> Scenario {
-    rules
-        .into_iter()
-        .fold(Scenario::new("test").with_rtt(2 * ONE_WAY), Scenario::with_rule)
-}
-
-fn engine(rules: impl IntoIterator<Item = Rule>) -> Engine {
-    Engine::new(&scenario(rules))
-}
-
-/// The ends of a connection, in both families.
-const FAMILIES: [[&str; 2]; 2] = [
-    ["192.0.2.1:40000", "192.0.2.2:80"],
-    ["[2001:db8::1]:40000", "[2001:db8::2]:80"],
-];
-
-/// A connection as its two ends send it.
-struct Ends {
-    client: SocketAddr,
-    server: SocketAddr,
-}
-
-impl Ends {
-    fn new([client, server]: [&str; 2]) -> Self {
-        Self {
-            client: client.parse().unwrap(),
-            server: server.parse().unwrap(),
-        }
-    }
-
-    fn up(&self, sequence: u32) -> SegmentBuilder {
-        SegmentBuilder::new(self.client, self.server).with_sequence(sequence)
-    }
-
-    fn down(&self, sequence: u32) -> SegmentBuilder {
-        SegmentBuilder::new(self.server, self.client).with_sequence(sequence)
-    }
-
-    fn syn(&self) -> SegmentBuilder {
-        self.up(100)
-            .with_syn()
-            .with_options([1, 1])
-            .with_fast_open(&COOKIE)
-            .with_data("hello")
-    }
-
-    fn syn_ack(&self) -> SegmentBuilder {
-        self.down(900)
-            .with_syn()
-            .with_ack(106)
-            .with_options([1, 1])
-            .with_fast_open(&COOKIE)
-    }
-
-    fn ack(&self) -> SegmentBuilder {
-        self.up(106).with_ack(901)
-    }
-}
-
-fn ends() -> Ends {
-    Ends::new(FAMILIES[0])
-}
-
-/// Everything that leaves, checksums looked at.
-fn drain(engine: &mut Engine) -> Vec<Departure> {
-    let mut departures = Vec::new();
-    while let Some(departure) = engine.depart(Duration::MAX) {
-        assert!(is_right(&departure.packet), "{departure:?}");
-        departures.push(departure);
-    }
-    departures
-}
-
-fn send(engine: &mut Engine, at: Time, from: PortId, segment: &SegmentBuilder) -> Vec<Departure> {
-    engine.arrive(at, from, segment.to_packet());
-    drain(engine)
-}
-
-fn built(departure: &Departure) -> SegmentBuilder {
-    SegmentBuilder::from(&Segment::from_ip(&departure.packet).unwrap())
-}
-
-/// When and where packets arrive, without what is in them.
-fn arrivals(departures: &[Departure]) -> Vec<(Time, PortId)> {
-    departures
-        .iter()
-        .map(|departure| (departure.at, departure.to))
-        .collect()
-}
-
-fn fast_open(departure: &Departure) -> FastOpen {
-    Segment::from_ip(&departure.packet).unwrap().fast_open()
-}
-
-#[test]
-fn without_rules_everything_crosses_in_half_a_round_trip() {
-    for family in FAMILIES {
-        let (mut engine, ends) = (engine([]), Ends::new(family));
-        let sent = ends.syn().to_packet();
-        engine.arrive(ms(5), CLIENT, sent.clone());
-        assert_eq!(engine.next_due(), Some(ms(35)));
-        assert_eq!(engine.depart(ms(34)), None);
-        let expected = Departure {
-            at: ms(35),
-            from: Some(CLIENT),
-            to: SERVER,
-            packet: sent,
-        };
-        assert_eq!(engine.depart(ms(35)), Some(expected));
-        assert_eq!(engine.next_due(), None);
-    }
-}
-
-#[test]
-fn delays_add_up_and_keep_the_order() {
-    let mut engine = engine([Rule::delay(ms(7)).from("client"), Rule::delay(ms(2))]);
-    let ends = ends();
-    engine.arrive(ms(0), CLIENT, ends.syn().to_packet());
-    engine.arrive(ms(0), CLIENT, ends.ack().to_packet());
-    engine.arrive(ms(0), SERVER, ends.syn_ack().to_packet());
-    let departures = drain(&mut engine);
-    assert_eq!(
-        arrivals(&departures),
-        [(ms(32), CLIENT), (ms(39), SERVER), (ms(39), SERVER)]
-    );
-    assert_eq!(built(&departures[1]), ends.syn());
-}
-
-#[test]
-fn rules_take_what_they_say_and_nothing_else() {
-    let ends = ends();
-    let request = ends.up(1).with_syn().with_fast_open(&[]);
-    let plain = ends.up(2).with_syn();
-    for (rule, fits) in [
-        (Rule::drop(), [true, true, true, true]),
-        (Rule::drop().on(SegmentKind::Syn), [true, true, true, false]),
-        (Rule::drop().on(SegmentKind::SynAck), [false, false, false, true]),
-        (
-            Rule::drop().with_option(OptionState::Present),
-            [true, true, false, true],
-        ),
-        (
-            Rule::drop().with_option(OptionState::Absent),
-            [false, false, true, false],
-        ),
-        (
-            Rule::drop().with_option(OptionState::Request),
-            [false, true, false, false],
-        ),
-        (
-            Rule::drop().with_option(OptionState::Cookie),
-            [true, false, false, true],
-        ),
-        (Rule::drop().with_data(true), [true, false, false, false]),
-        (Rule::drop().with_data(false), [false, true, true, true]),
-        (Rule::drop().port(80), [true, true, true, true]),
-        (Rule::drop().port(81), [false, false, false, false]),
-        (Rule::drop().from("client"), [true, true, true, false]),
-        (Rule::drop().to("client"), [false, false, false, true]),
-        (Rule::drop().longer_than(52), [true, false, false, false]),
-    ] {
-        let mut engine = engine([rule.clone()]);
-        let sent = [
-            (CLIENT, ends.syn()),
-            (CLIENT, request.clone()),
-            (CLIENT, plain.clone()),
-            (SERVER, ends.syn_ack()),
-        ];
-        let dropped = sent.map(|(from, segment)| send(&mut engine, ms(0), from, &segment).is_empty());
-        assert_eq!(dropped, fits, "{rule:?}");
-    }
-}
-
-#[test]
-fn picks_count_the_packets_that_fit() {
-    let taken = |pick| {
-        let mut engine = engine([Rule::drop().from("client").pick(pick)]);
-        (1..=6)
-            .filter(|n| {
-                send(&mut engine, ms(0), SERVER, &ends().down(*n).with_ack(0));
-                send(&mut engine, ms(0), CLIENT, &ends().up(*n).with_ack(0)).is_empty()
-            })
-            .collect::<Vec<u32>>()
-    };
-    assert_eq!(taken(Pick::Nth(3)), [3]);
-    assert_eq!(taken(Pick::First(2)), [1, 2]);
-    assert_eq!(taken(Pick::From(5)), [5, 6]);
-    assert_eq!(taken(Pick::Every(2)), [2, 4, 6]);
-    assert_eq!(taken(Pick::Probability(0.0)), []);
-    assert_eq!(taken(Pick::Probability(1.0)), [1, 2, 3, 4, 5, 6]);
-}
-
-#[test]
-fn chance_is_fair_and_the_same_for_the_same_seed() {
-    let lost = |seed| {
-        let rule = Rule::drop().pick(Pick::Probability(0.2));
-        let mut engine = Engine::new(&scenario([rule]).with_seed(seed));
-        (0..1000)
-            .filter(|n| send(&mut engine, ms(0), CLIENT, &ends().up(*n)).is_empty())
-            .collect::<Vec<u32>>()
-    };
-    assert_eq!(lost(1), lost(1));
-    assert_ne!(lost(1), lost(2));
-    assert!((150..250).contains(&lost(1).len()), "{}", lost(1).len());
-}
-
-#[test]
-fn a_duplicate_comes_twice_at_the_same_time() {
-    let mut engine = engine([Rule::duplicate()]);
-    let departures = send(&mut engine, ms(0), CLIENT, &ends().syn());
-    assert_eq!(departures.len(), 2);
-    assert_eq!(departures[0], departures[1]);
-}
-
-#[test]
-fn a_stripped_option_is_gone_and_the_rest_is_there() {
-    for family in FAMILIES {
-        let (mut engine, ends) = (
-            engine([Rule::strip_option().on(SegmentKind::Syn)]),
-            Ends::new(family),
-        );
-        let syn = &send(&mut engine, ms(0), CLIENT, &ends.syn())[0];
-        assert_eq!(fast_open(syn), FastOpen::Absent);
-        assert_eq!(Segment::from_ip(&syn.packet).unwrap().payload, b"hello");
-        let syn_ack = &send(&mut engine, ms(0), SERVER, &ends.syn_ack())[0];
-        assert_eq!(built(syn_ack), ends.syn_ack());
-    }
-}
-
-#[test]
-fn cookies_are_forged() {
-    let cookie = |bytes: &[u8]| FastOpen::Cookie(OptionKind::Standard, Cookie::new(bytes).unwrap());
-    for (forgery, expected) in [
-        (Forgery::Invert, cookie(&COOKIE.map(|byte| !byte))),
-        (Forgery::Set(vec![9; 4]), cookie(&[9; 4])),
-        (Forgery::Resize(6), cookie(&COOKIE[..6])),
-        (Forgery::Resize(10), cookie(&[1, 2, 3, 4, 5, 6, 7, 8, 0, 0])),
-        (Forgery::Resize(0), FastOpen::Request(OptionKind::Standard)),
-        (
-            Forgery::Set(vec![9; 5]),
-            FastOpen::Malformed {
-                kind: OptionKind::Standard,
-                cookie_len: 5,
-            },
-        ),
-    ] {
-        for family in FAMILIES {
-            let (mut engine, ends) = (engine([Rule::forge_cookie(forgery.clone())]), Ends::new(family));
-            let departures = send(&mut engine, ms(0), CLIENT, &ends.syn());
-            assert_eq!(fast_open(&departures[0]), expected);
-        }
-    }
-}
-
-#[test]
-fn a_reset_goes_back_to_the_sender_with_numbers_that_it_believes() {
-    let (mut engine, ends) = (engine([Rule::reset()]), ends());
-    let back = send(&mut engine, ms(0), CLIENT, &ends.syn());
-    assert_eq!(arrivals(&back), [(2 * ONE_WAY, CLIENT)]);
-    assert_eq!(
-        built(&back[0]),
-        ends.down(0).with_rst().with_ack(106).with_window(0)
-    );
-    let back = send(&mut engine, ms(0), SERVER, &ends.syn_ack());
-    assert_eq!(built(&back[0]), ends.up(106).with_rst().with_window(0));
-    assert_eq!(send(&mut engine, ms(0), SERVER, &ends.down(5).with_rst()), []);
-}
-
-fn handshake(engine: &mut Engine, ends: &Ends) {
-    send(engine, ms(0), CLIENT, &ends.syn());
-    send(engine, ms(0), SERVER, &ends.syn_ack());
-}
+use super::*;
+use crate::{Balance, Farm, HostSpec, Moment, Pick, Rebind, SegmentKind};
 
 #[test]
 fn a_held_ack_and_what_follows_wait_for_their_release() {
@@ -584,47 +295,6 @@ fn a_farm_keeps_each_connection_with_one_member() {
 }
 
 #[test]
-fn packets_that_are_not_tcp_are_delayed_and_dropped_like_others() {
-    let mut udp = ends().syn().to_packet();
-    udp[9] = 17;
-    let mut engine = engine([
-        Rule::drop().on(SegmentKind::Syn),
-        Rule::delay(ms(1)),
-        Rule::duplicate(),
-    ]);
-    engine.arrive(ms(0), CLIENT, udp.clone());
-    let mut arrived = Vec::new();
-    while let Some(departure) = engine.depart(Duration::MAX) {
-        arrived.push((departure.at, departure.packet));
-    }
-    assert_eq!(arrived, [(ms(31), udp.clone()), (ms(31), udp)]);
-}
-
-#[test]
-fn nonsense_is_counted_and_dropped() {
-    let mut engine = engine([Rule::duplicate(), Rule::strip_option(), Rule::reset()]);
-    for packet in [vec![], vec![0x45], vec![0x60; 39], vec![0xff; 60]] {
-        engine.arrive(ms(0), CLIENT, packet);
-    }
-    assert_eq!(drain(&mut engine), []);
-}
-
-#[test]
-fn an_injected_packet_is_there_at_once() {
-    let mut engine = engine([Rule::drop()]);
-    let packet = ends().syn().to_packet();
-    assert!(engine.inject(ms(5), packet.clone()));
-    let expected = Departure {
-        at: ms(5),
-        from: None,
-        to: SERVER,
-        packet,
-    };
-    assert_eq!(engine.depart(ms(5)), Some(expected));
-    assert!(!engine.inject(ms(5), Ends::new(["192.0.2.1:1", "192.0.2.9:1"]).syn().to_packet()));
-}
-
-#[test]
 fn a_flood_of_connections_is_forgotten_not_kept() {
     let mut engine = engine([]);
     for n in 0..70_000_u32 {
@@ -660,4 +330,27 @@ proptest::proptest! {
             while engine.depart(Duration::MAX).is_some() {}
         }
     }
+}
+
+#[test]
+fn a_connection_can_be_rebound_while_it_lasts() {
+    let (mut engine, ends) = (engine([]), ends());
+    handshake(&mut engine, &ends);
+    let to = Rebind {
+        ipv4: [198, 51, 100, 1].into(),
+        ipv6: [0; 8].into(),
+    };
+    engine.set_rules(&scenario([]), &[Rule::rebind(to).from("client")]);
+    let departures = send(&mut engine, ms(60), CLIENT, &ends.ack());
+    assert_eq!(built(&departures[0]).source().to_string(), "198.51.100.1:40000");
+}
+
+#[test]
+fn what_is_held_has_a_bound() {
+    let mut engine = engine([Rule::hold(Moment::Released)]);
+    for n in 0..70_000 {
+        engine.arrive(ms(0), CLIENT, ends().up(n).to_packet());
+    }
+    assert_eq!(engine.counters().overflowed, 70_000 - 65_536);
+    assert_eq!(engine.release(ms(1)), 65_536);
 }
