@@ -93,6 +93,8 @@ mod tests {
     use super::super::sample;
     use super::*;
 
+    type Change<T> = fn(&mut T);
+
     #[test]
     fn what_is_as_it_should_be_is_no_problem() {
         for kind in Kind::ALL {
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_odd_about_a_connection_is_said() {
-        let changes: [(Kind, fn(&mut Connection), &str); 7] = [
+        let changes: [(_, Change<Connection>, _); 7] = [
             (
                 Kind::Fast,
                 |c| c.samples[2].outcome = "ignored",
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_odd_about_a_path_is_said() {
-        let changes: [(&str, fn(&mut Path), &str); 6] = [
+        let changes: [(_, Change<Path>, _); 6] = [
             (
                 "reset",
                 |p| p.exchange.outcome = "accepted",
@@ -168,7 +170,7 @@ mod tests {
                     p.duplicates = vec![Duplicate {
                         confirmed: false,
                         ended_after_ms: 1.0,
-                    }]
+                    }];
                 },
                 "reset: the server read the request on 1 other connections, not 0",
             ),
