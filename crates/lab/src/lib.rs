@@ -40,12 +40,12 @@
 //!   and [`counters`](Lab::counters) to see what happened. Dropping it ends it.
 //! - [`Host`]: [`run`](Host::run) and [`spawn`](Host::spawn) closures in it, [`enter_thread`](Host::enter_thread) for a runtime's
 //!   threads, [`command`](Host::command) for programs, [`sysctl`](Host::sysctl) and [`set_sysctl`](Host::set_sysctl), addresses.
-//! - [`RawPeer`]: a host played from user space, for what a kernel won't send; [`Segment`](SegmentBuilder)s built byte by byte.
+//! - [`RawPeer`]: a host played from user space, for what a kernel won't send, with a [`SegmentBuilder`] for segments byte by byte.
 //! - `testing` (feature `testing`): a `main` for tests that need a lab. They run, or fail with the reason; only `FASTOPEN_LAB=off`
 //!   skips them, aloud.
 //!
 //! # Platform notes
-//! Linux 5.4 or newer. Root, or a system that lets users make user namespaces. On other systems only scenarios exist.
+//! Linux 4.20 or newer, tested on 6.18. Root, or a system that lets users make user namespaces. Elsewhere only scenarios exist.
 //!
 //! ## How the network is built
 //! All hosts are on one link, 192.0.2.0/24 and 2001:db8::/64, and anything else is behind it: a packet for an address that nobody

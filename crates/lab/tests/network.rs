@@ -79,7 +79,7 @@ fn hosts_reach_each_other_over_ipv4_and_ipv6() {
     }
 }
 
-/// What the hosts' own threads wait for a processor comes on top on a busy machine, so the quietest of some series counts.
+/// What the hosts' own threads wait for a processor comes on top on a busy machine, so one of some series must be right.
 fn the_median_round_trip_is_right() {
     const SERIES: usize = 5;
     for rtt in [
@@ -90,13 +90,13 @@ fn the_median_round_trip_is_right() {
         let lab = lab(rtt);
         let (client, server) = ends(&lab);
         for address in server.addresses() {
-            let off = |measured: Duration| measured.abs_diff(rtt);
-            let medians = (0..SERIES).map(|_| median_ping(client, server, address));
-            let closest = medians.min_by_key(|median| off(*median)).unwrap();
-            assert!(
-                off(closest) < Duration::from_micros(500),
-                "{address}: {closest:?} instead of {rtt:?}"
-            );
+            let mut medians = Vec::new();
+            let right = (0..SERIES).any(|_| {
+                let median = median_ping(client, server, address);
+                medians.push(median);
+                median.abs_diff(rtt) < Duration::from_micros(500)
+            });
+            assert!(right, "{address}: {medians:?} instead of {rtt:?}");
         }
         assert_eq!(lab.counters().overflowed, 0);
     }
