@@ -7,9 +7,19 @@ mod signals;
 mod sys;
 
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
-use fastopen_lab::testing;
+use fastopen_lab::testing::{self, LabTest, test};
 
 fn main() -> ExitCode {
     testing::main(signals::tests().chain(crowds::tests()))
+}
+
+/// A test that no other one of these runs beside: they count what the process and the machine have.
+fn alone(name: &str, body: fn()) -> LabTest {
+    static ALONE: Mutex<()> = Mutex::new(());
+    test(name, move || {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        body();
+    })
 }

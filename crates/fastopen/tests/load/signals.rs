@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use fastopen::{Connected, Connector, ListenOptions, Outcome, PathMemory, ReplaySafe};
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::LabTest;
 use fastopen_lab::{Lab, Scenario};
 
+use crate::alone;
 use crate::sys::{handle_signals, interrupted, signals_seen};
 
 /// Longer than a signal's period, so that the wait for each SYN-ACK is interrupted several times.
@@ -17,7 +18,7 @@ const RTT: Duration = Duration::from_millis(6);
 const CONNECTS: usize = 1000;
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
-    [test(
+    [alone(
         "signals::never_a_byte_twice_or_missing",
         never_a_byte_twice_or_missing,
     )]
