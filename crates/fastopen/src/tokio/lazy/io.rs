@@ -1,0 +1,94 @@
+//! Reading and writing.
+
+use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::first_flight::{begins_with, gather};
+use super::wakers::Side;
+use super::{LazyStream, State};
+
+impl LazyStream {
+    /// Sends the first bytes, or says that there are none of these to be sent any more: then the stream stands and takes them.
+    fn poll_first_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<Result<Option<usize>>> {
+        if pieces.iter().all(|piece| piece.is_empty()) {
+            return Poll::Ready(Ok(Some(0)));
+        }
+        let given_up =
+            matches!(&self.state, State::Connecting { first_bytes, .. } if !begins_with(pieces, first_bytes));
+        if given_up || matches!(self.state, State::Idle) {
+            let bytes = gather(pieces, Self::FIRST_FLIGHT);
+            self.start(if (self.judge)(&bytes) {
+                bytes.into()
+            } else {
+                Arc::default()
+            });
+        }
+        ready!(self.poll_connected(cx, Side::Write))?;
+        let State::Connected { unreported, .. } = &mut self.state else {
+            return Poll::Pending;
+        };
+        if unreported.is_empty() {
+            return Poll::Ready(Ok(None));
+        }
+        if !begins_with(pieces, unreported) {
+            return Poll::Ready(Err(Error::new(
+                ErrorKind::InvalidInput,
+                "the first write was given up, but is sent already: other bytes can't take its place",
+            )));
+        }
+        Poll::Ready(Ok(Some(std::mem::take(unreported).len())))
+    }
+}
+
+impl AsyncRead for LazyStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        let stream = ready!(self.get_mut().poll_connected(cx, Side::Read))?;
+        Pin::new(stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for LazyStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        if let State::Connected { stream, unreported } = &mut this.state
+            && unreported.is_empty()
+        {
+            return Pin::new(stream).poll_write_vectored(cx, bufs);
+        }
+        if let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
+            return Poll::Ready(Ok(written));
+        }
+        let stream = ready!(this.poll_connected(cx, Side::Write))?;
+        Pin::new(stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let stream = ready!(self.get_mut().poll_connected(cx, Side::Write))?;
+        Pin::new(stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let stream = ready!(self.get_mut().poll_connected(cx, Side::Write))?;
+        Pin::new(stream).poll_shutdown(cx)
+    }
+}

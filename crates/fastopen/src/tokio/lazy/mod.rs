@@ -1,0 +1,219 @@
+//! A stream that connects when it is first written to.
+
+mod first_flight;
+mod io;
+mod report;
+mod wakers;
+
+pub use report::ConnectReport;
+
+use std::fmt;
+use std::future::Future;
+use std::io::{Error, ErrorKind, Result};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::net::{TcpStream, ToSocketAddrs};
+
+use self::wakers::{Side, Wakers};
+use crate::{ConnectError, Connected, Connector, ReplaySafe};
+
+/// A stream that connects when it is first written to, and sends what is written first in the SYN.
+///
+/// For code that asks for a connection before it knows its first bytes: TLS libraries, HTTP clients, database drivers. Where the first
+/// bytes are at hand [`connect`](crate::tokio::connect) is simpler, and its stream is an ordinary one.
+///
+/// - **The first write** connects with its bytes as [`Connector::connect_tokio`] does: racing, falling back, and remembering paths.
+///   It is complete when they are in the kernel's hands, whatever path they took. A vectored write is gathered. No more than
+///   [`FIRST_FLIGHT`](Self::FIRST_FLIGHT) bytes are taken, and the write says how many.
+/// - **A read, a flush or a shutdown that comes first** makes an ordinary handshake, so that a protocol in which the server speaks
+///   first does not hang. A write without bytes does nothing.
+/// - **A write that is given up** before it is complete may have been sent all the same. Writing the same bytes again reports them as
+///   written; other bytes begin anew on another connection and the first is closed, as long as it hasn't come about. Once it has,
+///   which only happens when something else waits as well, writing other bytes is an error.
+/// - **Dropping it** closes whatever it had opened. Reading and writing may be left to two tasks, with `tokio::io::split`.
+/// - **A failure to connect** is the error of the call that waits for it, with the [`ConnectError`] inside. Every later call fails with
+///   [`NotConnected`](ErrorKind::NotConnected).
+///
+/// # Examples
+/// ```
+/// use fastopen::Connector;
+/// use fastopen::tokio::LazyStream;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let address = listener.local_addr()?;
+/// # tokio::spawn(async move {
+/// #     let (mut stream, _) = listener.accept().await?;
+/// #     stream.read_exact(&mut [0; 6]).await?;
+/// #     stream.write_all(b"PONG\r\n").await
+/// # });
+/// // Nothing happens yet.
+/// let mut stream = LazyStream::replay_safe(Connector::new(), address);
+/// stream.write_all(b"PING\r\n").await?;
+/// println!("the first bytes were {}", stream.report().outcome().expect("it has connected"));
+///
+/// let mut answer = [0; 6];
+/// stream.read_exact(&mut answer).await?;
+/// assert_eq!(&answer, b"PONG\r\n");
+/// # Ok(())
+/// # }
+/// ```
+pub struct LazyStream {
+    dial: Dial,
+    judge: Judge,
+    report: ConnectReport,
+    wakers: Arc<Wakers>,
+    state: State,
+}
+
+type Connecting =
+    Pin<Box<dyn Future<Output = std::result::Result<Connected<TcpStream>, ConnectError>> + Send>>;
+type Dial = Box<dyn Fn(FirstBytes) -> Connecting + Send + Sync>;
+type Judge = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+type FirstBytes = Arc<[u8]>;
+
+enum State {
+    Idle,
+    Connecting {
+        connecting: Connecting,
+        first_bytes: FirstBytes,
+    },
+    Connected {
+        stream: TcpStream,
+        /// Sent, but no write has said so yet; empty afterwards.
+        unreported: FirstBytes,
+    },
+    Failed(String),
+}
+
+impl LazyStream {
+    /// The most bytes that are taken as the first: what a SYN carries at most on Linux.
+    pub const FIRST_FLIGHT: usize = 32 * 1024;
+
+    /// A stream to that address. **By calling this the caller says that the first write is [`ReplaySafe`]**, whatever it will be.
+    ///
+    /// The name is resolved when the stream connects.
+    pub fn replay_safe<A>(connector: Connector, address: A) -> Self
+    where
+        A: ToSocketAddrs + Clone + Send + Sync + 'static,
+    {
+        Self::judged(connector, address, |_| true)
+    }
+
+    /// A stream that asks `is_replay_safe` whether what is written first may travel in a SYN.
+    ///
+    /// The function sees at most [`FIRST_FLIGHT`](Self::FIRST_FLIGHT) bytes. When it says no they wait for an ordinary handshake.
+    /// **By saying yes it says that they are [`ReplaySafe`].**
+    pub fn judged<A>(
+        connector: Connector,
+        address: A,
+        is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: ToSocketAddrs + Clone + Send + Sync + 'static,
+    {
+        let dial = move |first_bytes| -> Connecting {
+            let (connector, address) = (connector.clone(), address.clone());
+            Box::pin(async move { connector.connect_tokio(address, ReplaySafe(first_bytes)).await })
+        };
+        Self {
+            dial: Box::new(dial),
+            judge: Box::new(is_replay_safe),
+            report: ConnectReport::default(),
+            wakers: Arc::default(),
+            state: State::Idle,
+        }
+    }
+
+    /// How connecting went; a clone of it can stay behind when the stream is given away.
+    pub fn report(&self) -> &ConnectReport {
+        &self.report
+    }
+
+    /// The connection, if it has come about: for `peer_addr`, `set_nodelay` and the like.
+    pub fn get_ref(&self) -> Option<&TcpStream> {
+        match &self.state {
+            State::Connected { stream, .. } => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Takes the connection out, with an ordinary handshake if nothing was written.
+    ///
+    /// # Errors
+    /// There is no connection: as for a read.
+    pub async fn into_tcp_stream(mut self) -> Result<TcpStream> {
+        std::future::poll_fn(|cx| self.poll_connected(cx, Side::Read).map_ok(|_| ())).await?;
+        match self.state {
+            State::Connected { stream, .. } => Ok(stream),
+            _ => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Waits for the connection, with an ordinary handshake if nothing was written.
+    fn poll_connected(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<Result<&mut TcpStream>> {
+        if matches!(self.state, State::Idle) {
+            self.start(Arc::default());
+        }
+        std::task::ready!(self.poll_connecting(cx, side))?;
+        match &mut self.state {
+            State::Connected { stream, .. } => Poll::Ready(Ok(stream)),
+            State::Failed(why) => Poll::Ready(Err(Error::new(ErrorKind::NotConnected, why.clone()))),
+            State::Idle | State::Connecting { .. } => Poll::Pending,
+        }
+    }
+
+    fn start(&mut self, first_bytes: FirstBytes) {
+        let connecting = (self.dial)(Arc::clone(&first_bytes));
+        self.state = State::Connecting {
+            connecting,
+            first_bytes,
+        };
+    }
+
+    /// Goes on with connecting, if that is what it does. Both sides are woken, whichever polled last: it may be gone by then.
+    fn poll_connecting(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<Result<()>> {
+        let State::Connecting {
+            connecting,
+            first_bytes,
+        } = &mut self.state
+        else {
+            return Poll::Ready(Ok(()));
+        };
+        self.wakers.register(side, cx.waker());
+        let both = Waker::from(Arc::clone(&self.wakers));
+        let result = std::task::ready!(connecting.as_mut().poll(&mut Context::from_waker(&both)));
+        self.wakers.wake_all();
+        match result {
+            Ok(connected) => {
+                self.report.fill(connected.outcome, connected.attempts);
+                self.state = State::Connected {
+                    stream: connected.stream,
+                    unreported: std::mem::take(first_bytes),
+                };
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => {
+                self.state = State::Failed(error.to_string());
+                Poll::Ready(Err(error.into()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LazyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_tuple("LazyStream");
+        match &self.state {
+            State::Idle => debug.field(&"idle"),
+            State::Connecting { .. } => debug.field(&"connecting"),
+            State::Connected { stream, .. } => debug.field(stream),
+            State::Failed(why) => debug.field(why),
+        };
+        debug.finish()
+    }
+}

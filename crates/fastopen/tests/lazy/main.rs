@@ -1,0 +1,16 @@
+//! The stream that connects when it is first written to, over real kernels and real paths.
+
+mod failing;
+mod giving_up;
+mod sharing;
+mod support;
+mod writing;
+
+use std::process::ExitCode;
+
+use fastopen_lab::testing;
+
+fn main() -> ExitCode {
+    let tests = writing::tests().chain(giving_up::tests());
+    testing::main(tests.chain(sharing::tests()).chain(failing::tests()))
+}
