@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{completions, cookies, demo, doctor, man, send, serve};
+use crate::{completions, cookies, demo, doctor, man, send, serve, watch};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -30,6 +30,8 @@ Examples:
   tfo serve --http :8080                 A server that tells how each connection arrived
   tfo send 127.0.0.1:8080 -e 'GET / HTTP/1.0\\r\\n\\r\\n'
                                          A client that tells what became of its first bytes
+  tfo watch                              The counters and connections as they change
+  tfo cookies                            What the kernel has cached, for whom
 
 Exit status:
   0  it works, or what was asked is done
@@ -47,6 +49,7 @@ enum Command {
     Doctor(doctor::Args),
     Serve(serve::Args),
     Send(send::Args),
+    Watch(watch::Args),
     Cookies(cookies::Args),
     #[command(hide = true)]
     Completions(completions::Args),
@@ -65,6 +68,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args),
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(args),
+            Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),

@@ -29,3 +29,4 @@ pub mod status;
 pub mod stdout;
 pub mod style;
 pub mod units;
+pub mod watch;

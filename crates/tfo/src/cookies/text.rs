@@ -76,9 +76,9 @@ fn age(ms: u64) -> String {
     const DAY: u64 = 24 * HOUR;
     let seconds = Duration::from_millis(ms).as_secs();
     match seconds {
-        ..MINUTE => format!("{seconds}s"),
-        ..HOUR => format!("{}m {}s", seconds / MINUTE, seconds % MINUTE),
-        ..DAY => format!("{}h {}m", seconds / HOUR, seconds % HOUR / MINUTE),
+        0..MINUTE => format!("{seconds}s"),
+        MINUTE..HOUR => format!("{}m {}s", seconds / MINUTE, seconds % MINUTE),
+        HOUR..DAY => format!("{}h {}m", seconds / HOUR, seconds % HOUR / MINUTE),
         _ => format!("{}d {}h", seconds / DAY, seconds % DAY / HOUR),
     }
 }

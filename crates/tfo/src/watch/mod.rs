@@ -1,0 +1,98 @@
+//! `tfo watch`: the counters and the sockets as they change.
+//!
+//! ```text
+//!   kernel ──▶ Snapshot ──▶ Report ──▶ screen, text, JSON or Prometheus
+//!   sampler     sockets,     rates,     only draw
+//!   thread      peers        rows
+//! ```
+//!
+//! [`tally`] says how one connection began, [`sockets`] and [`peers`] add them up one by one; [`report`] compares two moments. All of
+//! these are pure. [`sampler`] asks the kernel, in the [`namespace`] that is wanted.
+
+mod lines;
+mod namespace;
+mod peers;
+mod report;
+mod sampler;
+mod snapshot;
+mod sockets;
+mod tally;
+mod text;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::status::Status;
+use namespace::Namespace;
+use sampler::Sampler;
+
+/// Watch the Fast Open counters and connections as they change
+///
+/// Shows the kernel's counters with what they rose by, and the connections there are: those to elsewhere by what became of their
+/// first bytes, those from elsewhere by how they arrived, per listener and per peer. On a terminal it fills the screen; else it
+/// prints a line each time. Reading takes no privilege.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub struct Args {
+    /// How often to look
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    interval: Interval,
+    /// Look into the network namespace of this process, or of a file such as /run/netns/NAME; takes root
+    #[arg(long, value_name = "PID|PATH")]
+    netns: Option<Namespace>,
+    /// Print one JSON object each time (described by schemas/watch.json)
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  tfo watch                              The screen; q quits
+  tfo watch --interval 10s | tee log     A line every ten seconds
+  tfo watch --json | jq .incoming.unconfirmed
+  sudo tfo watch --netns 4711            The container of process 4711
+
+Words:
+  outgoing  accepted (data in the SYN accepted), no-cookie, ignored, syn-lost,
+            unknown (no trace of Fast Open), connecting
+  incoming  fast, unconfirmed (those of the fast whose client has not proved its address),
+            plain (those that asked for a cookie included), half-open
+
+Exit status:
+  0  stopped by q, Ctrl-C or SIGTERM
+  2  wrong usage, no privilege for --netns, or a system that can't tell";
+
+/// Watches until it is asked to stop.
+///
+/// # Errors
+/// The namespace can't be entered, the kernel can't tell, and those of the output.
+pub fn run(args: &Args) -> anyhow::Result<Status> {
+    let sampler = Sampler::start(args.netns.clone())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let watched = runtime.block_on(lines::run(sampler, args.interval.0, args.json));
+    // Whatever still prints to somebody who does not read must not hold up the end.
+    runtime.shutdown_background();
+    watched.map(|()| Status::Works)
+}
+
+/// How often to look: not so often that looking is all that the machine does.
+#[derive(Clone, Copy, Debug)]
+struct Interval(Duration);
+
+impl FromStr for Interval {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const SHORTEST: Duration = Duration::from_millis(100);
+        let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+        if interval < SHORTEST {
+            return Err(format!(
+                "the shortest is {}",
+                humantime::format_duration(SHORTEST)
+            ));
+        }
+        Ok(Self(interval))
+    }
+}

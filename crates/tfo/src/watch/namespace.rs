@@ -1,0 +1,119 @@
+//! The network namespace to look into.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Context;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::hint::Hint;
+
+/// A network namespace, as a person names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Namespace {
+    /// That of a process.
+    Process(u32),
+    /// A file that stands for it.
+    File(PathBuf),
+}
+
+impl Namespace {
+    /// Moves the calling thread into it for good; other threads stay where they are.
+    pub(super) fn enter(&self) -> anyhow::Result<()> {
+        let path = self.path();
+        let entered = File::open(&path).and_then(|file| {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(io::Error::from)
+        });
+        let kind = entered
+            .as_ref()
+            .map_or_else(io::Error::kind, |()| ErrorKind::Other);
+        entered
+            .with_context(|| format!("can't look into the network namespace {}", path.display()))
+            .hint(self.help(kind))
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Process(pid) => format!("/proc/{pid}/ns/net").into(),
+            Self::File(path) => path.clone(),
+        }
+    }
+
+    fn help(&self, kind: ErrorKind) -> String {
+        match (kind, self) {
+            (ErrorKind::PermissionDenied, Self::Process(pid)) => format!(
+                "run it as root: sudo tfo watch --netns {pid}; or, in a rootless container of yours: nsenter \
+                 --preserve-credentials --user --net -t {pid} tfo watch"
+            ),
+            (ErrorKind::PermissionDenied, Self::File(path)) => {
+                format!("run it as root: sudo tfo watch --netns {}", path.display())
+            }
+            (ErrorKind::NotFound, Self::Process(_)) => "give the number of a process that runs".to_owned(),
+            _ => {
+                "give the number of a process in it, or a file such as /run/netns/NAME (ip netns lists them)"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text
+            .parse()
+            .map_or_else(|_| Self::File(PathBuf::from(text)), Self::Process))
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(pid) => write!(f, "process {pid}"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hint;
+
+    #[test]
+    fn a_number_is_a_process_and_anything_else_a_file() {
+        for (text, path) in [
+            ("4711", "/proc/4711/ns/net"),
+            ("/run/netns/blue", "/run/netns/blue"),
+            ("./4711", "./4711"),
+        ] {
+            let namespace: Namespace = text.parse().unwrap();
+            assert_eq!(namespace.path(), PathBuf::from(path));
+        }
+    }
+
+    #[test]
+    fn what_is_no_namespace_is_refused_with_a_hint() {
+        for (text, told) in [
+            ("4294967295", "a process that runs"),
+            ("/nowhere", "ip netns"),
+            ("/dev/null", "ip netns"),
+        ] {
+            let error = text.parse::<Namespace>().unwrap().enter().unwrap_err();
+            assert!(hint::of(&error).unwrap().contains(told), "{error:#}");
+            assert!(error.to_string().contains("network namespace"), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn without_privilege_the_command_that_works_is_told() {
+        let help = Namespace::Process(4711).help(ErrorKind::PermissionDenied);
+        assert!(help.contains("sudo tfo watch --netns 4711"), "{help}");
+    }
+}
