@@ -172,7 +172,7 @@ fn check_paths(paths: &Value) {
             _ => (0.95, 2.0),
         };
         assert!((at_least..below).contains(&rounds), "{path:#}");
-        let next = path.get("next").map(|next| next["reason"].as_str().unwrap());
+        let next = path["next"]["reason"].as_str();
         assert_eq!(next, (path["outcome"] == "syn-lost").then_some("path-memory"));
         let duplicates = path["duplicates"].as_array().unwrap();
         match path["scenario"].as_str().unwrap() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use fastopen::Connector;
+use fastopen::{Connector, Outcome};
 
 use super::Setting;
 use super::report::{Connection, Kind, Path, Report};
@@ -33,16 +33,13 @@ pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::R
         )?;
     }
     let style = outcome_style(exchange.outcome);
-    let reason = exchange
-        .reason
-        .map_or_else(String::new, |reason| format!(" ({reason})"));
     let confirmed = match server.confirmed_ms {
         Some(at) => format!("confirmed at {at:.1} ms"),
         None => "never confirmed".to_owned(),
     };
     writeln!(
         out,
-        "  Client: {style}{}{style:#}{reason}. Server: {}, {confirmed}.",
+        "  Client: {style}{}{style:#}. Server: {}, {confirmed}.",
         exchange.outcome, server.arrival
     )?;
     let [first, second, third] = samples.each_ref().map(|sample| sample.elapsed_ms);
@@ -72,7 +69,7 @@ pub(super) fn path(path: &Path, out: &mut impl Write) -> io::Result<()> {
         out,
         "  {:<15}  {style}{:<8}{style:#} {:>6.1} {:>4.0} ms  {once_style}{once:<5}{once_style:#}  {}",
         path.scenario,
-        path.exchange.outcome,
+        path.exchange.outcome.name(),
         path.exchange.rounds,
         path.exchange.elapsed_ms,
         path.note()
@@ -118,10 +115,10 @@ const NEXT: &str = "  tfo doctor                      Is this machine ready for 
   tfo serve --http :8080          A server that tells how each connection came
   tfo send 127.0.0.1:8080 hello   A client that tells what became of its bytes";
 
-fn outcome_style(outcome: &str) -> anstyle::Style {
+fn outcome_style(outcome: Outcome) -> anstyle::Style {
     match outcome {
-        "accepted" => GOOD,
-        "ignored" | "syn-lost" => WARNING,
+        Outcome::Accepted => GOOD,
+        Outcome::Ignored | Outcome::SynLost => WARNING,
         _ => anstyle::Style::new(),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fastopen::{Arrival, FastOpen};
-use serde::Serialize;
+use fastopen::{Arrival, ArrivalKind, FastOpen, Outcome, Reason};
+use serde::{Serialize, Serializer};
 
 use super::Setting;
 use super::dialogue::Dialogue;
@@ -24,9 +24,10 @@ pub(super) struct Report {
 /// What the client got for its request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Exchange {
-    pub(super) outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<&'static str>,
+    #[serde(serialize_with = "outcome_name")]
+    pub(super) outcome: Outcome,
+    #[serde(serialize_with = "reason_name")]
+    pub(super) reason: Option<Reason>,
     /// From the start of connecting to the first byte of the answer, in round-trip times.
     pub(super) rounds: f64,
     pub(super) elapsed_ms: f64,
@@ -58,7 +59,8 @@ pub(super) enum Kind {
 /// A connection as its server saw it.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Arrived {
-    pub(super) arrival: &'static str,
+    #[serde(serialize_with = "arrival_name")]
+    pub(super) arrival: ArrivalKind,
     pub(super) syn: Option<Syn>,
     pub(super) accepted_ms: f64,
     pub(super) answered_ms: Option<f64>,
@@ -68,11 +70,20 @@ pub(super) struct Arrived {
 /// What the SYN said when it reached the server.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Syn {
-    pub(super) option: &'static str,
+    pub(super) option: SynOption,
     /// Shortened.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cookie: Option<String>,
     pub(super) data_bytes: usize,
+}
+
+/// A SYN's Fast Open option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SynOption {
+    None,
+    Request,
+    Cookie,
+    Malformed,
 }
 
 /// A connection with a cookie over a hostile path.
@@ -82,13 +93,13 @@ pub(super) struct Path {
     pub(super) about: String,
     #[serde(flatten)]
     pub(super) exchange: Exchange,
-    pub(super) expected: &'static str,
+    #[serde(serialize_with = "outcome_name")]
+    pub(super) expected: Outcome,
     pub(super) delivered_once: bool,
     pub(super) server: Arrived,
     /// Other connections on which the server's application read the same request.
     pub(super) duplicates: Vec<Duplicate>,
     /// The connection after it, where the path memory should make it plain.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Exchange>,
 }
 
@@ -126,8 +137,8 @@ impl Exchange {
     pub(super) fn new(dialogue: &Dialogue, rtt: Duration) -> Self {
         let elapsed = dialogue.elapsed();
         Self {
-            outcome: dialogue.outcome.name(),
-            reason: dialogue.outcome.reason().map(|reason| reason.name()),
+            outcome: dialogue.outcome,
+            reason: dialogue.outcome.reason(),
             rounds: rounded(elapsed.as_secs_f64() / rtt.as_secs_f64()),
             elapsed_ms: milliseconds(elapsed),
         }
@@ -178,7 +189,7 @@ impl Path {
             scenario: hostile.scenario,
             about,
             exchange: Exchange::new(attempt, rtt),
-            expected: hostile.expected.name(),
+            expected: hostile.expected,
             delivered_once: attempt.delivered_once,
             server: Arrived::new(attempt),
             duplicates: others.iter().filter(same).map(Duplicate::new).collect(),
@@ -201,7 +212,7 @@ impl Arrived {
         let Visit { arrival, .. } = &dialogue.visit;
         let since = |at| milliseconds(at - dialogue.began);
         Self {
-            arrival: arrival.kind.name(),
+            arrival: arrival.kind,
             syn: Syn::of(arrival),
             accepted_ms: since(dialogue.visit.accepted),
             answered_ms: dialogue.visit.answered.map(since),
@@ -214,10 +225,10 @@ impl Syn {
     fn of(arrival: &Arrival) -> Option<Self> {
         let syn = arrival.syn?;
         let (option, cookie) = match syn.fast_open {
-            FastOpen::Absent => ("none", None),
-            FastOpen::Request(_) => ("request", None),
-            FastOpen::Cookie(_, cookie) => ("cookie", Some(cookie.to_string())),
-            FastOpen::Malformed { .. } => ("malformed", None),
+            FastOpen::Absent => (SynOption::None, None),
+            FastOpen::Request(_) => (SynOption::Request, None),
+            FastOpen::Cookie(_, cookie) => (SynOption::Cookie, Some(cookie.to_string())),
+            FastOpen::Malformed { .. } => (SynOption::Malformed, None),
         };
         Some(Self {
             option,
@@ -234,4 +245,16 @@ fn milliseconds(duration: Duration) -> f64 {
 /// To two digits behind the point.
 fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
+}
+
+fn outcome_name<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+    outcome.name().serialize(serializer)
+}
+
+fn reason_name<S: Serializer>(reason: &Option<Reason>, serializer: S) -> Result<S::Ok, S::Error> {
+    reason.map(|reason| reason.name()).serialize(serializer)
+}
+
+fn arrival_name<S: Serializer>(arrival: &ArrivalKind, serializer: S) -> Result<S::Ok, S::Error> {
+    arrival.name().serialize(serializer)
 }

@@ -1,7 +1,11 @@
 //! A report in which everything is as it should be.
 
+use fastopen::{ArrivalKind, Outcome, Reason};
+
 use super::paths::HOSTILE;
-use super::report::{Arrived, Connection, Duplicate, Exchange, Kind, Path, Report, Syn};
+use super::report::{Arrived, Connection, Duplicate, Exchange, Kind, Path, Report, Syn, SynOption};
+
+const FAST: ArrivalKind = ArrivalKind::Fast { data: true };
 
 pub(super) fn report() -> Report {
     Report {
@@ -13,30 +17,32 @@ pub(super) fn report() -> Report {
     }
 }
 
-pub(super) fn exchange(outcome: &'static str, reason: Option<&'static str>, rounds: f64) -> Exchange {
+pub(super) fn exchange(outcome: Outcome, rounds: f64) -> Exchange {
     Exchange {
         outcome,
-        reason,
+        reason: outcome.reason(),
         rounds,
         elapsed_ms: rounds * 60.0,
     }
 }
 
 pub(super) fn connection(kind: Kind) -> Connection {
-    let (exchange, server) = match kind {
+    let (outcome, rounds, arrival, syn) = match kind {
         Kind::Plain => (
-            exchange("not-attempted", Some("policy"), 2.01),
-            arrived("plain", "none", 0, 90.3),
+            Outcome::NotAttempted(Reason::Policy),
+            2.01,
+            ArrivalKind::Plain,
+            syn(SynOption::None, 0),
         ),
         Kind::First => (
-            exchange("no-cookie", None, 2.01),
-            arrived("cookie-requested", "request", 0, 90.3),
+            Outcome::NoCookie,
+            2.01,
+            ArrivalKind::CookieRequested,
+            syn(SynOption::Request, 0),
         ),
-        Kind::Fast => (
-            exchange("accepted", None, 1.01),
-            arrived("fast", "cookie", 35, 90.3),
-        ),
+        Kind::Fast => (Outcome::Accepted, 1.01, FAST, syn(SynOption::Cookie, 35)),
     };
+    let exchange = exchange(outcome, rounds);
     Connection {
         kind,
         samples: [exchange.clone(), exchange.clone(), exchange.clone()],
@@ -44,70 +50,64 @@ pub(super) fn connection(kind: Kind) -> Connection {
         delivered_once: true,
         request_bytes: 35,
         connected_ms: 60.2,
-        server,
+        server: arrived(arrival, syn, 90.3),
     }
 }
 
 pub(super) fn path(scenario: &'static str) -> Path {
-    let (exchange, server, next) = match scenario {
-        "option-stripped" => (
-            exchange("ignored", None, 2.0),
-            arrived("plain", "none", 45, 90.3),
-            None,
-        ),
-        "cookie-refused" => (
-            exchange("ignored", None, 2.0),
-            arrived("plain", "cookie", 45, 90.3),
-            None,
-        ),
-        "syn-proxy" => (
-            exchange("ignored", None, 2.0),
-            arrived("plain", "none", 0, 90.3),
-            None,
-        ),
-        "held-ack" => (
-            exchange("accepted", None, 1.0),
-            arrived("fast", "cookie", 38, 290.3),
-            None,
-        ),
-        "replay" => (
-            exchange("accepted", None, 1.0),
-            arrived("fast", "cookie", 36, 90.3),
-            None,
-        ),
-        _ => (
-            exchange("syn-lost", None, 6.2),
-            arrived("plain", "none", 0, 340.3),
-            Some(self::exchange("not-attempted", Some("path-memory"), 2.0)),
-        ),
+    let ignored = |syn| (Outcome::Ignored, 2.0, arrived(ArrivalKind::Plain, syn, 90.3));
+    let accepted = |at| {
+        (
+            Outcome::Accepted,
+            1.0,
+            arrived(FAST, syn(SynOption::Cookie, 40), at),
+        )
     };
+    let (expected, rounds, server) = match scenario {
+        "option-stripped" => ignored(syn(SynOption::None, 40)),
+        "cookie-refused" => ignored(syn(SynOption::Cookie, 40)),
+        "syn-proxy" => ignored(syn(SynOption::None, 0)),
+        "held-ack" => accepted(290.3),
+        "replay" => accepted(90.3),
+        _ => {
+            let server = arrived(ArrivalKind::Plain, syn(SynOption::None, 0), 340.3);
+            (Outcome::SynLost, 6.2, server)
+        }
+    };
+    let replayed = Duplicate {
+        confirmed: false,
+        ended_after_ms: 3030.0,
+    };
+    let next = exchange(Outcome::NotAttempted(Reason::PathMemory), 2.0);
     Path {
         scenario,
         about: format!("What {scenario} does."),
-        expected: exchange.outcome,
-        exchange,
+        expected,
+        exchange: exchange(expected, rounds),
         delivered_once: true,
         server,
-        duplicates: match scenario {
-            "replay" => vec![Duplicate {
-                confirmed: false,
-                ended_after_ms: 3030.0,
-            }],
-            _ => Vec::new(),
+        duplicates: if scenario == "replay" {
+            vec![replayed]
+        } else {
+            Vec::new()
         },
-        next,
+        next: (expected == Outcome::SynLost).then_some(next),
     }
 }
 
-fn arrived(arrival: &'static str, option: &'static str, data_bytes: usize, confirmed_ms: f64) -> Arrived {
-    let accepted_ms = if arrival == "fast" { 30.2 } else { confirmed_ms };
+fn syn(option: SynOption, data_bytes: usize) -> Syn {
+    Syn {
+        option,
+        cookie: (option == SynOption::Cookie).then(|| "d6fa69…".to_owned()),
+        data_bytes,
+    }
+}
+
+fn arrived(arrival: ArrivalKind, syn: Syn, confirmed_ms: f64) -> Arrived {
+    let accepted_ms = if arrival == FAST { 30.2 } else { confirmed_ms };
     Arrived {
         arrival,
-        syn: Some(Syn {
-            option,
-            cookie: (option == "cookie").then(|| "d6fa69…".to_owned()),
-            data_bytes,
-        }),
+        syn: Some(syn),
         accepted_ms,
         answered_ms: Some(accepted_ms + 0.1),
         confirmed_ms: Some(confirmed_ms),

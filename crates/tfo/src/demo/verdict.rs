@@ -1,5 +1,7 @@
 //! Whether what the demonstration found is as it should be.
 
+use fastopen::{ArrivalKind, Outcome, Reason};
+
 use super::paths::HOSTILE;
 use super::report::{Connection, Kind, Path};
 
@@ -12,9 +14,9 @@ impl Connection {
     pub(super) fn problems(&self) -> Vec<String> {
         let Self { kind, exchange, .. } = self;
         let (outcome, arrival) = match kind {
-            Kind::Plain => ("not-attempted", "plain"),
-            Kind::First => ("no-cookie", "cookie-requested"),
-            Kind::Fast => ("accepted", "fast"),
+            Kind::Plain => (Outcome::NotAttempted(Reason::Policy), ArrivalKind::Plain),
+            Kind::First => (Outcome::NoCookie, ArrivalKind::CookieRequested),
+            Kind::Fast => (Outcome::Accepted, ArrivalKind::Fast { data: true }),
         };
         let odd = self.samples.iter().find(|sample| sample.outcome != outcome);
         let (fits, limit) = match kind {
@@ -63,7 +65,7 @@ impl Path {
                 .then(|| "a replay was confirmed".to_owned()),
             self.next
                 .as_ref()
-                .filter(|next| next.reason != Some("path-memory"))
+                .filter(|next| next.reason != Some(Reason::PathMemory))
                 .map(|next| {
                     format!(
                         "the next connection was {}, not plain by the path memory",
@@ -110,12 +112,12 @@ mod tests {
         let changes: [(_, Change<Connection>, _); 7] = [
             (
                 Kind::Fast,
-                |c| c.samples[2].outcome = "ignored",
+                |c| c.samples[2].outcome = Outcome::Ignored,
                 "fast: the client reports ignored, not accepted",
             ),
             (
                 Kind::First,
-                |c| c.server.arrival = "plain",
+                |c| c.server.arrival = ArrivalKind::Plain,
                 "first: the server reports plain, not cookie-requested",
             ),
             (
@@ -156,7 +158,7 @@ mod tests {
         let changes: [(_, Change<Path>, _); 6] = [
             (
                 "reset",
-                |p| p.exchange.outcome = "accepted",
+                |p| p.exchange.outcome = Outcome::Accepted,
                 "reset: the client reports accepted, not syn-lost",
             ),
             (
@@ -186,7 +188,7 @@ mod tests {
             ),
             (
                 "data-dropped",
-                |p| p.next = Some(sample::exchange("syn-lost", None, 6.2)),
+                |p| p.next = Some(sample::exchange(Outcome::SynLost, 6.2)),
                 "data-dropped: the next connection was syn-lost, not plain by the path memory",
             ),
         ];

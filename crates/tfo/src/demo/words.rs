@@ -1,6 +1,8 @@
 //! What happened, in words for people who see it for the first time.
 
-use super::report::{Arrived, Connection, Exchange, Kind, Path};
+use fastopen::{ArrivalKind, Outcome};
+
+use super::report::{Arrived, Connection, Exchange, Kind, Path, SynOption};
 
 /// One step of a connection.
 pub(super) struct Step {
@@ -31,7 +33,7 @@ impl Connection {
             step(server.accepted_ms, "server", accept(server)),
             step(self.exchange.elapsed_ms, "client", "the first byte of the answer"),
         ];
-        if let (Some(at), true) = (server.confirmed_ms, server.arrival == "fast") {
+        if let (Some(at), ArrivalKind::Fast { .. }) = (server.confirmed_ms, server.arrival) {
             steps.push(step(at, "server", "the client's ACK: its address is confirmed"));
         }
         steps.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
@@ -52,28 +54,28 @@ fn syn(server: &Arrived, request_bytes: usize) -> String {
         return "SYN".to_owned();
     };
     match (syn.option, &syn.cookie) {
-        ("none", _) => format!("SYN. The request, {request_bytes} bytes, has to wait"),
-        ("request", _) => "SYN with an empty Fast Open option: a cookie, please".to_owned(),
+        (SynOption::None, _) => format!("SYN. The request, {request_bytes} bytes, has to wait"),
+        (SynOption::Request, _) => "SYN with an empty Fast Open option: a cookie, please".to_owned(),
         (_, Some(cookie)) => format!(
             "SYN with cookie {cookie} and {} bytes: the request",
             syn.data_bytes
         ),
-        (option, None) => format!("SYN with a Fast Open option that is {option}"),
+        (_, None) => "SYN with a Fast Open option that makes no sense".to_owned(),
     }
 }
 
 fn syn_ack(exchange: &Exchange, request_bytes: usize) -> String {
     match exchange.outcome {
-        "accepted" => format!("SYN-ACK: it acknowledges all {request_bytes} bytes"),
-        "no-cookie" => "SYN-ACK with a cookie to keep. Only now the request leaves".to_owned(),
-        "ignored" => "SYN-ACK: it acknowledges no data, which leaves again".to_owned(),
+        Outcome::Accepted => format!("SYN-ACK: it acknowledges all {request_bytes} bytes"),
+        Outcome::NoCookie => "SYN-ACK with a cookie to keep. Only now the request leaves".to_owned(),
+        Outcome::Ignored => "SYN-ACK: it acknowledges no data, which leaves again".to_owned(),
         _ => "SYN-ACK: there is a server. Only now the request leaves".to_owned(),
     }
 }
 
 fn accept(server: &Arrived) -> &'static str {
     match server.arrival {
-        "fast" => "the cookie is good: it accepts, reads and answers at once",
+        ArrivalKind::Fast { .. } => "the cookie is good: it accepts, reads and answers at once",
         _ => "accepts the connection, reads the request and answers",
     }
 }
@@ -82,17 +84,19 @@ impl Path {
     /// What happened, in at most thirty characters.
     pub(super) fn note(&self) -> String {
         let syn = self.server.syn.as_ref();
-        let (option, data) = syn.map_or(("none", 0), |syn| (syn.option, syn.data_bytes));
+        let (option, data) = syn.map_or((SynOption::None, 0), |syn| (syn.option, syn.data_bytes));
         match (self.exchange.outcome, &self.next, self.server.confirmed_ms) {
             _ if self.duplicates.iter().any(|duplicate| duplicate.confirmed) => {
                 "a copy came AND WAS CONFIRMED".to_owned()
             }
             _ if !self.duplicates.is_empty() => "a copy came, never confirmed".to_owned(),
             (_, Some(next), _) => format!("plain SYN won; the next: {:.1}", next.rounds),
-            ("ignored", ..) if option == "none" && data == 0 => "SYN replaced; data sent again".to_owned(),
-            ("ignored", ..) if option == "none" => "option gone; data sent again".to_owned(),
-            ("ignored", ..) => "cookie refused; sent again".to_owned(),
-            ("accepted", _, Some(at)) => format!("confirmed late, at {at:.0} ms"),
+            (Outcome::Ignored, ..) if option == SynOption::None && data == 0 => {
+                "SYN replaced; data sent again".to_owned()
+            }
+            (Outcome::Ignored, ..) if option == SynOption::None => "option gone; data sent again".to_owned(),
+            (Outcome::Ignored, ..) => "cookie refused; sent again".to_owned(),
+            (Outcome::Accepted, _, Some(at)) => format!("confirmed late, at {at:.0} ms"),
             _ => String::new(),
         }
     }
@@ -118,8 +122,8 @@ mod tests {
     #[test]
     fn the_words_follow_what_happened_and_not_what_was_expected() {
         let mut fast = sample::connection(Kind::Fast);
-        fast.exchange.outcome = "ignored";
-        fast.server.arrival = "plain";
+        fast.exchange.outcome = Outcome::Ignored;
+        fast.server.arrival = ArrivalKind::Plain;
         let told: Vec<_> = fast.steps().into_iter().map(|step| step.words).collect();
         assert!(
             told.iter().any(|words| words.contains("acknowledges no data")),
