@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 
+use fastopen_host::TcpState;
 use fastopen_wire::{FastOpen, Segment};
 
 use crate::sys;
-use crate::tcp_info::{TcpInfo, TcpState};
+use crate::tcp_info::TcpInfo;
 
 /// How a connection reached this server.
 ///

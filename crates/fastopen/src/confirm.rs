@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use fastopen_host::TcpState;
+
 use crate::sys::{self, EdgeWaiter};
-use crate::tcp_info::TcpState;
 
 /// Waits until the client has completed the handshake of an accepted connection, and so proved its address.
 ///

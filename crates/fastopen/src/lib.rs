@@ -88,12 +88,13 @@ pub use connect::{
     Attempt, AttemptEnd, ConnectError, Connected, Connector, PathMemory, Policy, Syn, connect,
 };
 pub use error::CallError;
+pub use fastopen_host::TcpState;
 pub use fastopen_wire::{Cookie, FastOpen, OptionKind};
 pub use key::{Key, KeyRing, ParseKeyError};
 pub use listen::{ListenError, ListenOptions, ListenWarning, Listening, listen};
 pub use outcome::{Outcome, Reason};
 pub use replay_safe::ReplaySafe;
-pub use tcp_info::{ClientFail, TcpInfo, TcpState};
+pub use tcp_info::{ClientFail, TcpInfo};
 
 /// The README's examples are compiled and run with the others.
 #[cfg(doctest)]

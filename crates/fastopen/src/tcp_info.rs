@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fastopen_host::TcpState;
+
 const STATE: usize = 0;
 const OPTIONS: usize = 5;
 const CLIENT_FAIL: usize = 7;
@@ -112,55 +114,6 @@ impl TcpInfo {
 
     fn has_option(&self, bit: u8) -> bool {
         self.byte(OPTIONS).is_some_and(|options| options & bit != 0)
-    }
-}
-
-/// A TCP connection's state (RFC 9293, section 3.3.2), by Linux' numbers (`include/net/tcp_states.h`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TcpState {
-    /// The handshake is complete.
-    Established,
-    /// A SYN was sent, no SYN-ACK has come.
-    SynSent,
-    /// A SYN came and the SYN-ACK was sent; nothing yet proves that the client is where it says.
-    SynRecv,
-    /// This end has closed; its FIN is not acknowledged.
-    FinWait1,
-    /// This end has closed and that is acknowledged; the peer may still send.
-    FinWait2,
-    /// Both ends have closed.
-    TimeWait,
-    /// There is no connection, or no more.
-    Close,
-    /// The peer has closed; this end may still send.
-    CloseWait,
-    /// Both have closed; this end's FIN is not acknowledged.
-    LastAck,
-    /// Waits for connections.
-    Listen,
-    /// Both closed at once.
-    Closing,
-    /// A number that this version does not know.
-    Other(u8),
-}
-
-impl TcpState {
-    fn from_number(number: u8) -> Self {
-        match number {
-            1 => Self::Established,
-            2 => Self::SynSent,
-            3 => Self::SynRecv,
-            4 => Self::FinWait1,
-            5 => Self::FinWait2,
-            6 => Self::TimeWait,
-            7 => Self::Close,
-            8 => Self::CloseWait,
-            9 => Self::LastAck,
-            10 => Self::Listen,
-            11 => Self::Closing,
-            other => Self::Other(other),
-        }
     }
 }
 

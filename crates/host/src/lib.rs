@@ -56,7 +56,9 @@ mod proc;
 #[cfg(feature = "netlink")]
 pub mod sockets;
 pub mod sysctl;
+mod tcp_state;
 
 pub use error::Error;
 pub use features::Feature;
 pub use kernel::{KernelVersion, ParseKernelVersionError};
+pub use tcp_state::TcpState;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::Scenario;
 use crate::sys::packet_socket::Mac;
 
 /// All hosts are on one link.
@@ -23,6 +24,11 @@ impl Addresses {
             ipv4: Ipv4Addr::new(192, 0, 2, number as u8),
             ipv6: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number),
         }
+    }
+
+    /// Those of the n-th farm, counted from 0. Farms get the addresses behind those of the hosts.
+    pub(crate) fn of_farm(scenario: &Scenario, index: usize) -> Self {
+        Self::nth(scenario.hosts.len() + index)
     }
 
     pub(crate) fn like(self, other: IpAddr) -> IpAddr {

@@ -95,7 +95,7 @@ impl Lab {
             name: name.to_owned(),
             known: farms.iter().map(|farm| farm.name.clone()).collect(),
         })?;
-        Ok(FarmAddress(farm_address(&self.scenario, index)))
+        Ok(FarmAddress(Addresses::of_farm(&self.scenario, index)))
     }
 
     /// Whether the kernel has IPv6; without it hosts have only their IPv4 address.
@@ -173,16 +173,11 @@ impl FarmAddress {
     }
 }
 
-/// Farms get the addresses behind those of the hosts.
-pub(crate) fn farm_address(scenario: &Scenario, index: usize) -> Addresses {
-    Addresses::nth(scenario.hosts.len() + index)
-}
-
 fn farm_addresses_of(scenario: &Scenario, member: &str) -> Vec<Addresses> {
     let farms = scenario.farms.iter().enumerate();
     farms
         .filter(|(_, farm)| farm.members.iter().any(|name| name == member))
-        .map(|(index, _)| farm_address(scenario, index))
+        .map(|(index, _)| Addresses::of_farm(scenario, index))
         .collect()
 }
 

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use fastopen_host::KernelVersion;
 use fastopen_host::sysctl::{self, FastOpenBits};
+use fastopen_host::{KernelVersion, TcpState};
 use libc::{c_int, c_void, socklen_t};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
@@ -15,7 +15,7 @@ use super::{FastSyn, SocketOptions};
 use crate::error::CallError;
 use crate::key::{Key, KeyRing};
 use crate::outcome::{Reason, Sent};
-use crate::tcp_info::{TcpInfo, TcpState};
+use crate::tcp_info::TcpInfo;
 
 pub(crate) fn open(
     address: SocketAddr,

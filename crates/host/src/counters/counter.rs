@@ -65,6 +65,24 @@ impl Counter {
         }
     }
 
+    /// What it counts, in a few words.
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Active => "SYN data accepted elsewhere",
+            Self::ActiveFail => "SYN data refused, or SYN lost",
+            Self::Passive => "fast connections accepted here",
+            Self::PassiveFail => "invalid cookies shown here",
+            Self::PassiveAltKey => "fast by the backup key",
+            Self::ListenOverflow => "Fast Open queue was full",
+            Self::CookieRequested => "cookies asked for here",
+            Self::Blackhole => "Fast Open switched itself off",
+            Self::AcceptQueueOverflow => "queue to accept was full",
+            Self::ListenDrop => "dropped by listeners",
+            Self::SynRetransmit => "SYNs and SYN-ACKs sent again",
+            Self::SynCookieSent => "SYNs answered with SYN cookies",
+        }
+    }
+
     /// What one more of it means, in a sentence.
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -118,6 +136,7 @@ mod tests {
             assert_eq!(counter as usize, place, "{counter:?}");
             assert_eq!(Counter::by_name(counter.name()), Some(counter));
             assert!(counter.meaning().ends_with('.'));
+            assert!(counter.summary().len() <= 30, "{counter:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which sockets are wanted, as the kernel is asked for them.
 
+use super::message::Family;
 use super::{Socket, State};
 
 /// A set of states.
@@ -76,7 +77,7 @@ impl Filter {
         /// `IPPROTO_TCP`.
         const TCP: u8 = 6;
         /// The bit for `INET_DIAG_INFO` among the extensions.
-        const WITH_TCP_INFO: u8 = 1 << (super::parse::INFO - 1);
+        const WITH_TCP_INFO: u8 = 1 << (super::message::INFO - 1);
         /// Any addresses and any interface.
         const ANYWHERE: [u8; 36] = [0; 36];
         /// Any socket (`INET_DIAG_NOCOOKIE`).
@@ -96,18 +97,6 @@ impl Default for Filter {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// An address family, by its number on Linux.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Family {
-    Ipv4 = 2,
-    Ipv6 = 10,
-}
-
-impl Family {
-    pub(super) const BOTH: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 }
 
 #[cfg(test)]

@@ -6,17 +6,17 @@
 //! Source: sock_diag(7); `net/ipv4/inet_diag.c`, `include/uapi/linux/inet_diag.h`.
 
 mod filter;
+mod message;
 mod parse;
-mod state;
 
 use std::net::SocketAddr;
 
+pub use crate::tcp_state::TcpState as State;
 pub use filter::{Filter, States};
-pub use state::State;
 
 use crate::Error;
 use crate::netlink::{self, Connection, NETLINK_SOCK_DIAG, NLM_F_DUMP};
-use filter::Family;
+use message::Family;
 
 const REQUEST: &str = "listing the TCP sockets (sock_diag)";
 /// `SOCK_DIAG_BY_FAMILY`.

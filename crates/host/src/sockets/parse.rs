@@ -2,12 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use super::filter::Family;
+use super::message::{Family, INFO};
 use super::{Socket, State};
 use crate::netlink::attributes;
 
-/// `INET_DIAG_INFO`: `struct tcp_info`.
-pub(super) const INFO: u16 = 2;
 /// `INET_DIAG_SKV6ONLY`.
 const V6_ONLY: u16 = 11;
 /// The length of `struct inet_diag_msg`.

@@ -1,6 +1,7 @@
 //! Packets that have passed the rules: when they leave, where to, and under which address.
 
-use super::flow::{Direction, FlowKey, Until, hold_until};
+use super::direction::Direction;
+use super::flow::{FlowKey, Until, hold_until};
 use super::queue::ROOM;
 use super::{Departure, Engine, Flow, Held, PortId, Time, Transit, topology};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use fastopen_wire::Segment;
 
-use super::proxy::Proxy;
+use super::direction::Direction;
+use super::proxy::{self, Proxy, Step};
 use super::{PortId, Time, edited};
 use crate::{Hold, Moment, Rebind, SegmentKind};
 
@@ -19,12 +20,6 @@ pub(super) struct FlowKey {
     /// Who sent the SYN.
     pub(super) client: SocketAddr,
     pub(super) server: SocketAddr,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    ToServer,
-    ToClient,
 }
 
 /// What a segment is to its connection.
@@ -52,7 +47,7 @@ pub(super) struct Flow {
     pub(super) member: Option<PortId>,
     pub(super) blackholed: bool,
     pub(super) after_close: Vec<(Duration, Direction, Vec<u8>)>,
-    pub(super) proxy: Option<Proxy>,
+    proxy: Option<Proxy>,
 }
 
 /// Until when something is held back.
@@ -82,6 +77,17 @@ impl Flow {
             *held = Some(until);
         }
         Some(until)
+    }
+
+    pub(super) fn begin_proxy(&mut self) {
+        self.proxy.get_or_insert(Proxy::Answered);
+    }
+
+    /// What comes of a packet, if the connection is proxied.
+    pub(super) fn proxy_step(&mut self, direction: Direction, due: Time, packet: &[u8]) -> Option<Step> {
+        let (proxy, step) = proxy::step(self.proxy.take()?, direction, due, packet);
+        self.proxy = Some(proxy);
+        Some(step)
     }
 
     /// Holds nothing more.

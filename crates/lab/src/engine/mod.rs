@@ -12,6 +12,7 @@
 
 mod apply;
 mod deliver;
+mod direction;
 mod flow;
 mod matching;
 mod proxy;
@@ -24,7 +25,8 @@ use std::time::Duration;
 
 use fastopen_wire::Segment;
 
-use self::flow::{Direction, Flow, FlowKey, Flows, Tracked};
+use self::direction::Direction;
+use self::flow::{Flow, FlowKey, Flows, Tracked};
 use self::matching::ActiveRule;
 use self::proxy::Step;
 pub(crate) use self::queue::Departure;

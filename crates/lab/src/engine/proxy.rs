@@ -3,7 +3,7 @@
 
 use fastopen_wire::Segment;
 
-use super::flow::{Direction, Flow};
+use super::direction::Direction;
 use super::{Time, edited};
 use crate::SegmentBuilder;
 
@@ -56,26 +56,14 @@ fn own_sequence(client_sequence: u32) -> u32 {
     client_sequence.wrapping_add(OFFSET)
 }
 
-impl Flow {
-    pub(super) fn begin_proxy(&mut self) {
-        if self.proxy.is_none() {
-            self.proxy = Some(Proxy::Answered);
-        }
-    }
-
-    /// What comes of a packet, if the connection is proxied.
-    pub(super) fn proxy_step(&mut self, direction: Direction, due: Time, packet: &[u8]) -> Option<Step> {
-        let proxy = self.proxy.take()?;
-        let Ok(segment) = Segment::from_ip(packet) else {
-            self.proxy = Some(proxy);
-            return Some(Step::Pass(packet.to_vec()));
-        };
-        let (proxy, step) = match direction {
-            Direction::ToServer => from_client(proxy, &segment, due, packet),
-            Direction::ToClient => from_server(proxy, &segment, packet),
-        };
-        self.proxy = Some(proxy);
-        Some(step)
+/// What comes of a proxied connection's packet, and how far the connection is then.
+pub(super) fn step(proxy: Proxy, direction: Direction, due: Time, packet: &[u8]) -> (Proxy, Step) {
+    let Ok(segment) = Segment::from_ip(packet) else {
+        return (proxy, Step::Pass(packet.to_vec()));
+    };
+    match direction {
+        Direction::ToServer => from_client(proxy, &segment, due, packet),
+        Direction::ToClient => from_server(proxy, &segment, packet),
     }
 }
 

@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::PortId;
 use crate::addressing::Addresses;
-use crate::lab::farm_address;
 use crate::{Balance, Scenario};
 
 /// The hosts and farms of a scenario.
@@ -45,7 +44,7 @@ impl Topology {
         let place = |name: &String| scenario.hosts.iter().position(|host| host.name == *name);
         let farms = scenario.farms.iter().enumerate().map(|(index, farm)| FarmState {
             name: farm.name.clone(),
-            addresses: farm_address(scenario, index),
+            addresses: Addresses::of_farm(scenario, index),
             members: farm.members.iter().filter_map(place).collect(),
             balance: farm.balance,
             next: 0,

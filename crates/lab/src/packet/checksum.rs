@@ -1,6 +1,6 @@
 //! The Internet checksum (RFC 1071), for IPv4 headers and for TCP.
 
-use super::edit::{IPV4, tcp_offset};
+use super::layout::{IPV4, tcp_offset};
 
 const PROTOCOL_TCP: u16 = 6;
 

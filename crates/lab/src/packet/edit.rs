@@ -5,10 +5,8 @@ use std::net::IpAddr;
 use fastopen_wire::{OptionKind, Options, Segment};
 
 use super::checksum;
+use super::layout::{IPV4, IPV6_HEADER, TCP_HEADER, tcp_offset};
 
-pub(super) const IPV4: u8 = 4;
-const IPV6_HEADER: usize = 40;
-const TCP_HEADER: usize = 20;
 const MAX_OPTIONS: usize = 40;
 const NO_OPERATION: u8 = 1;
 /// Fast Open's mark behind the kind and length of an experimental option.
@@ -146,16 +144,6 @@ impl TcpPacket {
             _ => {}
         }
     }
-}
-
-/// Where the TCP header starts, in a packet that has one right behind the IP header.
-pub(super) fn tcp_offset(packet: &[u8]) -> Option<usize> {
-    const TCP: u8 = 6;
-    let (offset, protocol) = match packet.first()? >> 4 {
-        IPV4 => (usize::from(packet[0] & 0x0f) * 4, *packet.get(9)?),
-        _ => (IPV6_HEADER, *packet.get(6)?),
-    };
-    (protocol == TCP && packet.len() >= offset + TCP_HEADER).then_some(offset)
 }
 
 /// Takes the padding off the end of options, the end markers and the no-operations.

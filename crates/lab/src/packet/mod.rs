@@ -5,6 +5,7 @@
 mod build;
 mod checksum;
 mod edit;
+mod layout;
 
 pub use build::SegmentBuilder;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 /// The state of a TCP socket (`include/net/tcp_states.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum State {
+pub enum TcpState {
     /// The handshake has finished.
     Established,
     /// Connecting: a SYN was sent.
@@ -30,7 +30,7 @@ pub enum State {
     Other(u8),
 }
 
-impl State {
+impl TcpState {
     /// The states that the kernel has always had, by their numbers, from 1.
     const NUMBERED: [Self; 11] = [
         Self::Established,
@@ -59,8 +59,9 @@ impl State {
             .unwrap_or(Self::Other(number))
     }
 
-    /// The bits for this state in a request.
-    pub(super) fn mask(self) -> u32 {
+    /// The bits for this state in a request to `sock_diag`.
+    #[cfg_attr(not(feature = "netlink"), allow(dead_code, reason = "requests are netlink's"))]
+    pub(crate) fn mask(self) -> u32 {
         let bit = |number: u8| 1_u32.checked_shl(number.into()).unwrap_or(0);
         match self {
             Self::Other(number) => bit(number),
@@ -80,18 +81,18 @@ mod tests {
 
     #[test]
     fn numbers_are_the_kernels() {
-        assert_eq!(State::from_number(1), State::Established);
-        assert_eq!(State::from_number(10), State::Listen);
-        assert_eq!(State::from_number(12), State::SynRecv);
-        assert_eq!(State::from_number(0), State::Other(0));
-        assert_eq!(State::from_number(200), State::Other(200));
+        assert_eq!(TcpState::from_number(1), TcpState::Established);
+        assert_eq!(TcpState::from_number(10), TcpState::Listen);
+        assert_eq!(TcpState::from_number(12), TcpState::SynRecv);
+        assert_eq!(TcpState::from_number(0), TcpState::Other(0));
+        assert_eq!(TcpState::from_number(200), TcpState::Other(200));
     }
 
     #[test]
     fn masks_have_a_bit_for_each_state() {
-        assert_eq!(State::Established.mask(), 0b10);
-        assert_eq!(State::Listen.mask(), 1 << 10);
-        assert_eq!(State::SynRecv.mask(), 1 << 3 | 1 << 12);
-        assert_eq!(State::Other(200).mask(), 0);
+        assert_eq!(TcpState::Established.mask(), 0b10);
+        assert_eq!(TcpState::Listen.mask(), 1 << 10);
+        assert_eq!(TcpState::SynRecv.mask(), 1 << 3 | 1 << 12);
+        assert_eq!(TcpState::Other(200).mask(), 0);
     }
 }
