@@ -61,7 +61,10 @@
 //!
 //! None is on by default. A feature only adds.
 //!
-//! - `tokio`: the same for tokio, in `fastopen::tokio`.
+//! - `tokio`: the same for tokio, in `fastopen::tokio`; and a stream that connects when it is first written to.
+//! - `hyper`: a connector for hyper's clients and tonic, in `fastopen::hyper`.
+//! - `tower`: a layer for servers that makes requests with consequences wait, in `fastopen::tower`.
+//! - `axum`: the arrival as an extractor, in `fastopen::axum`.
 //!
 //! # Platforms
 //!
@@ -69,9 +72,13 @@
 //! [`NotAttempted(Unsupported)`](Reason::Unsupported).
 
 mod arrival;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod confirm;
 mod connect;
 mod error;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod inspect;
 mod key;
 mod listen;
@@ -81,6 +88,8 @@ mod sys;
 mod tcp_info;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use arrival::{Arrival, ArrivalKind, ArrivalSyn};
 pub use confirm::confirmed;

@@ -68,6 +68,11 @@ impl Confirmation {
         let stream = TcpStream::from_std(socket.try_clone_to_owned()?.into())?;
         Ok(Self(State::Waiting { stream, look_again }))
     }
+
+    /// Whether there is nothing to wait for.
+    pub(super) fn is_confirmed(&self) -> bool {
+        matches!(self.0, State::Confirmed)
+    }
 }
 
 impl Future for Confirmation {

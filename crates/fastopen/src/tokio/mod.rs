@@ -7,9 +7,13 @@ mod confirmation;
 mod connect;
 mod lazy;
 mod listen;
+mod peer;
 mod readiness;
 
 pub use confirmation::Confirmation;
 pub use connect::connect;
+#[cfg(feature = "hyper")]
+pub(crate) use lazy::Connecting;
 pub use lazy::{ConnectReport, LazyStream};
 pub use listen::listen;
+pub use peer::Peer;

@@ -70,7 +70,7 @@ pub struct LazyStream {
     state: State,
 }
 
-type Connecting =
+pub(crate) type Connecting =
     Pin<Box<dyn Future<Output = std::result::Result<Connected<TcpStream>, ConnectError>> + Send>>;
 type Dial = Box<dyn Fn(FirstBytes) -> Connecting + Send + Sync>;
 type Judge = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
@@ -120,6 +120,14 @@ impl LazyStream {
             let (connector, address) = (connector.clone(), address.clone());
             Box::pin(async move { connector.connect_tokio(address, ReplaySafe(first_bytes)).await })
         };
+        Self::dialing(dial, is_replay_safe)
+    }
+
+    /// A stream that calls `dial` to connect, with the first bytes for the SYN: none where it is to be plain.
+    pub(crate) fn dialing(
+        dial: impl Fn(Arc<[u8]>) -> Connecting + Send + Sync + 'static,
+        is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
+    ) -> Self {
         Self {
             dial: Box::new(dial),
             judge: Box::new(is_replay_safe),

@@ -1,0 +1,153 @@
+//! The layer that lets safe methods run at once, and makes the others wait.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::http::{Extensions, Request, Response, StatusCode};
+use ::tokio::time::timeout;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::tokio::Peer;
+
+/// Lets requests with a safe method (GET, HEAD, OPTIONS, TRACE: RFC 9110 section 9.2.1) run at once, and makes all others wait for the client's
+/// proof of its address.
+///
+/// On an ordinary connection, and from the client's first ACK on, nothing waits. A request whose client does not prove its address in
+/// [time](Self::with_timeout) is answered with 425 (Too Early, RFC 8470) and never reaches the service, so that a replayed POST does
+/// nothing.
+///
+/// A request that may not run at once and has no [`Peer`] among its extensions is answered with 500: then the server is not set up as it
+/// must be, and nothing would protect it.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use fastopen::tower::ConfirmLayer;
+/// use http::{Request, Response, StatusCode};
+/// use tower_layer::Layer;
+/// use tower_service::Service;
+///
+/// # #[derive(Clone)] struct Orders;
+/// # impl Service<Request<String>> for Orders {
+/// #     type Response = Response<String>;
+/// #     type Error = std::convert::Infallible;
+/// #     type Future = std::future::Ready<Result<Response<String>, Self::Error>>;
+/// #     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> { Ok(()).into() }
+/// #     fn call(&mut self, _: Request<String>) -> Self::Future { std::future::ready(Ok(Response::default())) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+/// let (stream, address) = listener.accept().await?;
+/// let peer = fastopen::tokio::Peer::of(&stream, address);
+///
+/// let mut service = ConfirmLayer::new().with_timeout(Duration::from_secs(3)).layer(Orders);
+/// let mut order = Request::post("/orders").body(String::new())?;
+/// order.extensions_mut().insert(peer);
+/// assert_eq!(service.call(order).await?.status(), StatusCode::OK);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ConfirmLayer {
+    timeout: Duration,
+}
+
+impl ConfirmLayer {
+    /// How long a request waits, unless [set](Self::with_timeout): time for an ACK that was lost once, and was sent again with the data
+    /// behind it.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// Requests wait for [`DEFAULT_TIMEOUT`](Self::DEFAULT_TIMEOUT).
+    pub fn new() -> Self {
+        Self {
+            timeout: Self::DEFAULT_TIMEOUT,
+        }
+    }
+
+    /// Sets how long a request waits for the client's proof.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout }
+    }
+}
+
+impl Default for ConfirmLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ConfirmLayer {
+    type Service = Confirm<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Confirm {
+            inner,
+            timeout: self.timeout,
+        }
+    }
+}
+
+/// The service that [`ConfirmLayer`] makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirm<S> {
+    inner: S,
+    timeout: Duration,
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for Confirm<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    RequestBody: Send + 'static,
+    ResponseBody: Default,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        if request.method().is_safe() {
+            return Box::pin(self.inner.call(request));
+        }
+        // The one that has said that it is ready goes along; the clone has not.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let wait = self.timeout;
+        Box::pin(async move {
+            let Some(peer) = peer(request.extensions()).cloned() else {
+                return Ok(answer(StatusCode::INTERNAL_SERVER_ERROR));
+            };
+            match timeout(wait, peer.confirmed()).await {
+                Ok(Ok(())) => inner.call(request).await,
+                Ok(Err(_)) | Err(_) => Ok(answer(StatusCode::TOO_EARLY)),
+            }
+        })
+    }
+}
+
+fn peer(extensions: &Extensions) -> Option<&Peer> {
+    let peer = extensions.get::<Peer>();
+    #[cfg(feature = "axum")]
+    let peer = peer.or_else(|| {
+        extensions
+            .get::<::axum::extract::ConnectInfo<Peer>>()
+            .map(|info| &info.0)
+    });
+    peer
+}
+
+fn answer<B: Default>(status: StatusCode) -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.status_mut() = status;
+    response
+}
