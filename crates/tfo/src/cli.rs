@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{completions, cookies, demo, doctor, man, send, serve, watch};
+use crate::{completions, cookies, demo, doctor, man, send, serve, trace, watch};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -49,6 +49,7 @@ enum Command {
     Doctor(doctor::Args),
     Serve(serve::Args),
     Send(send::Args),
+    Trace(trace::Args),
     Watch(watch::Args),
     Cookies(cookies::Args),
     #[command(hide = true)]
@@ -68,6 +69,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args),
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(args),
+            Command::Trace(args) => trace::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
             Command::Completions(args) => completions::run(args),

@@ -28,5 +28,7 @@ pub mod serve;
 pub mod status;
 pub mod stdout;
 pub mod style;
+pub mod trace;
 pub mod units;
+pub mod warning;
 pub mod watch;

@@ -20,6 +20,8 @@ fn what_can_be_typed() {
         "tfo send host",
         "tfo send host:80 - --json --output answer",
         "tfo send host:80 -e -n3 -4 --policy off --timeout 250ms --delay 1s hello",
+        "tfo trace --read a.pcap b.pcapng.gz - --json",
+        "tfo trace -r a.pcap --host example.com --port 443",
         "tfo send host:80 -n2 -- -hello",
         "tfo send [::1]:80 hello --source ::1 --interface lo --mark 7 --mptcp -6",
         "tfo man",

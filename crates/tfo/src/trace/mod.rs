@@ -1,0 +1,92 @@
+//! `tfo trace`: every handshake on the wire, with a verdict.
+//!
+//! ```text
+//!   capture ──▶ read ─┐
+//!                     ├──▶ session ──▶ line, ladder, json   as connections are reported
+//!   packets ──▶ live ─┘   (Tracker)└─▶ summary, svg         at the end
+//! ```
+//! `words` says what a verdict rests on, for all of them.
+
+pub mod capture;
+mod json;
+mod line;
+mod output;
+mod read;
+#[cfg(test)]
+mod sample;
+mod selection;
+mod session;
+mod stop;
+mod summary;
+mod words;
+
+use std::path::PathBuf;
+
+use crate::status::Status;
+
+use output::{Format, Output};
+use selection::Selection;
+use session::Session;
+use stop::Stop;
+
+/// Watch handshakes, live or in a capture, with a verdict for each
+///
+/// Follows every TCP connection from its SYN: whether it asked for a cookie or presented one, how many bytes it carried, and what the
+/// SYN-ACK made of them. Each verdict comes with the packet that says so; where the packets leave it open, the verdict is inconclusive.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub struct Args {
+    /// Read captures instead: pcap or pcapng, gzipped or not; - for standard input
+    #[arg(short, long, value_name = "FILE", num_args = 1.., required = true)]
+    read: Vec<PathBuf>,
+    /// Only connections from or to this host: a name or an address
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// Only connections from or to this port
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Print a JSON object for each connection (its schema: schemas/trace.json), and the summary on standard error
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  tfo trace --read capture.pcapng.gz     What became of each handshake in a capture
+  ssh gateway tcpdump -Uw - tcp | tfo trace --read -
+                                         What another machine sees, as it happens
+  tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
+
+Verdicts:
+  accepted            the SYN-ACK acknowledged all data in the SYN: one round trip saved
+  ignored             the SYN carried data, and the SYN-ACK acknowledged none of it or not all
+  syn-lost            the SYN with data or a cookie got no answer, and one without connected
+  dataless            the SYN presented a cookie and carried no data
+  cookie-granted      the SYN asked for a cookie and the SYN-ACK brought one
+  cookie-not-granted  the SYN asked for a cookie in vain
+  plain               an ordinary handshake
+  refused             the SYN was answered with a reset
+  unanswered          no SYN was answered
+  inconclusive        the packets do not tell
+
+Exit status:
+  0  all was read
+  2  wrong usage, or there is nothing to be read: the error says what to do
+  3  a capture is damaged or cut short: what was there has been told";
+
+/// Watches until there is no more, or until Ctrl-C.
+///
+/// # Errors
+/// A name that can't be resolved, what can't be read or written, or nobody reads standard output any more.
+pub fn run(args: &Args) -> anyhow::Result<Status> {
+    let selection = Selection::new(args.host.as_deref(), args.port)?;
+    let stop = Stop::listen()?;
+    let format = match args.json {
+        true => Format::Json,
+        false => Format::Lines,
+    };
+    let mut session = Session::new(selection, Output::new(format, read::is_finite(&args.read)));
+    let status = read::captures(&args.read, &mut session, &stop)?;
+    session.finish()?;
+    Ok(status)
+}

@@ -1,0 +1,67 @@
+//! Captures, one after the other.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::capture::{Capture, CaptureError, Ending};
+use super::session::Session;
+use super::stop::{Stop, Stoppable};
+use crate::hint::Hint;
+use crate::status::Status;
+use crate::warning;
+
+const STDIN: &str = "-";
+
+/// Whether all of it is there already, so that nobody waits for the lines.
+pub(super) fn is_finite(files: &[PathBuf]) -> bool {
+    files
+        .iter()
+        .all(|file| fs::metadata(file).is_ok_and(|metadata| metadata.is_file()))
+}
+
+/// Reads each of them to its end, or until the program is to stop.
+pub(super) fn captures(files: &[PathBuf], session: &mut Session, stop: &Stop) -> anyhow::Result<Status> {
+    let mut status = Status::Works;
+    for file in files {
+        let name = match file.to_str() {
+            Some(STDIN) => "standard input".to_owned(),
+            _ => file.display().to_string(),
+        };
+        session.begin(Some(&name))?;
+        let mut capture = open(file, stop).with_context(|| format!("can't read {name}"))?;
+        while let Some(record) = capture
+            .next_record()
+            .with_context(|| format!("can't read {name}"))?
+        {
+            session.packet(&record)?;
+        }
+        session.end()?;
+        if stop.wished() {
+            break;
+        }
+        match capture.ending() {
+            None | Some(Ending::Complete) => {}
+            Some(ending) => {
+                warning::print(format_args!("{name}: {ending}"));
+                status = Status::Inconclusive;
+            }
+        }
+    }
+    Ok(status)
+}
+
+fn open<'s>(file: &Path, stop: &'s Stop) -> anyhow::Result<Capture<'s>> {
+    let capture = match file.to_str() {
+        Some(STDIN) => Capture::new(Stoppable::new(io::stdin().lock(), stop)),
+        _ => Capture::new(Stoppable::new(File::open(file)?, stop)),
+    };
+    capture.map_err(|error| match error {
+        CaptureError::Unrecognised(_) | CaptureError::Empty => Err::<(), _>(error)
+            .hint("make one with: tcpdump -w FILE tcp")
+            .unwrap_err(),
+        error => error.into(),
+    })
+}

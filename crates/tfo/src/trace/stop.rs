@@ -1,0 +1,79 @@
+//! Stopping while it waits for bytes that may never come.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::interrupt::Interrupt;
+
+/// The wish that the program stop, as a descriptor: it becomes readable.
+#[derive(Debug)]
+pub(super) struct Stop(UnixStream);
+
+impl Stop {
+    /// Begins to listen for it; from then on Ctrl-C does not end the program by itself.
+    pub(super) fn listen() -> io::Result<Self> {
+        let (wish, other_end) = UnixStream::pair()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut interrupt = runtime.block_on(async { Interrupt::new() })?;
+        thread::spawn(move || {
+            runtime.block_on(interrupt.wished());
+            // What becomes readable is the end of this stream.
+            drop(other_end);
+        });
+        Ok(Self(wish))
+    }
+
+    pub(super) fn wished(&self) -> bool {
+        matches!(wait(&[self.0.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready)
+    }
+
+    /// Waits for the descriptor, the wish, or so long.
+    pub(super) fn wait(&self, fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
+        wait(&[fd, self.0.as_fd()], timeout).map(drop)
+    }
+}
+
+/// Whether one of them became readable.
+fn wait(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
+    let timeout = timeout
+        .map(Timespec::try_from)
+        .transpose()
+        .map_err(io::Error::other)?;
+    let mut fds: Vec<_> = fds
+        .iter()
+        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+        .collect();
+    match poll(&mut fds, timeout.as_ref()) {
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        polled => Ok(polled? > 0),
+    }
+}
+
+/// A stream that ends where its end was wished.
+pub(super) struct Stoppable<'s, R> {
+    input: R,
+    stop: &'s Stop,
+}
+
+impl<'s, R> Stoppable<'s, R> {
+    pub(super) fn new(input: R, stop: &'s Stop) -> Self {
+        Self { input, stop }
+    }
+}
+
+impl<R: Read + AsFd> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stop.wait(self.input.as_fd(), None)?;
+        if self.stop.wished() {
+            return Ok(0);
+        }
+        self.input.read(buffer)
+    }
+}

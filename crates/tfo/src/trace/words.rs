@@ -1,0 +1,70 @@
+//! What a verdict rests on, in words.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+use fastopen_wire::{Connection, Event, Side, Step, Verdict};
+
+use crate::style::{BAD, DIM, GOOD, WARNING};
+use crate::units;
+
+/// The packet that settled the verdict.
+pub(super) fn evidence(connection: &Connection) -> Option<&Step> {
+    let number = connection.evidence?;
+    connection.steps.iter().find(|step| step.number == number)
+}
+
+/// What the verdict rests on, and what else is worth knowing, in one line.
+pub(super) fn reason(connection: &Connection) -> String {
+    let mut reason = ground(connection);
+    if let Some(detail) = detail(connection) {
+        // Writing to a string can't fail.
+        let _ = write!(reason, " ({detail})");
+    }
+    for note in &connection.notes {
+        let separator = if reason.is_empty() { "" } else { "; " };
+        let _ = write!(reason, "{separator}{note}");
+    }
+    reason
+}
+
+fn ground(connection: &Connection) -> String {
+    match (connection.verdict, evidence(connection)) {
+        (Verdict::Inconclusive, _) if connection.notes.is_empty() => {
+            "the packets that were seen leave it open".to_owned()
+        }
+        (Verdict::Inconclusive, _) => String::new(),
+        (Verdict::Unanswered, _) => {
+            let syns = connection
+                .steps
+                .iter()
+                .filter(|step| step.from == Side::Client && matches!(step.event, Event::Syn { .. }));
+            format!(
+                "{} without an answer",
+                units::count(syns.count() as u64, "SYN", "SYNs")
+            )
+        }
+        (Verdict::Refused, _) => "a RST answers the SYN".to_owned(),
+        (_, Some(step)) => step.to_string(),
+        (_, None) => String::new(),
+    }
+}
+
+fn detail(connection: &Connection) -> Option<String> {
+    let packet = format!("packet {}", connection.evidence?);
+    Some(match connection.answered_after {
+        Some(after) => format!("{packet}, after {}", units::time(after)),
+        None => packet,
+    })
+}
+
+/// The colour of a verdict: what works, what doesn't, and what deserves a look.
+pub(super) fn style(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Accepted => GOOD,
+        Verdict::Ignored | Verdict::SynLost | Verdict::Refused | Verdict::Unanswered => BAD,
+        Verdict::CookieNotGranted | Verdict::Dataless | Verdict::Inconclusive => WARNING,
+        Verdict::CookieGranted => Style::new(),
+        Verdict::Plain => DIM,
+    }
+}
