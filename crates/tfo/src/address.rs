@@ -34,7 +34,7 @@ impl FromStr for Address {
     }
 }
 
-fn split(text: &str) -> Result<(&str, Option<&str>), ParseAddressError> {
+pub(crate) fn split(text: &str) -> Result<(&str, Option<&str>), ParseAddressError> {
     if let Some(bracketed) = text.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').ok_or(ParseAddressError::Host)?;
         let port = match rest {

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{completions, cookies, demo, doctor, man, send, serve, trace, watch};
+use crate::{completions, cookies, demo, doctor, man, probe, send, serve, trace, watch};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -32,6 +32,7 @@ Examples:
                                          A client that tells what became of its first bytes
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
+  tfo probe https://example.com/         Does it work to that host, why not, and what does it save
 
 Exit status:
   0  it works, or what was asked is done
@@ -49,6 +50,7 @@ enum Command {
     Doctor(doctor::Args),
     Serve(serve::Args),
     Send(send::Args),
+    Probe(probe::Args),
     Trace(trace::Args),
     Watch(watch::Args),
     Cookies(cookies::Args),
@@ -69,6 +71,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args),
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(args),
+            Command::Probe(args) => probe::run(args),
             Command::Trace(args) => trace::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),

@@ -1,0 +1,234 @@
+//! One timed connection: connect, send the first bytes, wait for the first byte of the answer.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use fastopen::{
+    AttemptEnd, CallError, ConnectError, Connected, Connector, Outcome, PathMemory, Policy, ReplaySafe, Syn,
+    TcpInfo,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    /// An ordinary handshake.
+    Plain,
+    /// With the Fast Open option, and data in the SYN if there is a cookie; no plain attempt takes its place.
+    Fast,
+}
+
+/// A connection whose handshake was completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) outcome: Outcome,
+    /// How many of the first bytes the SYN carried.
+    pub(crate) syn_bytes: usize,
+    /// From the SYN to the end of the handshake.
+    pub(crate) connect: Duration,
+    /// Whether a SYN had to be sent again; `None` where the kernel does not tell.
+    pub(crate) syn_repeated: Option<bool>,
+    pub(crate) rtt: Option<Duration>,
+    /// This machine's end.
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) answer: Answer,
+}
+
+/// What was heard after the handshake. Times count from the SYN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The first byte.
+    Bytes(Duration),
+    /// The server closed the connection without a word.
+    Closed,
+    /// The connection was reset.
+    Reset,
+    /// Nothing, as long as anybody waited.
+    Silent,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The answer to the SYN was a RST.
+    Refused,
+    /// There was no answer.
+    Unanswered,
+    /// Network or host are out of reach, as this machine or a router says.
+    NoRoute,
+    /// This system does not allow it.
+    Here(String),
+}
+
+/// Makes connections that tell how they went.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    plain: Connector,
+    fast: Connector,
+    patience: Duration,
+}
+
+impl Client {
+    /// How long the end of a connection may take after its first answer.
+    const FAREWELL: Duration = Duration::from_millis(250);
+    /// How much of an answer is read to end a connection in order.
+    const MOST_READ: usize = 256 * 1024;
+
+    /// `patience` is how long connecting may take, and then the silence before the answer.
+    pub(crate) fn new(patience: Duration) -> Self {
+        let connector = Connector::new()
+            .with_timeout(patience)
+            .with_path_memory(PathMemory::new(0));
+        Self {
+            plain: connector.clone().with_policy(Policy::Off),
+            fast: connector.with_policy(Policy::Require),
+            patience,
+        }
+    }
+
+    /// Connects once, sends the first bytes, and waits for the first byte of the answer.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub(crate) async fn connect(
+        &self,
+        address: SocketAddr,
+        way: Way,
+        first_bytes: &[u8],
+    ) -> Result<Made, Failure> {
+        let connector = match way {
+            Way::Plain => &self.plain,
+            Way::Fast => &self.fast,
+        };
+        let started = Instant::now();
+        match connector.connect_tokio(address, ReplaySafe(first_bytes)).await {
+            Ok(connected) => Ok(self.listen(connected, started).await),
+            Err(ConnectError::FirstBytes { .. }) => Ok(Made::broken(started.elapsed())),
+            Err(error) => Err(Failure::from(&error)),
+        }
+    }
+
+    async fn listen(&self, connected: Connected<TcpStream>, started: Instant) -> Made {
+        let connect = started.elapsed();
+        let Connected {
+            mut stream,
+            outcome,
+            attempts,
+        } = connected;
+        let info = TcpInfo::of(&stream).ok();
+        let mut first = [0; 4096];
+        let answer = match timeout(self.patience, stream.read(&mut first)).await {
+            Err(_) => Answer::Silent,
+            Ok(Ok(0)) => Answer::Closed,
+            Ok(Ok(_)) => Answer::Bytes(started.elapsed()),
+            Ok(Err(error)) => Answer::from(&error),
+        };
+        let local = stream.local_addr().ok();
+        if matches!(answer, Answer::Bytes(_)) {
+            // Whatever goes wrong from here on changes nothing.
+            let _ = timeout(Self::FAREWELL, take_leave(stream)).await;
+        }
+        Made {
+            outcome,
+            syn_bytes: syn_bytes(&attempts),
+            connect,
+            syn_repeated: syn_repeated(outcome, info.as_ref()),
+            rtt: info.and_then(|info| info.rtt()),
+            local,
+            answer,
+        }
+    }
+}
+
+impl Made {
+    /// A connection that broke before it had taken the first bytes.
+    fn broken(connect: Duration) -> Self {
+        Self {
+            outcome: Outcome::Unknown,
+            syn_bytes: 0,
+            connect,
+            syn_repeated: None,
+            rtt: None,
+            local: None,
+            answer: Answer::Reset,
+        }
+    }
+
+    /// From the SYN to the first byte of the answer.
+    pub(crate) fn first_byte(&self) -> Option<Duration> {
+        match self.answer {
+            Answer::Bytes(after) => Some(after),
+            Answer::Closed | Answer::Reset | Answer::Silent => None,
+        }
+    }
+}
+
+/// Lets the server end the connection, so that it sees no reset.
+async fn take_leave(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = (&mut stream).take(Client::MOST_READ as u64);
+    tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// What the kernel sends again counts alike; after data that was not taken it is the data.
+fn syn_repeated(outcome: Outcome, info: Option<&TcpInfo>) -> Option<bool> {
+    match outcome {
+        Outcome::SynLost => Some(true),
+        Outcome::Accepted | Outcome::Ignored => Some(false),
+        _ => info?.total_retrans().map(|segments| segments > 0),
+    }
+}
+
+fn syn_bytes(attempts: &[fastopen::Attempt]) -> usize {
+    let winner = attempts
+        .iter()
+        .find(|attempt| attempt.end == AttemptEnd::Connected);
+    match winner.map(|winner| winner.syn) {
+        Some(Syn::Fast { bytes }) => bytes,
+        Some(Syn::Plain) | None => 0,
+    }
+}
+
+impl From<&io::Error> for Answer {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::TimedOut => Self::Silent,
+            _ => Self::Reset,
+        }
+    }
+}
+
+impl From<&ConnectError> for Failure {
+    fn from(error: &ConnectError) -> Self {
+        let last = error
+            .attempts()
+            .iter()
+            .rev()
+            .find_map(|attempt| match attempt.end {
+                AttemptEnd::Failed(call) => Some(call),
+                AttemptEnd::Connected | AttemptEnd::Unanswered => None,
+            });
+        match (error, last) {
+            (ConnectError::TimedOut { .. }, _) => Self::Unanswered,
+            (_, Some(call)) => Self::of_call(call, error),
+            (_, None) => Self::Here(error.to_string()),
+        }
+    }
+}
+
+impl Failure {
+    fn of_call(call: CallError, error: &ConnectError) -> Self {
+        match call.kind() {
+            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
+                Self::Refused
+            }
+            ErrorKind::TimedOut => Self::Unanswered,
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => Self::NoRoute,
+            _ => Self::Here(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What `tfo probe` says, as a value. Its JSON form is described by `schemas/probe.json`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fastopen::Outcome;
+use serde::{Serialize, Serializer};
+
+use super::evidence::{Cached, Evidence, Trial};
+use super::judge::judge;
+use super::saving::Saving;
+use super::session::Session;
+use super::verdict::{Cause, Verdict};
+use super::words;
+use crate::exchange::{Answer, Failure, Made, Service, Target, Way};
+use crate::status::Status;
+use crate::units;
+
+/// All that was found out of one target.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) target: String,
+    pub(super) service: Option<Service>,
+    /// How many bytes are sent first.
+    pub(super) first_bytes: usize,
+    /// What its addresses have in common; nothing where it has none, or they differ.
+    pub(super) verdict: Option<Verdict>,
+    /// Why nothing could be probed.
+    pub(super) error: Option<String>,
+    /// Whether it was stopped before it was finished.
+    pub(super) interrupted: bool,
+    pub(super) addresses: Vec<AddressReport>,
+    #[serde(skip)]
+    pub(super) opening: &'static str,
+}
+
+/// All that was found out of one address.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AddressReport {
+    pub(super) address: SocketAddr,
+    pub(super) verdict: Verdict,
+    /// Why; several are not told apart by the evidence.
+    pub(super) causes: Vec<Cause>,
+    /// The verdict in a sentence, and what to do about it.
+    pub(super) says: String,
+    pub(super) advice: Option<String>,
+    pub(super) saving: Option<Saving>,
+    /// With which probability a third of the servers behind the address would have shown itself if it refused what the others grant;
+    /// nothing where no connection was accepted.
+    pub(super) odd_key_would_show: Option<f64>,
+    /// Whether all the first bytes fit into the SYN; nothing where none was sent with data.
+    pub(super) fits: Option<bool>,
+    #[serde(rename = "rtt_ms", serialize_with = "milliseconds")]
+    pub(super) rtt: Option<Duration>,
+    /// The kernel's cookie at the end, shortened.
+    pub(super) cookie: Option<String>,
+    /// Whether a cookie was granted on one of these connections, where there was none.
+    pub(super) cookie_granted: bool,
+    /// What the evidence was drawn from.
+    pub(super) sources: Vec<&'static str>,
+    pub(super) connections: Vec<ConnectionReport>,
+    /// By how much this machine's counters rose meanwhile; nothing where others were probed at the same time.
+    pub(super) counters: Option<Vec<Rise>>,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ConnectionReport {
+    #[serde(serialize_with = "way_name")]
+    pub(super) way: Way,
+    /// What became of the first bytes; nothing without a connection.
+    pub(super) outcome: Option<&'static str>,
+    pub(super) end: End,
+    pub(super) syn_bytes: usize,
+    pub(super) syn_repeated: Option<bool>,
+    #[serde(rename = "connect_ms", serialize_with = "milliseconds")]
+    pub(super) connect: Option<Duration>,
+    #[serde(rename = "first_byte_ms", serialize_with = "milliseconds")]
+    pub(super) first_byte: Option<Duration>,
+    /// The kernel's cookie before and after, shortened.
+    pub(super) cookie_before: Option<String>,
+    pub(super) cookie_after: Option<String>,
+    /// The verdict on its packets, where they were seen.
+    pub(super) packets: Option<&'static str>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum End {
+    Answered,
+    Closed,
+    Reset,
+    Silent,
+    Refused,
+    Unanswered,
+    NoRoute,
+    NotPermitted,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Rise {
+    pub(super) name: &'static str,
+    pub(super) by: u64,
+}
+
+impl Report {
+    pub(super) fn failed(target: &str, service: Option<Service>, error: String) -> Self {
+        Self {
+            target: target.to_owned(),
+            service,
+            first_bytes: 0,
+            verdict: None,
+            error: Some(error),
+            interrupted: false,
+            addresses: Vec::new(),
+            opening: "",
+        }
+    }
+
+    /// Stopped before there was an address to probe.
+    pub(super) fn interrupted(target: &Target) -> Self {
+        Self {
+            interrupted: true,
+            ..Self::new(target, "", 0, &[])
+        }
+    }
+
+    pub(super) fn new(
+        target: &Target,
+        opening: &'static str,
+        first_bytes: usize,
+        sessions: &[Session],
+    ) -> Self {
+        let addresses: Vec<_> = sessions
+            .iter()
+            .map(|session| AddressReport::new(session, first_bytes))
+            .collect();
+        Self {
+            target: target.to_string(),
+            service: Some(target.service),
+            first_bytes,
+            verdict: common(&addresses),
+            error: None,
+            interrupted: sessions.iter().any(|session| session.interrupted),
+            addresses,
+            opening,
+        }
+    }
+
+    /// The exit status that it comes to: the worst that can be said for certain.
+    pub(super) fn status(&self) -> Status {
+        if self.error.is_some() {
+            return Status::Unusable;
+        }
+        let counted = counted(&self.addresses);
+        worst(counted.map(|address| address.verdict.status())).unwrap_or(Status::Inconclusive)
+    }
+}
+
+/// The status of several things together.
+pub(super) fn worst(statuses: impl IntoIterator<Item = Status>) -> Option<Status> {
+    statuses.into_iter().max_by_key(|status| match status {
+        Status::Works => 0,
+        Status::Inconclusive => 1,
+        Status::Unusable => 2,
+        Status::Fails => 3,
+    })
+}
+
+fn common(addresses: &[AddressReport]) -> Option<Verdict> {
+    let mut verdicts = counted(addresses).map(|address| address.verdict);
+    let first = verdicts.next()?;
+    verdicts.all(|verdict| verdict == first).then_some(first)
+}
+
+/// An address that this machine has no route to, as where it has no IPv6, says nothing of the others.
+fn counted(addresses: &[AddressReport]) -> impl Iterator<Item = &AddressReport> {
+    let is_out_of_reach = |address: &AddressReport| address.causes == [Cause::NoRoute];
+    let all = addresses.iter().all(is_out_of_reach);
+    addresses
+        .iter()
+        .filter(move |address| all || !is_out_of_reach(address))
+}
+
+impl AddressReport {
+    fn new(session: &Session, first_bytes: usize) -> Self {
+        let evidence = &session.evidence;
+        let judgement = judge(evidence);
+        let fast = || evidence.trials.iter().filter(|trial| trial.is_fast());
+        let syn_bytes = fast()
+            .filter_map(|trial| trial.made())
+            .map(|made| made.syn_bytes)
+            .max();
+        let rtts = evidence.trials.iter().filter_map(|trial| trial.made()?.rtt);
+        let counters = session.counters.as_ref().map(|counters| {
+            let risen = counters.iter().filter(|(_, by)| *by > 0);
+            risen
+                .map(|(counter, by)| Rise {
+                    name: counter.name(),
+                    by,
+                })
+                .collect()
+        });
+        Self {
+            address: session.address,
+            verdict: judgement.verdict,
+            says: words::says(&judgement),
+            advice: words::advice(&judgement, !session.saw_packets && !evidence.local),
+            saving: Saving::of(evidence),
+            odd_key_would_show: odd_key_would_show(evidence),
+            fits: syn_bytes
+                .filter(|bytes| *bytes > 0)
+                .map(|bytes| bytes == first_bytes),
+            rtt: rtts.min(),
+            cookie: evidence.trials.last().and_then(|trial| shortened(trial.after)),
+            cookie_granted: evidence.trials.iter().any(|trial| trial.granted().is_some()),
+            sources: sources(session),
+            connections: evidence.trials.iter().map(ConnectionReport::from).collect(),
+            counters,
+            causes: judgement.causes,
+        }
+    }
+}
+
+fn odd_key_would_show(evidence: &Evidence) -> Option<f64> {
+    let accepted = |trial: &&Trial| trial.outcome() == Some(Outcome::Accepted);
+    let accepted = i32::try_from(evidence.trials.iter().filter(accepted).count()).unwrap_or(i32::MAX);
+    (accepted > 0).then(|| (100.0 - 100.0 * (2.0_f64 / 3.0).powi(accepted)).round() / 100.0)
+}
+
+fn sources(session: &Session) -> Vec<&'static str> {
+    let Evidence { trials, .. } = &session.evidence;
+    let knows_cookies = trials
+        .iter()
+        .any(|trial| trial.before != Cached::Unknown || trial.after != Cached::Unknown);
+    [
+        trials
+            .iter()
+            .any(|trial| trial.result.is_ok())
+            .then_some("tcp-info"),
+        knows_cookies.then_some("cookie-cache"),
+        session.counters.is_some().then_some("counters"),
+        session.saw_packets.then_some("packets"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+impl From<&Trial> for ConnectionReport {
+    fn from(trial: &Trial) -> Self {
+        let made = trial.made();
+        Self {
+            way: trial.way,
+            outcome: made.map(|made| made.outcome.name()),
+            end: End::of(trial),
+            syn_bytes: made.map_or(0, |made| made.syn_bytes),
+            syn_repeated: made.and_then(|made| made.syn_repeated),
+            connect: made.map(|made| made.connect),
+            first_byte: made.and_then(Made::first_byte),
+            cookie_before: shortened(trial.before),
+            cookie_after: shortened(trial.after),
+            packets: trial.wire.as_ref().map(|wire| wire.verdict.as_str()),
+        }
+    }
+}
+
+impl End {
+    fn of(trial: &Trial) -> Self {
+        match &trial.result {
+            Ok(made) => match made.answer {
+                Answer::Bytes(_) => Self::Answered,
+                Answer::Closed => Self::Closed,
+                Answer::Reset => Self::Reset,
+                Answer::Silent => Self::Silent,
+            },
+            Err(Failure::Refused) => Self::Refused,
+            Err(Failure::Unanswered) => Self::Unanswered,
+            Err(Failure::NoRoute) => Self::NoRoute,
+            Err(Failure::Here(_)) => Self::NotPermitted,
+        }
+    }
+}
+
+fn shortened(cached: Cached) -> Option<String> {
+    cached.cookie().map(|cookie| cookie.to_string())
+}
+
+fn way_name<S: Serializer>(way: &Way, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match way {
+        Way::Plain => "plain",
+        Way::Fast => "fast",
+    })
+}
+
+fn milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(units::milliseconds).serialize(serializer)
+}

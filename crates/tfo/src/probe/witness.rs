@@ -1,0 +1,97 @@
+//! The packets of one connection at a time, seen through a packet socket where this process may have one (CAP_NET_RAW).
+
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use fastopen_wire::{Connection, Limits, Segment, Tracker};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+/// Sees the packets from and to one address.
+#[derive(Debug)]
+pub(super) struct Witness {
+    socket: Socket,
+    server: SocketAddr,
+}
+
+/// Headers and options are all that is looked at; the IP header tells how much there was behind them.
+const SNAPSHOT: u32 = 256;
+
+impl Witness {
+    /// Begins to look; `None` without the privilege. Loopback has no wire to look at: packets are seen twice there.
+    pub(super) fn new(server: SocketAddr) -> Option<Self> {
+        match server.ip().is_loopback() {
+            true => None,
+            false => Self::open(server).ok(),
+        }
+    }
+
+    fn open(server: SocketAddr) -> io::Result<Self> {
+        let protocol = Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));
+        // Of the kind whose packets begin with the IP header.
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol))?;
+        socket.attach_filter(&filter(server.ip()))?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, server })
+    }
+
+    /// Forgets what has been seen so far.
+    pub(super) fn forget(&self) {
+        self.drain(|_| {});
+    }
+
+    /// The one connection to the server that began since; `None` if there was none, or several.
+    pub(super) fn connection(&self, local: Option<SocketAddr>) -> Option<Connection> {
+        let mut tracker = Tracker::new(Limits {
+            connections: 16,
+            ..Limits::default()
+        });
+        let mut number = 0;
+        self.drain(|packet| {
+            if let Ok(segment) = Segment::from_ip(packet) {
+                number += 1;
+                tracker.observe(number, Duration::from_micros(number), &segment);
+            }
+        });
+        tracker.finish();
+        let is_ours = |seen: &Connection| {
+            seen.server == self.server
+                && seen.syn.is_some()
+                && local.is_none_or(|local| same(local, seen.client))
+        };
+        let mut ours = std::iter::from_fn(|| tracker.poll()).filter(is_ours);
+        let first = ours.next();
+        first.filter(|_| ours.next().is_none())
+    }
+
+    fn drain(&self, mut take: impl FnMut(&[u8])) {
+        let mut packet = [0; SNAPSHOT as usize];
+        // Any error is the end: what is missing can't be told apart from what never came.
+        while let Ok(len) = (&self.socket).read(&mut packet) {
+            take(&packet[..len]);
+        }
+    }
+}
+
+fn same(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
+}
+
+/// Packets in which the last four bytes of source or destination are those of the address; the rest is checked when they are read.
+fn filter(server: IpAddr) -> [SockFilter; 6] {
+    const LOAD_WORD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let (last_word, source, destination) = match server {
+        IpAddr::V4(ip) => (ip.to_bits(), 12, 16),
+        IpAddr::V6(ip) => (ip.to_bits() as u32, 20, 36),
+    };
+    [
+        SockFilter::new(LOAD_WORD, 0, 0, source),
+        SockFilter::new(JUMP_IF_EQUAL, 2, 0, last_word),
+        SockFilter::new(LOAD_WORD, 0, 0, destination),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, last_word),
+        SockFilter::new(RETURN, 0, 0, SNAPSHOT),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
+}

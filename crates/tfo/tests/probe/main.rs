@@ -1,0 +1,15 @@
+//! `tfo probe` as it is run, in the lab.
+
+// Clippy knows tests by their attribute, and these have none.
+#![allow(clippy::unwrap_used)]
+
+mod paths;
+mod support;
+
+use std::process::ExitCode;
+
+use fastopen_lab::testing;
+
+fn main() -> ExitCode {
+    testing::main(paths::tests())
+}

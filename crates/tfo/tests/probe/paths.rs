@@ -1,0 +1,257 @@
+//! Every path of the lab, with and without the packets: the verdict, and why.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::{Farm, HostSpec, Lab, OptionState, Rule, Scenario, SegmentKind};
+
+use super::support::{
+    BOTH, PORT, Privilege, addresses, causes, first, lab, named, probe, serve, serve_plainly,
+};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    let mut tests: Vec<_> = Scenario::all()
+        .flat_map(|scenario| BOTH.map(|privilege| (scenario.name.clone(), privilege)))
+        .map(|(name, privilege)| {
+            test(format!("scenario_{name}_{privilege:?}"), move || {
+                scenario(&name, privilege);
+            })
+        })
+        .collect();
+    tests.extend([
+        test("a_server_without_fast_open", a_server_without_fast_open),
+        test(
+            "an_option_stripped_from_everything",
+            an_option_stripped_from_everything,
+        ),
+        test(
+            "requests_for_cookies_that_are_dropped",
+            requests_for_cookies_that_are_dropped,
+        ),
+        test(
+            "requests_for_cookies_that_are_reset",
+            requests_for_cookies_that_are_reset,
+        ),
+        test("a_server_with_syn_cookies", a_server_with_syn_cookies),
+        test("a_farm_with_one_odd_key", a_farm_with_one_odd_key),
+        test("a_farm_that_shares_its_key", a_farm_that_shares_its_key),
+        test("a_client_that_is_switched_off", a_client_that_is_switched_off),
+        test(
+            "a_client_that_sends_without_cookie",
+            a_client_that_sends_without_cookie,
+        ),
+        test("a_server_that_never_answers", a_server_that_never_answers),
+        test("a_server_on_this_machine", a_server_on_this_machine),
+    ]);
+    tests
+}
+
+/// The verdict for a scenario, the causes with packets, and without.
+fn expected(name: &str) -> (&'static str, &'static [&'static str], &'static [&'static str]) {
+    const NOT_ALTERED: &[&str] = &["option-stripped", "answered-in-its-place", "queue-full"];
+    const ANY: &[&str] = &[
+        "option-stripped",
+        "answered-in-its-place",
+        "queue-full",
+        "cookie-altered",
+    ];
+    match name {
+        "clean" | "replay" | "held-ack" | "rebind" | "loss" | "duplicate" => ("works", &[], &[]),
+        "option-stripped" | "syn-proxy" => ("data-ignored", NOT_ALTERED, ANY),
+        "cookie-refused" | "cookie-swapped" => ("data-ignored", &["cookie-altered"], ANY),
+        "option-dropped" | "data-dropped" => ("syn-lost", &["fast-syn-dropped"], &["fast-syn-dropped"]),
+        "reset" => ("reset", &["fast-syn-refused"], &["fast-syn-refused"]),
+        "blackhole" => ("blackholed", &["dropped-afterwards"], &["dropped-afterwards"]),
+        "unreachable" => ("unreachable", &["unanswered"], &["unanswered"]),
+        "farm" => (
+            "cookie-refused",
+            &["keys-differ", "address-changes"],
+            &["keys-differ", "address-changes"],
+        ),
+        other => panic!("what is to be said of {other}?"),
+    }
+}
+
+fn status_of(verdict: &str) -> i32 {
+    match verdict {
+        "works" => 0,
+        "inconclusive" => 3,
+        "this-machine" => 2,
+        _ => 1,
+    }
+}
+
+fn scenario(name: &str, privilege: Privilege) {
+    let lab = named(name);
+    let targets = match name {
+        "farm" => {
+            lab.hosts()[1..].iter().for_each(serve);
+            farm_addresses(&lab)
+        }
+        _ => {
+            serve(lab.server().unwrap());
+            addresses(&lab)
+        }
+    };
+    let (verdict, with_packets, without) = expected(name);
+    let expected = match privilege {
+        Privilege::Packets => with_packets,
+        Privilege::None => without,
+    };
+    match name {
+        // Connections to both addresses at a time would be dealt out by chance.
+        "farm" => targets
+            .iter()
+            .for_each(|target| assert_verdict(&lab, privilege, &[*target], verdict, expected)),
+        _ => assert_verdict(&lab, privilege, &targets, verdict, expected),
+    }
+}
+
+fn farm_addresses(lab: &Lab) -> Vec<SocketAddr> {
+    let addresses = lab.farm("web").unwrap().addresses();
+    addresses.map(|address| SocketAddr::new(address, PORT)).to_vec()
+}
+
+fn assert_verdict(lab: &Lab, privilege: Privilege, targets: &[SocketAddr], verdict: &str, expected: &[&str]) {
+    let (reports, status) = probe(lab, privilege, &["--timeout", "1500ms"], targets);
+    assert_eq!(status, status_of(verdict), "{reports:#?}");
+    for report in &reports {
+        let address = first(report);
+        assert_eq!(
+            (&address["verdict"], &report["verdict"]),
+            (&verdict.into(), &verdict.into()),
+            "{report:#}"
+        );
+        assert_eq!(causes(report), expected, "{report:#}");
+        let sources = address["sources"].as_array().unwrap();
+        let saw_packets = sources.contains(&"packets".into());
+        assert_eq!(saw_packets, privilege == Privilege::Packets, "{report:#}");
+        if verdict == "works" {
+            assert_eq!(address["fits"], true, "{report:#}");
+        }
+    }
+}
+
+fn on_both_families(lab: &Lab, verdict: &str, causes: &[&str]) {
+    for privilege in BOTH {
+        assert_verdict(lab, privilege, &addresses(lab), verdict, causes);
+    }
+}
+
+fn a_server_without_fast_open() {
+    let lab = named("clean");
+    serve_plainly(lab.server().unwrap());
+    // Nothing on this end of the path tells these two apart.
+    on_both_families(&lab, "no-cookie", &["server-off", "option-stripped"]);
+}
+
+fn an_option_stripped_from_everything() {
+    let lab = lab(&Scenario::new("stripped").with_rule(Rule::strip_option()));
+    serve(lab.server().unwrap());
+    on_both_families(&lab, "no-cookie", &["server-off", "option-stripped"]);
+}
+
+fn requests_for_cookies_that_are_dropped() {
+    let rule = Rule::drop()
+        .on(SegmentKind::Syn)
+        .with_option(OptionState::Present);
+    let lab = lab(&Scenario::new("dropped").with_rule(rule));
+    serve(lab.server().unwrap());
+    on_both_families(&lab, "syn-lost", &["request-dropped"]);
+}
+
+fn requests_for_cookies_that_are_reset() {
+    let rule = Rule::reset()
+        .on(SegmentKind::Syn)
+        .with_option(OptionState::Present);
+    let lab = lab(&Scenario::new("reset").with_rule(rule));
+    serve(lab.server().unwrap());
+    on_both_families(&lab, "reset", &["request-refused"]);
+}
+
+fn a_server_with_syn_cookies() {
+    let server = HostSpec::new("server").with_sysctl("net.ipv4.tcp_syncookies", "2");
+    let lab = lab(&Scenario::new("syn-cookies").with_host(server));
+    serve(lab.server().unwrap());
+    on_both_families(&lab, "no-cookie", &["server-off", "option-stripped"]);
+}
+
+fn farm_of_three(odd: bool) -> Lab {
+    const KEY: &str = "net.ipv4.tcp_fastopen_key";
+    const OURS: &str = "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4";
+    let third = match odd {
+        true => "00000001-00000002-00000003-00000004",
+        false => OURS,
+    };
+    let scenario = Scenario::new("farm-of-three")
+        .with_host(HostSpec::new("server").with_sysctl(KEY, OURS))
+        .with_host(HostSpec::new("second").with_sysctl(KEY, OURS))
+        .with_host(HostSpec::new("third").with_sysctl(KEY, third))
+        .with_farm(Farm::new("web", ["server", "second", "third"]));
+    let lab = lab(&scenario);
+    lab.hosts()[1..].iter().for_each(serve);
+    lab
+}
+
+fn a_farm_with_one_odd_key() {
+    for privilege in BOTH {
+        let lab = farm_of_three(true);
+        for target in farm_addresses(&lab) {
+            let causes = ["keys-differ", "address-changes"];
+            assert_verdict(&lab, privilege, &[target], "cookie-refused", &causes);
+        }
+    }
+}
+
+fn a_farm_that_shares_its_key() {
+    let lab = farm_of_three(false);
+    assert_verdict(&lab, Privilege::None, &farm_addresses(&lab), "works", &[]);
+}
+
+fn a_client_that_is_switched_off() {
+    let client = HostSpec::new("client").with_sysctl("net.ipv4.tcp_fastopen", "2");
+    let lab = lab(&Scenario::new("off").with_host(client));
+    serve(lab.server().unwrap());
+    let (reports, status) = probe(&lab, Privilege::None, &[], &addresses(&lab));
+    assert_eq!(status, 2);
+    for report in &reports {
+        assert_eq!(report["verdict"], "this-machine", "{report:#}");
+        assert_eq!(causes(report), ["client-bit-off"]);
+        assert!(
+            first(report)["connections"].as_array().unwrap().is_empty(),
+            "no packet is sent"
+        );
+    }
+}
+
+fn a_client_that_sends_without_cookie() {
+    let client = HostSpec::new("client").with_sysctl("net.ipv4.tcp_fastopen", "5");
+    let lab = lab(&Scenario::new("rash").with_host(client));
+    serve(lab.server().unwrap());
+    on_both_families(&lab, "this-machine", &["sends-without-cookie"]);
+}
+
+fn a_server_that_never_answers() {
+    let lab = lab(&Scenario::new("mute").with_rtt(Duration::from_millis(5)));
+    let listener = lab
+        .server()
+        .unwrap()
+        .run(|| fastopen::listen(("::", PORT)))
+        .unwrap();
+    on_both_families(&lab, "inconclusive", &["no-answer-either"]);
+    drop(listener);
+}
+
+fn a_server_on_this_machine() {
+    let lab = named("clean");
+    let client = lab.client().unwrap();
+    serve_plainly(client);
+    let own = SocketAddr::new(client.ipv4().into(), PORT);
+    let (reports, status) = probe(&lab, Privilege::None, &[], &[own]);
+    assert_eq!(
+        (status, causes(&reports[0])),
+        (1, vec!["server-off"]),
+        "{reports:#?}"
+    );
+}

@@ -1,0 +1,137 @@
+//! A service in the lab, and the command as it is run there.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::thread;
+
+use fastopen_lab::{Host, Lab, Scenario};
+use serde_json::Value;
+
+pub(crate) const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+pub(crate) const PORT: u16 = 80;
+
+/// Whether the packets may be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privilege {
+    Packets,
+    None,
+}
+
+pub(crate) const BOTH: [Privilege; 2] = [Privilege::Packets, Privilege::None];
+
+pub(crate) fn lab(scenario: &Scenario) -> Lab {
+    Lab::new(scenario).unwrap()
+}
+
+pub(crate) fn named(name: &str) -> Lab {
+    lab(&Scenario::named(name).unwrap())
+}
+
+/// Answers every request on port 80, with Fast Open.
+pub(crate) fn serve(host: &Host) {
+    let listener = host.run(|| fastopen::listen(("::", PORT))).unwrap();
+    answer_all(host, listener);
+}
+
+/// The same without.
+pub(crate) fn serve_plainly(host: &Host) {
+    let listener = host.run(|| TcpListener::bind(("::", PORT))).unwrap();
+    answer_all(host, listener);
+}
+
+fn answer_all(host: &Host, listener: TcpListener) {
+    host.spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || answer(stream));
+        }
+    });
+}
+
+fn answer(mut stream: TcpStream) -> Option<()> {
+    if stream.read(&mut [0; 4096]).ok()? > 0 {
+        stream.write_all(ANSWER).ok()?;
+        stream.read_to_end(&mut Vec::new()).ok()?;
+    }
+    Some(())
+}
+
+pub(crate) fn command(host: &Host, privilege: Privilege) -> Command {
+    const TFO: &str = env!("CARGO_BIN_EXE_tfo");
+    let mut command = match privilege {
+        Privilege::Packets => host.command(TFO).unwrap(),
+        Privilege::None => {
+            let mut command = host.command("setpriv").unwrap();
+            command.args(["--bounding-set", "-net_raw", TFO]);
+            command
+        }
+    };
+    command.arg("probe");
+    command
+}
+
+/// The reports in JSON, each of which must fit the schema, and the exit status.
+pub(crate) fn reports(output: &Output) -> (Vec<Value>, i32) {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let schema = serde_json::from_str(include_str!("../../schemas/probe.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let reports: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for report in &reports {
+        let errors: Vec<_> = validator
+            .iter_errors(report)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}\n{report:#}");
+    }
+    let status = output.status.code();
+    let said = String::from_utf8_lossy(&output.stderr);
+    (
+        reports,
+        status.unwrap_or_else(|| panic!("{:?}: {said}", output.status)),
+    )
+}
+
+/// Probes from the client, and gives the reports, in the order of the targets, and the exit status.
+pub(crate) fn probe(
+    lab: &Lab,
+    privilege: Privilege,
+    arguments: &[&str],
+    targets: &[SocketAddr],
+) -> (Vec<Value>, i32) {
+    let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
+    let mut command = command(lab.client().unwrap(), privilege);
+    let output = command
+        .arg("--json")
+        .args(arguments)
+        .args(&targets)
+        .output()
+        .unwrap();
+    let (mut reports, status) = reports(&output);
+    assert_eq!(
+        reports.len(),
+        targets.len(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    reports.sort_by_key(|report| targets.iter().position(|target| report["target"] == *target));
+    (reports, status)
+}
+
+/// The server's IPv4 and IPv6 address.
+pub(crate) fn addresses(lab: &Lab) -> Vec<SocketAddr> {
+    let addresses = lab.server().unwrap().addresses();
+    addresses.map(|address| SocketAddr::new(address, PORT)).to_vec()
+}
+
+/// The first address of a report.
+pub(crate) fn first(report: &Value) -> &Value {
+    &report["addresses"][0]
+}
+
+pub(crate) fn causes(report: &Value) -> Vec<&str> {
+    let causes = first(report)["causes"].as_array().unwrap();
+    causes.iter().map(|cause| cause.as_str().unwrap()).collect()
+}
