@@ -11,6 +11,7 @@ use fastopen_lab::{Host, Lab, Scenario};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+const SERVE_SCHEMA: &str = include_str!("../../schemas/serve.json");
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A client and a server with Fast Open, at this distance.
@@ -135,6 +136,11 @@ impl Server {
         event(&self.program.next_line(), name)
     }
 
+    /// The next line, whatever happened.
+    pub(crate) fn next_of_any_kind(&self) -> Value {
+        fits(&self.program.next_line(), SERVE_SCHEMA)
+    }
+
     /// Ctrl-C, the end and the summary.
     pub(crate) fn stop(self) -> Value {
         self.program.signal(Signal::INT);
@@ -145,7 +151,7 @@ impl Server {
 }
 
 fn event(line: &str, name: &str) -> Value {
-    let event = fits(line, include_str!("../../schemas/serve.json"));
+    let event = fits(line, SERVE_SCHEMA);
     assert_eq!(event["event"], name, "{event}");
     event
 }

@@ -69,11 +69,17 @@ fn a_fast_answer_takes_one_round_trip() {
     let lab = lab(Duration::from_millis(60));
     let tfo = Server::start(server(&lab), &[]);
     let target = target(server(&lab).ipv6().into(), tfo.port);
-    let (reports, _) = send(client(&lab), &["-n3", &target, "hello"]);
+    let (reports, _) = send(client(&lab), &["-n6", &target, "hello"]);
     let rounds = |report: &serde_json::Value| milliseconds(&report["first_byte_ms"]) / 60.0;
-    assert!((1.95..2.3).contains(&rounds(&reports[0])), "{}", reports[0]);
-    assert!((0.95..1.3).contains(&rounds(&reports[2])), "{}", reports[2]);
-    assert!((55.0..70.0).contains(&milliseconds(&reports[2]["rtt_ms"])));
+    assert!(rounds(&reports[0]) > 1.95, "{}", reports[0]);
+    // A busy machine makes some of them slower, and none faster.
+    let fastest = reports[1..].iter().map(rounds).fold(f64::INFINITY, f64::min);
+    assert!((0.95..1.3).contains(&fastest), "{fastest} round trips");
+    assert!(
+        reports
+            .iter()
+            .all(|report| milliseconds(&report["rtt_ms"]) > 55.0)
+    );
 }
 
 fn all_of_standard_input_arrives() {
