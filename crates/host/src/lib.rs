@@ -25,6 +25,7 @@
 //! | [`listeners`] | which listeners use Fast Open, and how long their queues are | `/proc/net/tcp`, `tcp6` |
 //! | [`owners`] | which processes hold a socket | `/proc/*/fd` |
 //! | `sockets` | every TCP socket with its `tcp_info` | netlink: sock_diag |
+//! | `packets` | the TCP packets that pass this machine's interfaces | packet sockets |
 //! | `cookies` | the cookies that other hosts granted; and forgets them | netlink: tcp_metrics |
 //!
 //! [`KernelVersion`] and [`Feature`] say which kernel each part of Fast Open dates from.
@@ -32,13 +33,15 @@
 //! # Features
 //!
 //! - `netlink` (on by default): `sockets` and `cookies`. Without it the crate reads `/proc` and needs next to nothing.
+//! - `packets`: `packets`. It alone needs `unsafe`, for the memory that it shares with the kernel.
 //!
 //! # Platform notes
 //!
 //! Linux. On other systems the crate compiles, and everything that asks the kernel gives [`Error::NotLinux`]; the parsers work
 //! anywhere.
 
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "packets"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
 // Elsewhere nothing calls the parsers of netlink but their tests.
 #![cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
 
@@ -52,9 +55,14 @@ pub mod listeners;
 #[cfg(feature = "netlink")]
 mod netlink;
 pub mod owners;
+#[cfg(feature = "packets")]
+pub mod packets;
 mod proc;
 #[cfg(feature = "netlink")]
 pub mod sockets;
+#[cfg(feature = "packets")]
+#[allow(unsafe_code)]
+mod sys;
 pub mod sysctl;
 mod tcp_state;
 

@@ -22,6 +22,8 @@ fn what_can_be_typed() {
         "tfo send host:80 -e -n3 -4 --policy off --timeout 250ms --delay 1s hello",
         "tfo trace --read a.pcap b.pcapng.gz - --json",
         "tfo trace -r a.pcap --host example.com --port 443",
+        "tfo trace",
+        "tfo trace -i eth0 --port 443",
         "tfo send host:80 -n2 -- -hello",
         "tfo send [::1]:80 hello --source ::1 --interface lo --mark 7 --mptcp -6",
         "tfo man",
@@ -55,6 +57,9 @@ fn what_cannot() {
         ("tfo send host -4 -6", ArgumentConflict),
         ("tfo send host hello -n 0", ValueValidation),
         ("tfo send host hello --policy maybe", InvalidValue),
+        ("tfo trace -i eth0 --read a.pcap", ArgumentConflict),
+        ("tfo trace --read", InvalidValue),
+        ("tfo trace a.pcap", UnknownArgument),
         ("tfo completions cmd", InvalidValue),
     ] {
         let error = Cli::try_parse_from(line.split(' ')).unwrap_err();

@@ -8,8 +8,10 @@
 //! `words` says what a verdict rests on, for all of them.
 
 pub mod capture;
+mod echoes;
 mod json;
 mod line;
+mod live;
 mod output;
 mod read;
 #[cfg(test)]
@@ -37,8 +39,11 @@ use stop::Stop;
 #[command(after_long_help = AFTER)]
 pub struct Args {
     /// Read captures instead: pcap or pcapng, gzipped or not; - for standard input
-    #[arg(short, long, value_name = "FILE", num_args = 1.., required = true)]
+    #[arg(short, long, value_name = "FILE", num_args = 1.., conflicts_with = "interface")]
     read: Vec<PathBuf>,
+    /// Watch this network interface only (default: all)
+    #[arg(short, long, value_name = "IFACE")]
+    interface: Option<String>,
     /// Only connections from or to this host: a name or an address
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
@@ -52,6 +57,7 @@ pub struct Args {
 
 const AFTER: &str = "\
 Examples:
+  sudo tfo trace --port 443              Every handshake of this machine with that port, as it happens
   tfo trace --read capture.pcapng.gz     What became of each handshake in a capture
   ssh gateway tcpdump -Uw - tcp | tfo trace --read -
                                          What another machine sees, as it happens
@@ -70,8 +76,8 @@ Verdicts:
   inconclusive        the packets do not tell
 
 Exit status:
-  0  all was read
-  2  wrong usage, or there is nothing to be read: the error says what to do
+  0  all was read, or watching was ended with Ctrl-C
+  2  wrong usage, or there is nothing to be read or watched: the error says what to do
   3  a capture is damaged or cut short: what was there has been told";
 
 /// Watches until there is no more, or until Ctrl-C.
@@ -85,8 +91,16 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         true => Format::Json,
         false => Format::Lines,
     };
-    let mut session = Session::new(selection, Output::new(format, read::is_finite(&args.read)));
-    let status = read::captures(&args.read, &mut session, &stop)?;
-    session.finish()?;
-    Ok(status)
+    let finite = !args.read.is_empty() && read::is_finite(&args.read);
+    let mut session = Session::new(selection.clone(), Output::new(format, finite));
+    let watched = match args.read.is_empty() {
+        true => {
+            live::watch(args.interface.as_deref(), &selection, &mut session, &stop).map(|()| Status::Works)
+        }
+        false => read::captures(&args.read, &mut session, &stop),
+    };
+    if watched.is_ok() || session.has_begun() {
+        session.finish()?;
+    }
+    watched
 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::capture::{Capture, CaptureError, Ending};
 use super::session::Session;
 use super::stop::{Stop, Stoppable};
-use crate::hint::Hint;
+use crate::hint;
 use crate::status::Status;
 use crate::warning;
 
@@ -30,8 +30,8 @@ pub(super) fn captures(files: &[PathBuf], session: &mut Session, stop: &Stop) ->
             Some(STDIN) => "standard input".to_owned(),
             _ => file.display().to_string(),
         };
-        session.begin(Some(&name))?;
         let mut capture = open(file, stop).with_context(|| format!("can't read {name}"))?;
+        session.begin(Some(&name))?;
         while let Some(record) = capture
             .next_record()
             .with_context(|| format!("can't read {name}"))?
@@ -59,9 +59,7 @@ fn open<'s>(file: &Path, stop: &'s Stop) -> anyhow::Result<Capture<'s>> {
         _ => Capture::new(Stoppable::new(File::open(file)?, stop)),
     };
     capture.map_err(|error| match error {
-        CaptureError::Unrecognised(_) | CaptureError::Empty => Err::<(), _>(error)
-            .hint("make one with: tcpdump -w FILE tcp")
-            .unwrap_err(),
-        error => error.into(),
+        CaptureError::Read(_) => error.into(),
+        _ => hint::with(error, "make one with: tcpdump -w FILE tcp"),
     })
 }

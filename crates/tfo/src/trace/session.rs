@@ -16,6 +16,7 @@ pub(super) struct Session {
     tracker: Tracker,
     output: Output,
     summary: Summary,
+    begun: bool,
     file: Option<String>,
     unread: Unread,
 }
@@ -36,6 +37,7 @@ impl Session {
             tracker: Tracker::new(Limits::default()),
             output,
             summary: Summary::default(),
+            begun: false,
             file: None,
             unread: Unread::default(),
         }
@@ -43,9 +45,15 @@ impl Session {
 
     /// Begins another capture: a file's, or a live one.
     pub(super) fn begin(&mut self, file: Option<&str>) -> anyhow::Result<()> {
+        self.begun = true;
         self.file = file.map(str::to_owned);
         self.tracker = Tracker::new(Limits::default());
         Ok(())
+    }
+
+    /// Whether there has been a capture.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Takes the capture's next packet.

@@ -45,6 +45,8 @@ fn ground(connection: &Connection) -> String {
             )
         }
         (Verdict::Refused, _) => "a RST answers the SYN".to_owned(),
+        (Verdict::CookieNotGranted, _) => "SYN-ACK brings no cookie".to_owned(),
+        (Verdict::Plain, _) => "SYN without the option".to_owned(),
         (_, Some(step)) => step.to_string(),
         (_, None) => String::new(),
     }

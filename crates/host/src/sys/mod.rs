@@ -1,0 +1,10 @@
+//! The system calls that neither the standard library nor a crate wraps, and all of this crate's `unsafe`.
+//!
+//! - [`ring`]: packets of an interface, in memory shared with the kernel. What a platform must provide: [`Ring::open`](ring::Ring::open)
+//!   for an interface and a program; [`filled`](ring::Ring::filled), the block to read from, which nobody else writes to until
+//!   [`release`](ring::Ring::release); [`take_dropped`](ring::Ring::take_dropped); [`check`](ring::Ring::check); and a descriptor
+//!   that is readable when there is a block. On other systems than Linux opening fails.
+
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "ring.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_ring.rs")]
+pub(crate) mod ring;

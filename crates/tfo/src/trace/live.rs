@@ -1,0 +1,89 @@
+//! Packets as they pass.
+
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime};
+
+use fastopen_host::packets::{Filter, Packets};
+use fastopen_wire::LinkType;
+
+use super::capture::Record;
+use super::echoes::Echoes;
+use super::selection::Selection;
+use super::session::Session;
+use super::stop::Stop;
+use crate::hint;
+use crate::warning;
+
+/// How long to wait for packets before looking whether connections have gone unanswered.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Watches an interface, or all of them, until the program is to stop.
+pub(super) fn watch(
+    interface: Option<&str>,
+    selection: &Selection,
+    session: &mut Session,
+    stop: &Stop,
+) -> anyhow::Result<()> {
+    let mut filter = Filter::default().with_hosts(selection.hosts.iter().copied());
+    if let Some(port) = selection.port {
+        filter = filter.with_port(port);
+    }
+    let place = interface.unwrap_or("all interfaces");
+    let mut packets = Packets::open(interface, &filter).map_err(|error| explain(error.into(), place))?;
+    session.begin(None)?;
+    anstream::eprintln!("watching {place}; Ctrl-C ends it and prints the summary");
+    let mut echoes = Echoes::default();
+    let mut number = 0;
+    let watched = loop {
+        while let Some(packet) = packets.next_packet() {
+            if echoes.repeats(&packet) {
+                continue;
+            }
+            number += 1;
+            session.packet(&Record {
+                number,
+                time: packet.time,
+                link: LinkType::RAW,
+                frame: packet.bytes,
+                original_len: packet.original_len,
+            })?;
+        }
+        session.advance(now())?;
+        if stop.wished() {
+            break Ok(());
+        }
+        if let Err(error) = packets.check() {
+            break Err(explain(error.into(), place));
+        }
+        stop.wait(packets.as_fd(), Some(PAUSE))?;
+    };
+    session.end()?;
+    match packets.dropped()? {
+        0 => {}
+        dropped => warning::print(format_args!(
+            "{dropped} packets came too fast to be seen: --host and --port leave out what is of no interest"
+        )),
+    }
+    watched
+}
+
+fn now() -> Duration {
+    // A clock before 1970 gives up nothing early.
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn explain(error: io::Error, place: &str) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "it takes CAP_NET_RAW: sudo setcap cap_net_raw+ep $(command -v tfo); without it there are tfo trace --read FILE and tfo demo"
+        }
+        _ => "ip link shows the interfaces that there are",
+    };
+    hint::with(
+        anyhow::Error::new(error).context(format!("can't watch {place}")),
+        advice,
+    )
+}
