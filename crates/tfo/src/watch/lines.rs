@@ -4,6 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
 use super::report::Report;
 use super::sampler::Sampler;
 use super::snapshot::Snapshot;
@@ -14,6 +17,8 @@ use crate::{json, stdout};
 /// How many listeners and peers one object of JSON tells apart.
 const LISTENERS: usize = 100;
 const PEERS: usize = 20;
+/// How long a line that is being printed may take, when asked to stop.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(sampler: Sampler, period: Duration, as_json: bool) -> anyhow::Result<()> {
     let mut interrupt = Interrupt::new()?;
@@ -27,12 +32,20 @@ pub(super) async fn run(sampler: Sampler, period: Duration, as_json: bool) -> an
         };
         let Some(now) = snapshot.transpose()? else { break };
         let report = Report::new(before.as_deref(), &now);
-        tokio::select! {
-            () = interrupt.wished() => return Ok(()),
-            printed = tokio::task::spawn_blocking(move || print(report, as_json)) => printed??,
-        }
+        let mut printing = spawn_blocking(move || print(report, as_json));
+        let is_the_last = tokio::select! {
+            printed = &mut printing => printed?.map(|()| false)?,
+            () = interrupt.wished() => match timeout(PATIENCE, printing).await {
+                Ok(printed) => printed?.map(|()| true)?,
+                // Nobody reads, so that there is no use in a summary either.
+                Err(_) => return Ok(()),
+            },
+        };
         first.get_or_insert_with(|| now.clone());
         before = Some(now);
+        if is_the_last {
+            break;
+        }
     }
     match (first, before) {
         (Some(first), Some(last)) if !as_json => {

@@ -12,13 +12,21 @@
 mod lines;
 mod namespace;
 mod peers;
+mod prometheus;
 mod report;
 mod sampler;
+mod screen;
 mod snapshot;
 mod sockets;
 mod tally;
 mod text;
 
+#[cfg(test)]
+mod sample;
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -43,6 +51,9 @@ pub struct Args {
     /// Print one JSON object each time (described by schemas/watch.json)
     #[arg(long)]
     json: bool,
+    /// Serve metrics for Prometheus at http://ADDR:PORT/metrics instead, read whenever they are asked for
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["json", "interval"])]
+    prometheus: Option<SocketAddr>,
 }
 
 const AFTER: &str = "\
@@ -50,6 +61,7 @@ Examples:
   tfo watch                              The screen; q quits
   tfo watch --interval 10s | tee log     A line every ten seconds
   tfo watch --json | jq .incoming.unconfirmed
+  tfo watch --prometheus 127.0.0.1:9413  Then: curl http://127.0.0.1:9413/metrics
   sudo tfo watch --netns 4711            The container of process 4711
 
 Words:
@@ -60,7 +72,7 @@ Words:
 
 Exit status:
   0  stopped by q, Ctrl-C or SIGTERM
-  2  wrong usage, no privilege for --netns, or a system that can't tell";
+  2  wrong usage, no privilege for --netns, no such address, or a system that can't tell";
 
 /// Watches until it is asked to stop.
 ///
@@ -71,10 +83,37 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let watched = runtime.block_on(lines::run(sampler, args.interval.0, args.json));
+    let watched = runtime.block_on(async {
+        match args.prometheus {
+            Some(address) => prometheus::run(sampler, address).await,
+            None if !args.json && can_be_filled() => {
+                screen::run(sampler, args.interval.0, args.subject()).await
+            }
+            None => lines::run(sampler, args.interval.0, args.json).await,
+        }
+    });
     // Whatever still prints to somebody who does not read must not hold up the end.
     runtime.shutdown_background();
     watched.map(|()| Status::Works)
+}
+
+/// Whether standard output is a terminal that can do more than take line after line.
+fn can_be_filled() -> bool {
+    io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+impl Args {
+    /// What is watched, and how often.
+    fn subject(&self) -> String {
+        let namespace = match &self.netns {
+            None => "this network namespace".to_owned(),
+            Some(namespace) => format!("network namespace of {namespace}"),
+        };
+        format!(
+            "{namespace}, every {}",
+            humantime::format_duration(self.interval.0)
+        )
+    }
 }
 
 /// How often to look: not so often that looking is all that the machine does.

@@ -94,6 +94,16 @@ impl Incoming {
     pub(super) fn total(&self) -> u64 {
         self.fast + self.plain + self.half_open
     }
+
+    /// What is left when a part is taken away.
+    pub(super) fn without(&self, part: Self) -> Self {
+        Self {
+            fast: self.fast.saturating_sub(part.fast),
+            unconfirmed: self.unconfirmed.saturating_sub(part.unconfirmed),
+            plain: self.plain.saturating_sub(part.plain),
+            half_open: self.half_open.saturating_sub(part.half_open),
+        }
+    }
 }
 
 impl Ends {
