@@ -43,11 +43,11 @@ pub fn was_closed(error: &anyhow::Error) -> bool {
         .any(|inner| inner.downcast_ref::<Closed>().is_some())
 }
 
-/// Turns the broken pipe of a write to standard output into the error that ends the program quietly.
+/// Names standard output in an error of writing to it, and turns a broken pipe into the error that ends the program quietly.
 pub fn mark(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, Closed),
-        _ => error,
+        kind => io::Error::new(kind, format!("writing to standard output: {error}")),
     }
 }
 
