@@ -24,6 +24,7 @@ fn what_can_be_typed() {
         "tfo trace -r a.pcap --host example.com --port 443",
         "tfo trace",
         "tfo trace -i eth0 --port 443",
+        "tfo trace -r a --ladder --svg a.svg",
         "tfo send host:80 -n2 -- -hello",
         "tfo send [::1]:80 hello --source ::1 --interface lo --mark 7 --mptcp -6",
         "tfo man",
@@ -59,6 +60,7 @@ fn what_cannot() {
         ("tfo send host hello --policy maybe", InvalidValue),
         ("tfo trace -i eth0 --read a.pcap", ArgumentConflict),
         ("tfo trace --read", InvalidValue),
+        ("tfo trace -r a --ladder --json", ArgumentConflict),
         ("tfo trace a.pcap", UnknownArgument),
         ("tfo completions cmd", InvalidValue),
     ] {

@@ -10,6 +10,7 @@
 pub mod capture;
 mod echoes;
 mod json;
+mod ladder;
 mod line;
 mod live;
 mod output;
@@ -20,13 +21,14 @@ mod selection;
 mod session;
 mod stop;
 mod summary;
+mod svg;
 mod words;
 
 use std::path::PathBuf;
 
 use crate::status::Status;
 
-use output::{Format, Output};
+use output::{Format, Output, PictureFile};
 use selection::Selection;
 use session::Session;
 use stop::Stop;
@@ -50,6 +52,12 @@ pub struct Args {
     /// Only connections from or to this port
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
+    /// Draw each connection's packets as a sequence diagram, each in words
+    #[arg(long, conflicts_with = "json")]
+    ladder: bool,
+    /// Draw the diagrams in a picture, too (SVG; the first 50 connections)
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Print a JSON object for each connection (its schema: schemas/trace.json), and the summary on standard error
     #[arg(long)]
     json: bool,
@@ -61,6 +69,8 @@ Examples:
   tfo trace --read capture.pcapng.gz     What became of each handshake in a capture
   ssh gateway tcpdump -Uw - tcp | tfo trace --read -
                                          What another machine sees, as it happens
+  tfo trace --read capture.pcap --host 192.0.2.7 --ladder --svg handshakes.svg
+                                         Each packet in words, and as a picture for a report
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
 Verdicts:
@@ -87,12 +97,16 @@ Exit status:
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     let selection = Selection::new(args.host.as_deref(), args.port)?;
     let stop = Stop::listen()?;
-    let format = match args.json {
-        true => Format::Json,
-        false => Format::Lines,
+    let format = match (args.json, args.ladder) {
+        (true, _) => Format::Json,
+        (_, true) => Format::Ladder {
+            width: ladder::width(),
+        },
+        _ => Format::Lines,
     };
+    let picture = args.svg.as_deref().map(PictureFile::create).transpose()?;
     let finite = !args.read.is_empty() && read::is_finite(&args.read);
-    let mut session = Session::new(selection.clone(), Output::new(format, finite));
+    let mut session = Session::new(selection.clone(), Output::new(format, finite), picture);
     let watched = match args.read.is_empty() {
         true => {
             live::watch(args.interface.as_deref(), &selection, &mut session, &stop).map(|()| Status::Works)

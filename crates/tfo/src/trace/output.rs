@@ -1,18 +1,23 @@
 //! Where reports are printed.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
+use anyhow::Context;
 use fastopen_wire::Connection;
 
 use super::json::Report;
-use super::line;
 use super::summary::Summary;
+use super::svg::Picture;
+use super::{ladder, line};
 use crate::stdout::{self, Stdout};
 
 /// What a connection looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Lines,
+    Ladder { width: usize },
     Json,
 }
 
@@ -42,6 +47,10 @@ impl Output {
     pub(super) fn connection(&mut self, connection: &Connection, file: Option<&str>) -> io::Result<()> {
         match self.format {
             Format::Lines => line::write(&mut self.out, connection),
+            Format::Ladder { width } => {
+                ladder::write(&mut self.out, connection, width)?;
+                self.out.write_all(b"\n")
+            }
             Format::Json => {
                 serde_json::to_writer(&mut self.out, &Report::new(connection, file))?;
                 self.out.write_all(b"\n")
@@ -58,7 +67,7 @@ impl Output {
                 let _ = summary.write(&mut anstream::stderr());
                 Ok(())
             }
-            Format::Lines => {
+            Format::Lines | Format::Ladder { .. } => {
                 summary.write(&mut self.out)?;
                 self.out.flush()
             }
@@ -79,5 +88,37 @@ impl Write for Out {
             Self::Prompt(out) => out.flush(),
             Self::Buffered(out) => out.flush(),
         }
+    }
+}
+
+/// The picture, and the file that it goes to.
+pub(super) struct PictureFile {
+    name: String,
+    file: File,
+    picture: Picture,
+}
+
+impl PictureFile {
+    /// Makes the file, or empties it.
+    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        Ok(Self {
+            file: File::create(path).with_context(|| format!("can't write {name}"))?,
+            name,
+            picture: Picture::default(),
+        })
+    }
+
+    pub(super) fn add(&mut self, connection: &Connection) {
+        self.picture.add(connection);
+    }
+
+    /// Draws it.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let mut out = BufWriter::new(self.file);
+        self.picture
+            .write(&mut out)
+            .and_then(|()| out.flush())
+            .with_context(|| format!("can't write {}", self.name))
     }
 }

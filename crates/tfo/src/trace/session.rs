@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastopen_wire::{Connection, DecodeError, Limits, LinkError, LinkType, Segment, Tracker};
 
 use super::capture::Record;
-use super::output::Output;
+use super::output::{Output, PictureFile};
 use super::selection::Selection;
 use super::summary::Summary;
 use crate::warning;
@@ -15,6 +15,7 @@ pub(super) struct Session {
     selection: Selection,
     tracker: Tracker,
     output: Output,
+    picture: Option<PictureFile>,
     summary: Summary,
     begun: bool,
     file: Option<String>,
@@ -31,11 +32,12 @@ struct Unread {
 }
 
 impl Session {
-    pub(super) fn new(selection: Selection, output: Output) -> Self {
+    pub(super) fn new(selection: Selection, output: Output, picture: Option<PictureFile>) -> Self {
         Self {
             selection,
             tracker: Tracker::new(Limits::default()),
             output,
+            picture,
             summary: Summary::default(),
             begun: false,
             file: None,
@@ -88,6 +90,9 @@ impl Session {
 
     /// Prints the summary.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        if let Some(picture) = self.picture {
+            picture.finish()?;
+        }
         self.output.finish(&self.summary)?;
         self.unread.warn();
         if self.summary.evicted > 0 {
@@ -109,6 +114,9 @@ impl Session {
 
     fn connection(&mut self, connection: &Connection) -> anyhow::Result<()> {
         self.summary.add(connection);
+        if let Some(picture) = &mut self.picture {
+            picture.add(connection);
+        }
         self.output.connection(connection, self.file.as_deref())?;
         Ok(())
     }

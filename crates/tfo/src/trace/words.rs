@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use fastopen_wire::{Connection, Event, Side, Step, Verdict};
 
-use crate::style::{BAD, DIM, GOOD, WARNING};
+use crate::style::{BAD, GOOD, WARNING};
 use crate::units;
 
 /// The packet that settled the verdict.
@@ -60,13 +60,59 @@ fn detail(connection: &Connection) -> Option<String> {
     })
 }
 
-/// The colour of a verdict: what works, what doesn't, and what deserves a look.
-pub(super) fn style(verdict: Verdict) -> Style {
+/// What a verdict is to its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+    /// It deserves a look.
+    Warning,
+    Neutral,
+}
+
+pub(super) fn tone(verdict: Verdict) -> Tone {
     match verdict {
-        Verdict::Accepted => GOOD,
-        Verdict::Ignored | Verdict::SynLost | Verdict::Refused | Verdict::Unanswered => BAD,
-        Verdict::CookieNotGranted | Verdict::Dataless | Verdict::Inconclusive => WARNING,
-        Verdict::CookieGranted => Style::new(),
-        Verdict::Plain => DIM,
+        Verdict::Accepted => Tone::Good,
+        Verdict::Ignored | Verdict::SynLost | Verdict::Refused | Verdict::Unanswered => Tone::Bad,
+        Verdict::CookieNotGranted | Verdict::Dataless | Verdict::Inconclusive => Tone::Warning,
+        Verdict::CookieGranted | Verdict::Plain => Tone::Neutral,
+    }
+}
+
+/// A verdict's style in a terminal.
+pub(super) fn style(verdict: Verdict) -> Style {
+    match tone(verdict) {
+        Tone::Good => GOOD,
+        Tone::Bad => BAD,
+        Tone::Warning => WARNING,
+        Tone::Neutral => Style::new(),
+    }
+}
+
+/// Breaks a sentence into lines of so many characters, between its words; a word that is longer gets a line of its own.
+pub(super) fn wrap(sentence: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in sentence.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_broken_between_words() {
+        assert_eq!(wrap("a bc def", 4), ["a bc", "def"]);
+        assert_eq!(wrap("a bc def", 8), ["a bc def"]);
+        assert_eq!(wrap("…… …", 4), ["…… …"]);
+        assert_eq!(wrap("longer", 4), ["longer"]);
     }
 }
