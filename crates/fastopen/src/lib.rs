@@ -65,6 +65,7 @@
 //! - `hyper`: a connector for hyper's clients and tonic, in `fastopen::hyper`.
 //! - `tower`: a layer for servers that makes requests with consequences wait, in `fastopen::tower`.
 //! - `axum`: the arrival as an extractor, in `fastopen::axum`.
+//! - `rustls`: the ClientHello and early data in the SYN, and servers that answer them, in `fastopen::rustls`.
 //!
 //! # Platforms
 //!
@@ -84,6 +85,8 @@ mod key;
 mod listen;
 mod outcome;
 mod replay_safe;
+#[cfg(feature = "rustls")]
+pub mod rustls;
 mod sys;
 mod tcp_info;
 #[cfg(feature = "tokio")]

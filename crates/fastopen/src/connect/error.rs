@@ -26,7 +26,7 @@ pub enum ConnectError {
         /// All attempts, in the order in which they began.
         attempts: Vec<Attempt>,
     },
-    /// The time that [`Connector::timeout`](crate::Connector::timeout) allows ran out.
+    /// The time that [`Connector::with_timeout`](crate::Connector::with_timeout) allows ran out.
     #[error("no connection within {timeout:?}: {}", Failed(attempts))]
     TimedOut {
         /// How long it was allowed to take.

@@ -11,7 +11,7 @@ use ::tokio::net::lookup_host;
 use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
-use super::first_flight::{Flight, judge};
+use super::first_flight::is_replay_safe;
 use super::stream::HttpStream;
 use crate::tokio::LazyStream;
 use crate::{ConnectError, Connector, ReplaySafe};
@@ -25,8 +25,8 @@ use crate::{ConnectError, Connector, ReplaySafe};
 /// | a GET, HEAD, OPTIONS or TRACE without a body (safe methods, RFC 9110 section 9.2.1) | yes |
 /// | any other request, such as a POST; a request with a body | no: it waits for an ordinary handshake |
 /// | a TLS ClientHello, from hyper-rustls and its like | yes; not with early data behind it |
-/// | HTTP/2 without TLS: requests for a GET that follow within a millisecond | yes, with the connection's preface |
-/// | HTTP/2 without TLS: any other request | no; the request waits, and the preface with it |
+/// | HTTP/2 without TLS: a GET that follows the connection's preface within a millisecond | yes, both |
+/// | HTTP/2 without TLS: any other request | no: it waits, and the preface with it |
 ///
 /// A pooled connection that is used again has its handshake behind it. Each response has a [`ConnectReport`](crate::tokio::ConnectReport)
 /// among its extensions.
@@ -76,11 +76,25 @@ impl HttpConnector {
         }
     }
 
+    pub(crate) fn has_replay_safe_requests(&self) -> bool {
+        self.replay_safe
+    }
+
     async fn stream(self, uri: Uri) -> Result<TokioIo<HttpStream>, ConnectError> {
+        let replay_safe = self.replay_safe;
+        let lazy = self.lazy(uri, move |bytes| replay_safe || is_replay_safe(bytes));
+        Ok(TokioIo::new(HttpStream::new(lazy.await?)))
+    }
+
+    /// A stream to that host, which connects when it is written to.
+    pub(crate) async fn lazy(
+        self,
+        uri: Uri,
+        is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
+    ) -> Result<LazyStream, ConnectError> {
         let (host, port) = host_and_port(&uri).map_err(ConnectError::Resolve)?;
         let addresses = lookup_host((host, port)).await.map_err(ConnectError::Resolve)?;
         let addresses: Arc<[_]> = addresses.collect();
-        let replay_safe = self.replay_safe;
         let dial = move |first_bytes| -> crate::tokio::Connecting {
             let (this, addresses) = (self.clone(), Arc::clone(&addresses));
             Box::pin(async move {
@@ -95,10 +109,7 @@ impl HttpConnector {
                 Ok(connected)
             })
         };
-        let lazy = LazyStream::dialing(dial, move |bytes| {
-            replay_safe || judge(bytes) == Flight::ReplaySafe
-        });
-        Ok(TokioIo::new(HttpStream::new(lazy)))
+        Ok(LazyStream::dialing(dial, is_replay_safe))
     }
 }
 

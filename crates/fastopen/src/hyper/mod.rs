@@ -30,4 +30,6 @@ mod first_flight;
 mod stream;
 
 pub use connector::HttpConnector;
+#[cfg(feature = "rustls")]
+pub(crate) use first_flight::is_replay_safe;
 pub use stream::HttpStream;

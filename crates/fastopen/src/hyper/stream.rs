@@ -11,7 +11,7 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::{Sleep, sleep};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 
-use super::first_flight::{Flight, PREFACE, judge};
+use super::first_flight::{PREFACE, has_whole_request};
 use crate::tokio::LazyStream;
 
 /// How long HTTP/2's preface waits for a request to travel with it.
@@ -31,7 +31,7 @@ pub struct HttpStream {
 enum Opening {
     /// Nothing has been written.
     Silent,
-    /// HTTP/2: what was written waits for the first request, until then.
+    /// HTTP/2: what was written waits for a whole request, until then.
     Held(Vec<u8>, Pin<Box<Sleep>>),
     /// HTTP/2: what was held is being sent, from this byte on.
     Sending(Vec<u8>, usize),
@@ -83,7 +83,7 @@ impl HttpStream {
             held.extend_from_slice(&buf[..buf.len().min(room)]);
         }
         let taken = held.len() - before;
-        let wait_on = judge(&held) == Flight::NoRequestYet && held.len() < LazyStream::FIRST_FLIGHT;
+        let wait_on = !has_whole_request(&held) && held.len() < LazyStream::FIRST_FLIGHT;
         let opening = match std::mem::replace(&mut self.opening, Opening::Over) {
             Opening::Held(_, until) if wait_on => Opening::Held(held, until),
             _ if wait_on => Opening::Held(held, Box::pin(sleep(FOR_A_REQUEST))),

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::Confirmation;
 use crate::arrival::Arrival;
@@ -43,6 +43,8 @@ struct Inner {
     /// So that nobody has to wait for the lock once it is settled.
     confirmed: AtomicBool,
     confirmation: Mutex<State>,
+    /// Of a protocol above TCP in which the first bytes can be replayed as well.
+    handshake: Option<watch::Receiver<bool>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,15 @@ impl Peer {
     ///
     /// What goes wrong is kept for those who ask: [`arrival`](Self::arrival) is `None`, and [`confirmed`](Self::confirmed) fails.
     pub fn of(stream: &impl AsFd, address: SocketAddr) -> Self {
+        Self::new(stream, address, None)
+    }
+
+    /// One that is confirmed when that handshake is complete as well.
+    pub(crate) fn new(
+        stream: &impl AsFd,
+        address: SocketAddr,
+        handshake: Option<watch::Receiver<bool>>,
+    ) -> Self {
         let state = match Confirmation::new(stream) {
             Ok(confirmation) if confirmation.is_confirmed() => State::Confirmed,
             Ok(confirmation) => State::Waiting(confirmation),
@@ -67,8 +78,9 @@ impl Peer {
         Self(Arc::new(Inner {
             address,
             arrival: Arrival::of(stream).ok(),
-            confirmed: AtomicBool::new(matches!(state, State::Confirmed)),
+            confirmed: AtomicBool::new(matches!(state, State::Confirmed) && handshake.is_none()),
             confirmation: Mutex::new(state),
+            handshake,
         }))
     }
 
@@ -98,11 +110,20 @@ impl Peer {
             };
         }
         match &*state {
-            State::Failed(kind, why) => Err(io::Error::new(*kind, why.clone())),
-            State::Confirmed | State::Waiting(_) => {
-                self.0.confirmed.store(true, Ordering::Release);
-                Ok(())
+            State::Failed(kind, why) => return Err(io::Error::new(*kind, why.clone())),
+            State::Confirmed | State::Waiting(_) => {}
+        }
+        drop(state);
+        if let Some(handshake) = &self.0.handshake {
+            let complete = handshake.clone().wait_for(|complete| *complete).await.is_ok();
+            if !complete {
+                return Err(io::Error::new(
+                    io::ErrorKind::ConnectionAborted,
+                    "the connection ended before its handshake was complete",
+                ));
             }
         }
+        self.0.confirmed.store(true, Ordering::Release);
+        Ok(())
     }
 }

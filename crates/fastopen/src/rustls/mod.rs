@@ -1,0 +1,49 @@
+//! TLS with rustls: the ClientHello in the SYN, and early data with it.
+//!
+//! # Clients
+//! tokio-rustls over a [`LazyStream`](crate::tokio::LazyStream) sends its ClientHello in the SYN: a full handshake takes two round trips in
+//! place of three, with the first answer in the second. [`hello_len`] says how long the hello is and [`small_key_shares`] keeps it short,
+//! for a SYN holds about [`ROOM`] bytes.
+//!
+//! With a session ticket that allows early data (TLS 1.3), `TlsConnector::early_data(true)` puts the first write into the same SYN, and a
+//! resumed request takes one round trip. Whoever can replay the SYN replays the early data too: it has to be
+//! [`ReplaySafe`](crate::ReplaySafe) like everything in a SYN. `HttpsConnector` (with the feature `hyper`) does this
+//! for HTTP, with safe methods only.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use fastopen::Connector;
+//! use fastopen::tokio::LazyStream;
+//! use tokio::io::AsyncWriteExt;
+//! use tokio_rustls::TlsConnector;
+//!
+//! # async fn f(config: Arc<rustls::ClientConfig>) -> Result<(), Box<dyn std::error::Error>> {
+//! let stream = LazyStream::replay_safe(Connector::new(), "example.com:443");
+//! let connector = TlsConnector::from(config).early_data(true);
+//! let mut stream = connector.connect("example.com".try_into()?, stream).await?;
+//! stream.write_all(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n").await?;
+//! // Only now does it set out, as far as it is early data.
+//! stream.flush().await?;
+//! println!("early data accepted: {}", stream.get_ref().1.is_early_data_accepted());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Servers
+//! [`accept`] takes a connection and returns when the ClientHello has been read, if there is early data with it, and after the handshake
+//! otherwise. [`allow_early_data`] sets what a configuration needs for that. The [`Peer`](crate::tokio::Peer) of such a connection is
+//! confirmed when the TLS handshake is complete: only then is the early data known to be no replay.
+
+mod hello;
+#[cfg(feature = "hyper")]
+mod https;
+#[cfg(feature = "axum")]
+mod listener;
+mod server;
+
+pub use hello::{ROOM, hello_len, small_key_shares};
+#[cfg(feature = "hyper")]
+pub use https::{HttpsConnector, HttpsStream};
+#[cfg(feature = "axum")]
+pub use listener::TlsListener;
+pub use server::{ServerStream, accept, allow_early_data};
