@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use fastopen_host::counters::Counters;
+use fastopen_host::counters::{Counter, Counters};
 use fastopen_host::sockets::State;
 
 use super::report::Report;
@@ -35,7 +35,7 @@ fn snapshot(taken: Instant, values: [u64; 12]) -> Snapshot {
 }
 
 fn counters(values: [u64; 12]) -> Counters {
-    let names = fastopen_host::counters::Counter::ALL.map(|counter| counter.name());
+    let names = Counter::ALL.map(Counter::name);
     let values = values.map(|value| value.to_string());
     Counters::parse(&format!(
         "TcpExt: {}\nTcpExt: {}\n",
