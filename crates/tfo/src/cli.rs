@@ -1,9 +1,9 @@
 //! The command line of `tfo`: the one definition from which help, manual pages and completions come.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{completions, cookies, demo, doctor, man, probe, send, serve, trace, watch};
+use crate::{classic, completions, cookies, demo, doctor, man, probe, send, serve, trace, watch};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -75,8 +75,8 @@ impl Cli {
             Command::Trace(args) => trace::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
-            Command::Completions(args) => completions::run(args),
-            Command::Man(args) => man::run(args),
+            Command::Completions(args) => completions::run(args, Self::command()),
+            Command::Man(args) => man::run(args, [Self::command(), classic::Args::command()]),
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::status::Status;
 use crate::stdout;
 
@@ -27,17 +26,13 @@ Exit status:
   0  done
   2  wrong usage";
 
-/// Prints it.
+/// Prints it for that command.
 ///
 /// # Errors
 /// Those of standard output.
-pub fn run(args: &Args) -> anyhow::Result<Status> {
-    stdout::lock().write_all(&script(args.shell))?;
-    Ok(Status::Works)
-}
-
-fn script(shell: Shell) -> Vec<u8> {
+pub fn run(args: &Args, mut command: Command) -> anyhow::Result<Status> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "tfo", &mut script);
-    script
+    clap_complete::generate(args.shell, &mut command, "tfo", &mut script);
+    stdout::lock().write_all(&script)?;
+    Ok(Status::Works)
 }

@@ -4,11 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::CommandFactory;
+use clap::Command;
 use clap_mangen::Man;
 
-use crate::classic;
-use crate::cli::Cli;
 use crate::status::Status;
 use crate::stdout;
 
@@ -29,18 +27,19 @@ Exit status:
   0  done
   2  wrong usage, or the folder could not be written";
 
-/// Prints or writes them.
+/// Prints the page of the first of these commands, or writes those of all.
 ///
 /// # Errors
 /// Those of standard output or of the folder.
-pub fn run(args: &Args) -> anyhow::Result<Status> {
+pub fn run(args: &Args, commands: [Command; 2]) -> anyhow::Result<Status> {
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
-        Man::new(Cli::command()).render(&mut page)?;
+        let [command, _] = commands;
+        Man::new(command).render(&mut page)?;
         stdout::lock().write_all(&page)?;
         return Ok(Status::Works);
     };
-    for command in [Cli::command(), classic::Args::command()] {
+    for command in commands {
         std::fs::create_dir_all(dir)
             .and_then(|()| clap_mangen::generate_to(command, dir))
             .with_context(|| format!("writing manual pages to {}", dir.display()))?;

@@ -8,6 +8,7 @@
 
 mod connections;
 mod dialogue;
+mod hostile;
 mod paths;
 mod render;
 mod report;
@@ -34,7 +35,7 @@ use crate::status::Status;
 use crate::stdout::{self, Stdout};
 
 use connections::Network;
-use paths::HOSTILE;
+use hostile::HOSTILE;
 use report::{Kind, Report};
 
 /// See Fast Open work, and what breaks it, in a few seconds: no root, no network

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::Setting;
 use super::dialogue::Dialogue;
-use super::paths::Hostile;
+use super::hostile::Hostile;
 use super::server::Visit;
 
 /// All of it.

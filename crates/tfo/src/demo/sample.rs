@@ -2,7 +2,7 @@
 
 use fastopen::{ArrivalKind, Outcome, Reason};
 
-use super::paths::HOSTILE;
+use super::hostile::HOSTILE;
 use super::report::{Arrived, Connection, Duplicate, Exchange, Kind, Path, Report, Syn, SynOption};
 
 const FAST: ArrivalKind = ArrivalKind::Fast { data: true };

@@ -2,7 +2,7 @@
 
 use fastopen::{ArrivalKind, Outcome, Reason};
 
-use super::paths::HOSTILE;
+use super::hostile::HOSTILE;
 use super::report::{Connection, Kind, Path};
 
 /// What plain connections take at least, and fast ones at most, in round-trip times.
