@@ -3,7 +3,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{classic, completions, cookies, demo, doctor, man, probe, send, serve, trace, watch};
+use crate::{bench, classic, completions, cookies, demo, doctor, man, probe, send, serve, trace, watch};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -33,6 +33,7 @@ Examples:
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
+  tfo bench https://example.com/         How much it saves on that path, request by request
 
 Exit status:
   0  it works, or what was asked is done
@@ -51,6 +52,7 @@ enum Command {
     Serve(serve::Args),
     Send(send::Args),
     Probe(probe::Args),
+    Bench(bench::Args),
     Trace(trace::Args),
     Watch(watch::Args),
     Cookies(cookies::Args),
@@ -72,6 +74,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Send(args) => send::run(args),
             Command::Probe(args) => probe::run(args),
+            Command::Bench(args) => bench::run(args),
             Command::Trace(args) => trace::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),

@@ -105,6 +105,11 @@ impl Trial {
         }
     }
 
+    /// Whether a RST ended the connection after its handshake.
+    pub(super) fn was_cut_off(&self) -> bool {
+        self.made().is_some_and(|made| made.answer == Answer::Reset)
+    }
+
     /// Whether the first SYN was lost, or its answer was.
     pub(super) fn lost_its_syn(&self) -> bool {
         match &self.result {

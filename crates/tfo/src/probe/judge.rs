@@ -122,7 +122,9 @@ impl Shots {
 
     fn add(&mut self, trial: &Trial, control: Option<&Trial>, earlier: &[Trial]) {
         let accepted = trial.outcome() == Some(Outcome::Accepted);
-        if accepted && trial.was_heard() {
+        let ended_alike = trial.was_cut_off() && control.is_some_and(Trial::was_cut_off);
+        let was_heard = trial.was_heard() || ended_alike;
+        if accepted && was_heard {
             self.good += 1;
         } else if trial.was_silent() {
             match control {
@@ -130,7 +132,7 @@ impl Shots {
                 Some(control) if control.was_silent() && accepted => self.unheard += 1,
                 _ => {}
             }
-        } else if trial.was_reset() {
+        } else if trial.was_reset() && !ended_alike {
             self.reset +=
                 usize::from(control.is_some_and(|control| control.made().is_some() && !control.was_reset()));
         } else if trial.lost_its_syn() {
@@ -139,7 +141,7 @@ impl Shots {
             );
         } else if trial.outcome() == Some(Outcome::Unknown) {
             self.untold += 1;
-        } else if trial.was_heard() {
+        } else if was_heard {
             match (trial.grant(), trial.before.cookie()) {
                 (Grant::Another, Some(presented)) if was_granted(presented, earlier) => {
                     self.refused_fresh += 1;

@@ -205,6 +205,13 @@ fn worlds() -> Vec<World> {
             ..good
         },
         World {
+            name: "cuts off everybody",
+            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Reset),
+            request: |_| (made(Outcome::NoCookie, Answer::Reset), cookie(1)),
+            data: |_, cookie| (made(Outcome::Accepted, Answer::Reset), cookie),
+            ..good
+        },
+        World {
             name: "closed port",
             plain: |_| Err(Failure::Refused),
             verdict: Verdict::Unreachable,
@@ -431,13 +438,18 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
     let plain = |trial: &Trial| trial.way == Way::Plain;
     let fast = |trial: &Trial| trial.way == Way::Fast;
     let heard = |trial: &Trial| matches!(&trial.result, Ok(made) if matches!(made.answer, Answer::Bytes(_) | Answer::Closed));
+    let cut_off = |trial: &Trial| matches!(&trial.result, Ok(made) if made.answer == Answer::Reset);
+    // A server that cuts off plain connections too is as good as heard of.
+    let cuts_off = trials.iter().any(|trial| plain(trial) && cut_off(trial));
+    let as_good_as_heard = |trial: &Trial| heard(trial) || (cuts_off && cut_off(trial));
     let accepted = |trial: &Trial| fast(trial) && trial.outcome() == Some(Outcome::Accepted);
     let good = count(&|trial| accepted(trial) && heard(trial));
+    let as_good = count(&|trial| accepted(trial) && as_good_as_heard(trial));
     let plain_made = count(&|trial| plain(trial) && trial.result.is_ok());
     let holds = match judgement.verdict {
-        Verdict::Works => good > 0 && judgement.causes.is_empty(),
+        Verdict::Works => as_good > 0 && judgement.causes.is_empty(),
         Verdict::Intermittent => {
-            good > 0 && count(&|trial| fast(trial) && !(accepted(trial) && heard(trial))) >= 2
+            as_good > 0 && count(&|trial| fast(trial) && !(accepted(trial) && heard(trial))) >= 2
         }
         Verdict::NoCookie => {
             good == 0
@@ -447,7 +459,7 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
         Verdict::CookieRefused => {
             count(&|trial| fast(trial) && trial.before != trial.after && trial.before.cookie().is_some()) >= 2
         }
-        Verdict::DataIgnored => good == 0 && count(&|trial| fast(trial) && heard(trial)) >= 2,
+        Verdict::DataIgnored => good == 0 && count(&|trial| fast(trial) && as_good_as_heard(trial)) >= 2,
         Verdict::SynLost => {
             good == 0
                 && plain_made > 0

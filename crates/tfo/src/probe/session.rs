@@ -61,7 +61,7 @@ impl Prober {
         first_bytes: &[u8],
         mut stop: watch::Receiver<bool>,
     ) -> Session {
-        let witness = Witness::new(address);
+        let mut witness = None;
         let counters = self.alone.then(Counters::read).and_then(Result::ok);
         let mut session = Session {
             address,
@@ -71,17 +71,23 @@ impl Prober {
                 trials: Vec::new(),
             },
             counters: None,
-            saw_packets: witness.is_some(),
+            saw_packets: false,
             interrupted: false,
         };
         while let Some(way) = method::next(&session.evidence, self.wanted) {
+            if way == Way::Fast && witness.is_none() {
+                // Not before there is somebody to look at: it takes its time.
+                witness = Witness::new(address);
+                session.saw_packets = witness.is_some();
+            }
             let rested = !session.evidence.trials.is_empty();
             let trial = tokio::select! {
-                trial = self.try_once(address, way, first_bytes, witness.as_ref(), rested) => trial,
+                biased;
                 _ = stop.wait_for(|stop| *stop) => {
                     session.interrupted = true;
                     break;
                 }
+                trial = self.try_once(address, way, first_bytes, witness.as_ref(), rested) => trial,
             };
             let local = trial.made().and_then(|made| made.local);
             session.evidence.local |= local.is_some_and(|local| local.ip() == address.ip());

@@ -228,7 +228,7 @@ fn sent(report: &Report, address: &AddressReport) -> String {
         (Some(true), _) => ", all of it in the SYN".to_owned(),
         (Some(false), Some(room)) => {
             format!(
-                ", of which the SYN has room for {room}: the server can't answer before it has the rest, so no round trip is saved"
+                ", of which the SYN has room for {room}: a server that needs the rest to answer saves no round trip"
             )
         }
         _ => String::new(),

@@ -1,7 +1,9 @@
 //! Statistics of times: pure, and without chance but for a seed.
 
+mod bootstrap;
 mod shift;
 
+pub(crate) use bootstrap::{Interval, Medians, Random};
 pub(crate) use shift::shift;
 
 /// The middle of the values, or the mean of the two in the middle; `None` of none.

@@ -3,7 +3,9 @@
 // Clippy knows tests by their attribute, and these have none.
 #![allow(clippy::unwrap_used)]
 
+mod many;
 mod paths;
+mod servers;
 mod support;
 
 use std::process::ExitCode;
@@ -11,5 +13,9 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    testing::main(paths::tests())
+    testing::main(
+        [paths::tests(), servers::tests(), many::tests()]
+            .into_iter()
+            .flatten(),
+    )
 }

@@ -1,0 +1,95 @@
+//! `tfo bench`: how much does Fast Open save on a path?
+//!
+//! `measure` makes the connections, `report` has what they say, with the numbers from [`crate::stats`]; `text`, `svg` and JSON draw it.
+
+mod histogram;
+mod measure;
+mod report;
+mod svg;
+mod text;
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::exchange::{OpeningArgs, Target};
+use crate::interrupt::Interrupt;
+use crate::status::Status;
+use crate::{json, stdout};
+
+/// Measure how much sooner answers come with Fast Open
+///
+/// It makes pairs of connections to one address, a plain one and a fast one in an order drawn by lot, and takes the time to the first
+/// byte of the answer: what disturbs the path disturbs both. The first address that answers is measured, after a few connections that
+/// don't count. What the numbers don't carry is not said: where the interval includes no difference, that is the answer.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub struct Args {
+    /// What to measure: host, host:443, [2001:db8::2]:443 or a URL
+    #[arg(value_name = "TARGET", value_parser = text_of_target)]
+    target: String,
+    /// How many pairs
+    #[arg(short = 'n', long, value_name = "N", default_value = "50")]
+    pairs: NonZeroU32,
+    #[command(flatten)]
+    opening: OpeningArgs,
+    /// How long connecting may take, and then the silence before the answer
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    timeout: humantime::Duration,
+    /// What the order within pairs and the interval are drawn from
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+    /// Write a plot
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Print one JSON object with every sample (described by schemas/bench.json)
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  tfo bench https://example.com/         Fifty pairs with a TLS ClientHello
+  tfo bench -n 200 --svg saving.svg 192.0.2.2:80
+  tfo bench --json redis.example.com:6379 | jq .ratio
+
+Exit status:
+  0  answers come sooner with Fast Open
+  1  they come later, no fast connection was accepted, or there is no connection
+  2  wrong usage, or a name without an address: the error says what to do
+  3  no difference is seen, or too few pairs were measured";
+
+/// Measures, and prints what it came to.
+///
+/// # Errors
+/// Wrong usage, a name that can't be resolved, a plot that can't be written, or nobody reads standard output any more.
+pub fn run(args: &Args) -> anyhow::Result<Status> {
+    let opening = args.opening.opening()?;
+    let target: Target = args.target.parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let report = runtime.block_on(async {
+        let mut interrupt = Interrupt::new()?;
+        measure::measure(args, &target, &opening, &mut interrupt).await
+    });
+    runtime.shutdown_background();
+    let report = report?;
+    if let Some(path) = &args.svg {
+        std::fs::write(path, svg::draw(&report)).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let mut out = stdout::lock();
+    match args.json {
+        true => json::line(&mut out, &report)?,
+        false => text::print(&mut out, &report)?,
+    }
+    Ok(report.status())
+}
+
+fn text_of_target(text: &str) -> Result<String, String> {
+    match text.parse::<Target>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,292 @@
+//! What `tfo bench` says, as a value. Its JSON form is described by `schemas/bench.json`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::exchange::{Service, Target};
+use crate::stats::{Interval, Medians, Random, median, quantile};
+use crate::status::Status;
+use crate::units;
+
+/// How many times the pairs are drawn again for the intervals.
+const RESAMPLES: usize = 10_000;
+/// With fewer pairs an interval means little.
+const ENOUGH: usize = 8;
+
+/// All that was measured.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) target: String,
+    pub(super) service: Service,
+    pub(super) address: Option<SocketAddr>,
+    pub(super) first_bytes: usize,
+    pub(super) seed: u64,
+    /// What it came to.
+    pub(super) verdict: Verdict,
+    /// The median time with Fast Open divided by the one without.
+    pub(super) ratio: Option<Range>,
+    /// The median time without Fast Open less the one with it.
+    pub(super) saved_ms: Option<Range>,
+    pub(super) plain: Option<Times>,
+    pub(super) fast: Option<Times>,
+    /// How many pairs were answered on both connections.
+    pub(super) complete: usize,
+    /// How many of the fast connections in them were accepted.
+    pub(super) accepted: usize,
+    /// How many pairs were asked for.
+    pub(super) wanted: u32,
+    pub(super) interrupted: bool,
+    /// Why there is nothing to measure.
+    #[serde(rename = "error")]
+    pub(super) failure: Option<String>,
+    #[serde(rename = "samples")]
+    pub(super) pairs: Vec<Pair>,
+    #[serde(skip)]
+    pub(super) opening: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Verdict {
+    /// The answer comes sooner with Fast Open.
+    Sooner,
+    /// It comes later.
+    Later,
+    /// The interval includes no difference.
+    NoDifference,
+    /// No fast connection was accepted, so that there was nothing to measure.
+    NotAccepted,
+    /// There are too few pairs.
+    TooFew,
+    /// There was no connection.
+    Unreachable,
+}
+
+/// An estimate and its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Range {
+    pub(super) estimate: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+/// The times of one kind of connection, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Times {
+    pub(super) median_ms: f64,
+    pub(super) p10_ms: f64,
+    pub(super) p90_ms: f64,
+}
+
+/// A plain and a fast connection, one right after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Pair {
+    pub(super) fast_first: bool,
+    /// From the SYN to the first byte of the answer; nothing where none came.
+    #[serde(rename = "plain_ms", serialize_with = "milliseconds")]
+    pub(super) plain: Option<Duration>,
+    #[serde(rename = "fast_ms", serialize_with = "milliseconds")]
+    pub(super) fast: Option<Duration>,
+    /// What became of the fast one's first bytes; nothing without a connection.
+    pub(super) outcome: Option<&'static str>,
+    pub(super) syn_bytes: usize,
+}
+
+impl Pair {
+    pub(super) fn new(fast_first: bool) -> Self {
+        Self {
+            fast_first,
+            plain: None,
+            fast: None,
+            outcome: None,
+            syn_bytes: 0,
+        }
+    }
+
+    /// The times with and without Fast Open in milliseconds, where both connections were answered.
+    fn times(&self) -> Option<(f64, f64)> {
+        Some((units::milliseconds(self.fast?), units::milliseconds(self.plain?)))
+    }
+}
+
+impl Report {
+    pub(super) fn new(
+        target: &Target,
+        opening: &'static str,
+        first_bytes: usize,
+        wanted: u32,
+        seed: u64,
+    ) -> Self {
+        Self {
+            target: target.to_string(),
+            service: target.service,
+            address: None,
+            first_bytes,
+            seed,
+            verdict: Verdict::Unreachable,
+            ratio: None,
+            saved_ms: None,
+            plain: None,
+            fast: None,
+            complete: 0,
+            accepted: 0,
+            wanted,
+            interrupted: false,
+            failure: None,
+            pairs: Vec::new(),
+            opening,
+        }
+    }
+
+    /// Draws the conclusions from the pairs.
+    pub(super) fn conclude(&mut self, random: &mut Random) {
+        let answered: Vec<_> = self.pairs.iter().filter(|pair| pair.times().is_some()).collect();
+        let times = self.times();
+        self.complete = times.len();
+        self.accepted = answered
+            .iter()
+            .filter(|pair| pair.outcome == Some("accepted"))
+            .count();
+        let medians = Medians::of(&times, RESAMPLES, random);
+        self.ratio = medians.as_ref().and_then(Medians::ratio).map(Range::from);
+        self.saved_ms = medians.as_ref().and_then(Medians::difference).map(|less| Range {
+            estimate: rounded(-less.estimate),
+            low: rounded(-less.high),
+            high: rounded(-less.low),
+        });
+        let (fast, plain): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+        (self.fast, self.plain) = (Times::of(&fast), Times::of(&plain));
+        self.verdict = self.judge();
+    }
+
+    fn judge(&self) -> Verdict {
+        match self.ratio {
+            _ if self.address.is_none() => Verdict::Unreachable,
+            _ if self.accepted == 0 && !self.pairs.is_empty() => Verdict::NotAccepted,
+            Some(ratio) if self.complete >= ENOUGH => match (ratio.high < 1.0, ratio.low > 1.0) {
+                (true, _) => Verdict::Sooner,
+                (_, true) => Verdict::Later,
+                _ => Verdict::NoDifference,
+            },
+            _ => Verdict::TooFew,
+        }
+    }
+
+    /// The times with and without Fast Open in milliseconds, of pairs in which both connections were answered.
+    pub(super) fn times(&self) -> Vec<(f64, f64)> {
+        self.pairs.iter().filter_map(Pair::times).collect()
+    }
+
+    /// The exit status that it comes to.
+    pub(super) fn status(&self) -> Status {
+        match self.verdict {
+            Verdict::Sooner => Status::Works,
+            Verdict::Later | Verdict::NotAccepted => Status::Fails,
+            Verdict::Unreachable if self.interrupted => Status::Inconclusive,
+            Verdict::Unreachable => Status::Fails,
+            Verdict::NoDifference | Verdict::TooFew => Status::Inconclusive,
+        }
+    }
+}
+
+impl From<Interval> for Range {
+    fn from(interval: Interval) -> Self {
+        Self {
+            estimate: rounded(interval.estimate),
+            low: rounded(interval.low),
+            high: rounded(interval.high),
+        }
+    }
+}
+
+impl Times {
+    fn of(times: &[f64]) -> Option<Self> {
+        Some(Self {
+            median_ms: rounded(median(times)?),
+            p10_ms: rounded(quantile(times, 0.1)?),
+            p90_ms: rounded(quantile(times, 0.9)?),
+        })
+    }
+}
+
+/// To three places: microseconds, or thousandths.
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+fn milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(units::milliseconds).serialize(serializer)
+}
+
+/// A measurement with these times in milliseconds, fast and plain.
+#[cfg(test)]
+pub(super) fn sample(times: impl IntoIterator<Item = (f64, f64)>) -> Report {
+    let time = |ms: f64| Some(Duration::from_secs_f64(ms / 1000.0));
+    let mut report = Report::new(&"192.0.2.2:80".parse().unwrap(), "HTTP request", 88, 50, 1);
+    report.address = Some("192.0.2.2:80".parse().unwrap());
+    report.pairs = times
+        .into_iter()
+        .enumerate()
+        .map(|(number, (fast, plain))| Pair {
+            fast_first: number % 2 == 0,
+            plain: time(plain),
+            fast: time(fast),
+            outcome: Some("accepted"),
+            syn_bytes: 88,
+        })
+        .collect();
+    report.conclude(&mut Random::new(1));
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_decides() {
+        let halved = sample((0..20).map(|n| (20.0 + f64::from(n % 5), 40.0 + f64::from(n % 7))));
+        assert_eq!(
+            (halved.verdict, halved.status()),
+            (Verdict::Sooner, Status::Works)
+        );
+        let saved = halved.saved_ms.unwrap();
+        assert!(
+            saved.low <= saved.estimate && saved.estimate <= saved.high && saved.low > 15.0,
+            "{saved:?}"
+        );
+        let doubled = sample((0..20).map(|n| (40.0 + f64::from(n % 5), 20.0 + f64::from(n % 7))));
+        assert_eq!(
+            (doubled.verdict, doubled.status()),
+            (Verdict::Later, Status::Fails)
+        );
+        let same = sample((0..20).map(|n| (20.0 + f64::from(n % 5), 20.0 + f64::from((n + 2) % 5))));
+        assert_eq!(
+            (same.verdict, same.status()),
+            (Verdict::NoDifference, Status::Inconclusive)
+        );
+        let few = sample([(20.0, 40.0); 3]);
+        assert_eq!(few.verdict, Verdict::TooFew);
+    }
+
+    #[test]
+    fn without_an_accepted_connection_there_is_nothing_to_compare() {
+        let mut report = sample([(20.0, 40.0); 20]);
+        report
+            .pairs
+            .iter_mut()
+            .for_each(|pair| pair.outcome = Some("ignored"));
+        report.conclude(&mut Random::new(1));
+        assert_eq!((report.verdict, report.accepted), (Verdict::NotAccepted, 0));
+    }
+
+    #[test]
+    fn pairs_that_lack_an_answer_are_counted_and_left_out() {
+        let mut report = sample([(20.0, 40.0); 20]);
+        report.pairs[3].fast = None;
+        report.conclude(&mut Random::new(1));
+        assert_eq!((report.complete, report.times().len()), (19, 19));
+    }
+}

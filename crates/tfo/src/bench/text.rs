@@ -1,0 +1,184 @@
+//! The report as a person reads it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::histogram::Histogram;
+use super::report::{Report, Times, Verdict};
+use crate::status::Status;
+use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
+use crate::units::{bytes, count, time};
+
+/// How many rows a histogram has, about.
+const ROWS: usize = 24;
+/// How long its longest bar is.
+const BAR: usize = 28;
+
+pub(super) fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let style = match report.status() {
+        Status::Works => GOOD,
+        Status::Fails => BAD,
+        Status::Unusable | Status::Inconclusive => WARNING,
+    };
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}  {style}{}{style:#}",
+        report.target,
+        conclusion(report)
+    )?;
+    if let Some(address) = report.address {
+        writeln!(
+            out,
+            "\n  {DIM}to{DIM:#}          {address}, {} ({})",
+            report.opening,
+            bytes(report.first_bytes as u64)
+        )?;
+    }
+    for (name, times) in [("plain", report.plain), ("fast", report.fast)] {
+        if let Some(times) = times {
+            writeln!(out, "  {DIM}{name:<11}{DIM:#} {}", spread(times))?;
+        }
+    }
+    if let Some(ratio) = report.ratio {
+        writeln!(
+            out,
+            "  {DIM}fast/plain{DIM:#}  {:.3} (95 % interval {:.3} to {:.3})",
+            ratio.estimate, ratio.low, ratio.high
+        )?;
+    }
+    if !report.pairs.is_empty() {
+        writeln!(out, "  {DIM}pairs{DIM:#}       {}", pairs(report))?;
+    }
+    histogram(out, report)?;
+    match report.interrupted {
+        true => writeln!(
+            out,
+            "\n{WARNING}interrupted:{WARNING:#} this is what was known until then"
+        ),
+        false => Ok(()),
+    }
+}
+
+/// What it came to, in a sentence.
+pub(super) fn conclusion(report: &Report) -> String {
+    let saved = report.saved_ms.map(|saved| match report.verdict {
+        Verdict::Later => (ms(-saved.estimate), ms(-saved.high), ms(-saved.low)),
+        _ => (ms(saved.estimate), ms(saved.low), ms(saved.high)),
+    });
+    match (report.verdict, saved) {
+        (Verdict::Sooner, Some((by, low, high))) => {
+            format!("answers come {by} sooner with Fast Open (95 % interval {low} to {high})")
+        }
+        (Verdict::Later, Some((by, low, high))) => {
+            format!("answers come {by} later with Fast Open (95 % interval {low} to {high})")
+        }
+        (Verdict::NoDifference, Some((_, low, high))) => {
+            format!("no difference: Fast Open saves between {low} and {high} (95 % interval)")
+        }
+        (Verdict::NotAccepted, _) => {
+            format!(
+                "no fast connection was accepted; why is told by: tfo probe {}",
+                report.target
+            )
+        }
+        (Verdict::Unreachable, _) => report
+            .failure
+            .clone()
+            .unwrap_or_else(|| "nothing was measured".to_owned()),
+        _ => "too few pairs to say anything".to_owned(),
+    }
+}
+
+fn spread(times: Times) -> String {
+    format!(
+        "median {}, 80 % of them from {} to {}",
+        ms(times.median_ms),
+        ms(times.p10_ms),
+        ms(times.p90_ms)
+    )
+}
+
+fn pairs(report: &Report) -> String {
+    let complete = count(report.complete as u64, "pair", "pairs");
+    let mut text = format!(
+        "{complete} answered, {} of the fast connections accepted",
+        report.accepted
+    );
+    let lacking = report.pairs.len() - report.complete;
+    if lacking > 0 {
+        text.push_str(&format!(", {lacking} without an answer and left out"));
+    }
+    text
+}
+
+fn histogram(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let histogram = Histogram::new(&report.times(), ROWS);
+    let tallest = histogram.tallest().max(1);
+    let width = BAR + 5;
+    if histogram.bins.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n  {DIM}{:<11} {:<width$} fast{DIM:#}",
+        "first byte", "plain"
+    )?;
+    let bar = |count: usize| match count {
+        0 => String::new(),
+        count => format!("{} {count}", "█".repeat((count * BAR).div_ceil(tallest))),
+    };
+    let mut gap = 0;
+    for bin in &histogram.bins {
+        let label = ms(bin.from);
+        gap = if bin.first + bin.second == 0 { gap + 1 } else { 0 };
+        match (bin.second, bin.first) {
+            _ if gap > 1 => {}
+            (0, 0) => writeln!(out, "  {DIM}⋮{DIM:#}")?,
+            (plain, 0) => writeln!(out, "  {label:<11} {}", bar(plain))?,
+            (plain, fast) => {
+                writeln!(
+                    out,
+                    "  {label:<11} {:<width$} {GOOD}{}{GOOD:#}",
+                    bar(plain),
+                    bar(fast)
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds, which may be negative.
+fn ms(milliseconds: f64) -> String {
+    let sign = if milliseconds < 0.0 { "-" } else { "" };
+    format!(
+        "{sign}{}",
+        time(Duration::from_secs_f64(milliseconds.abs() / 1000.0))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::sample;
+    use super::*;
+
+    fn printed(report: &Report) -> String {
+        let mut text = Vec::new();
+        print(&mut anstream::StripStream::new(&mut text), report).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn sooner() {
+        insta::assert_snapshot!(printed(&sample(
+            (0..50).map(|n| (20.0 + f64::from(n % 5) / 4.0, 40.0 + f64::from(n % 7) / 3.0))
+        )));
+    }
+
+    #[test]
+    fn no_difference() {
+        insta::assert_snapshot!(printed(&sample(
+            (0..20).map(|n| (20.0 + f64::from(n % 5), 20.0 + f64::from((n + 2) % 5)))
+        )));
+    }
+}

@@ -1,0 +1,210 @@
+//! Real servers, configured to use Fast Open or not at all.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::{Host, HostSpec, Lab, Scenario};
+use serde_json::Value;
+
+use super::support::{Privilege, causes, first, lab, probe};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    vec![
+        test("nginx_with_fastopen", nginx_with_fastopen),
+        test("haproxy_with_tfo", haproxy_with_tfo),
+        test("python_as_it_comes", || as_it_comes(8000, python)),
+        test("redis_as_it_comes", || as_it_comes(6379, redis)),
+        test("openssl_as_it_comes", || as_it_comes(443, openssl)),
+        test("a_post_quantum_hello", a_post_quantum_hello),
+    ]
+}
+
+/// A server that ends with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts it, and waits until it listens.
+fn start(host: &Host, mut command: Command, package: &str, port: u16) -> Server {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut server = Server(child.unwrap_or_else(|error| {
+        panic!(
+            "{:?}: {error}; it comes with: apt-get install {package}",
+            command.get_program()
+        )
+    }));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while host.run(|| TcpStream::connect((host.ipv4(), port)).is_err()) {
+        let ended = server.0.try_wait().unwrap();
+        assert!(ended.is_none(), "{package} ended: {ended:?}");
+        assert!(Instant::now() < deadline, "{package} does not listen");
+        sleep(Duration::from_millis(50));
+    }
+    server
+}
+
+fn lab_with(bits: &str) -> Lab {
+    let server = HostSpec::new("server").with_sysctl("net.ipv4.tcp_fastopen", bits);
+    lab(&Scenario::new("servers").with_host(server))
+}
+
+/// Probes the server's IPv4 address, and says what is said of it.
+fn probed(lab: &Lab, port: u16) -> (Value, i32) {
+    let target = SocketAddr::new(lab.server().unwrap().ipv4().into(), port);
+    let (mut reports, status) = probe(lab, Privilege::Packets, &[], &[target]);
+    (reports.remove(0), status)
+}
+
+fn assert_works(lab: &Lab, port: u16) {
+    let (report, status) = probed(lab, port);
+    assert_eq!((status, &report["verdict"]), (0, &"works".into()), "{report:#}");
+    let saved = first(&report)["saving"]["saved_ms"].as_f64().unwrap();
+    assert!(
+        (10.0..30.0).contains(&saved),
+        "one round trip of 20 ms is saved: {report:#}"
+    );
+}
+
+fn nginx_with_fastopen() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().display();
+    let config = format!(
+        "user root;\ndaemon off;\npid {dir}/pid;\nerror_log {dir}/error.log;\nevents {{}}\nhttp {{ access_log off; \
+         client_body_temp_path {dir}/1; proxy_temp_path {dir}/2; fastcgi_temp_path {dir}/3; uwsgi_temp_path {dir}/4; \
+         scgi_temp_path {dir}/5; server {{ listen 80 fastopen=16; listen 81; return 200 hello; }} }}\n"
+    );
+    fs::write(folder.path().join("nginx.conf"), config).unwrap();
+    let lab = lab_with("3");
+    let server = lab.server().unwrap();
+    let mut command = server.command("nginx").unwrap();
+    command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf"]);
+    let _nginx = start(server, command, "nginx", 80);
+    assert_works(&lab, 80);
+    let (report, status) = probed(&lab, 81);
+    // The cookie of port 80 is good for the whole host.
+    assert_eq!(
+        (status, &report["verdict"]),
+        (1, &"data-ignored".into()),
+        "{report:#}"
+    );
+    assert!(causes(&report).contains(&"server-off"), "{report:#}");
+}
+
+fn haproxy_with_tfo() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("haproxy.cfg");
+    let config = "defaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\n\
+                  frontend web\n  bind :80 tfo\n  http-request return status 200\n";
+    fs::write(&file, config).unwrap();
+    let lab = lab_with("3");
+    let server = lab.server().unwrap();
+    let mut command = server.command("haproxy").unwrap();
+    command.arg("-db").arg("-f").arg(&file);
+    let _haproxy = start(server, command, "haproxy", 80);
+    assert_works(&lab, 80);
+}
+
+/// A server that knows nothing of Fast Open: without it, and with the kernel's bit for every listener (0x400).
+fn as_it_comes(port: u16, command: fn(&Host, &Path) -> (Command, &'static str)) {
+    let folder = tempfile::tempdir().unwrap();
+    for (bits, works) in [("3", false), ("1027", true)] {
+        let lab = lab_with(bits);
+        let server = lab.server().unwrap();
+        let (command, package) = command(server, folder.path());
+        let _server = start(server, command, package, port);
+        if works {
+            assert_works(&lab, port);
+        } else {
+            let (report, status) = probed(&lab, port);
+            assert_eq!(
+                (status, &report["verdict"]),
+                (1, &"no-cookie".into()),
+                "{report:#}"
+            );
+            assert_eq!(causes(&report), ["server-off", "option-stripped"]);
+        }
+    }
+}
+
+fn python(host: &Host, folder: &Path) -> (Command, &'static str) {
+    let mut command = host.command("python3").unwrap();
+    command
+        .args(["-m", "http.server", "8000", "--directory"])
+        .arg(folder);
+    (command, "python3")
+}
+
+fn redis(host: &Host, folder: &Path) -> (Command, &'static str) {
+    let mut command = host.command("redis-server").unwrap();
+    command.current_dir(folder);
+    (command, "redis-server")
+}
+
+fn openssl(host: &Host, folder: &Path) -> (Command, &'static str) {
+    let key = folder.join("key.pem");
+    if !key.exists() {
+        let made = Command::new("openssl")
+            .args([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=lab", "-out",
+            ])
+            .args([&folder.join("cert.pem"), Path::new("-keyout"), &key])
+            .stderr(Stdio::null())
+            .status();
+        let made =
+            made.unwrap_or_else(|error| panic!("openssl: {error}; it comes with: apt-get install openssl"));
+        assert!(made.success(), "{made}");
+    }
+    let mut command = host.command("openssl").unwrap();
+    command.current_dir(folder);
+    command.args([
+        "s_server", "-accept", "443", "-cert", "cert.pem", "-key", "key.pem", "-quiet",
+    ]);
+    (command, "openssl")
+}
+
+fn a_post_quantum_hello() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mtu, fits) in [(1500, true), (1400, false)] {
+        let scenario = Scenario::new("post-quantum")
+            .with_host(HostSpec::new("client").with_mtu(mtu))
+            .with_host(HostSpec::new("server").with_sysctl("net.ipv4.tcp_fastopen", "1027"));
+        let lab = lab(&scenario);
+        let server = lab.server().unwrap();
+        let (command, package) = openssl(server, folder.path());
+        let _server = start(server, command, package, 443);
+        let target = SocketAddr::new(server.ipv4().into(), 443);
+        let (reports, status) = probe(&lab, Privilege::Packets, &["--pq"], &[target]);
+        let report = &reports[0];
+        assert_eq!((status, &report["verdict"]), (0, &"works".into()), "{report:#}");
+        assert_eq!(first(report)["fits"], fits, "{report:#}");
+        assert_eq!(report["first_bytes"] == syn_bytes(report), fits, "{report:#}");
+        let saved = first(report)["saving"]["saved_ms"].as_f64().unwrap();
+        assert_eq!(
+            saved > 10.0,
+            fits,
+            "a round trip is saved if the server has all of it: {report:#}"
+        );
+    }
+}
+
+fn syn_bytes(report: &Value) -> u64 {
+    let connections = first(report)["connections"].as_array().unwrap();
+    let bytes = connections
+        .iter()
+        .map(|connection| connection["syn_bytes"].as_u64().unwrap());
+    bytes.max().unwrap()
+}
