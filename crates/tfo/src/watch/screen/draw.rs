@@ -1,38 +1,29 @@
 //! The screen: a title, the counters, the two tables, the keys.
 
-use std::ops::Range;
-
 use fastopen_host::counters::Counter;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
-use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table as Grid};
+use ratatui::widgets::Paragraph;
 
-use super::super::report::{CounterRow, Report};
-use super::super::text;
-use super::palette::{BOLD, DIM, KEY, Palette};
+use super::palette::{BOLD, KEY, Palette};
 use super::state::State;
-use super::table::{Key, Meaning, Table};
-use crate::units::grouped;
+use super::table::Table;
+use super::{counters, grid};
 
 /// From this height on all counters are shown, not only Fast Open's own.
 const TALL: u16 = 30;
-/// From this width on headings are written out.
-const WIDE: u16 = 100;
 /// How many of the counters are Fast Open's own.
 const OWN: usize = 8;
-/// The lines of a table above its rows: what there is in all, and the headings.
-const HEAD: u16 = 2;
-/// The least room for a number.
-const NUMBER: usize = 5;
+/// On a small screen the counters leave so many lines to the rest.
+const REST: u16 = 12;
 
 pub(super) fn screen(frame: &mut Frame<'_>, state: &mut State, palette: Palette) {
     let shown = match frame.area().height {
         TALL.. => Counter::ALL.len(),
-        _ => OWN,
+        height => OWN.min(height.saturating_sub(REST).into()),
     };
-    let [title, counters, tables, keys] = Layout::vertical([
+    let [title, counters_area, tables, keys] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1 + shown as u16),
         Constraint::Fill(1),
@@ -44,16 +35,20 @@ pub(super) fn screen(frame: &mut Frame<'_>, state: &mut State, palette: Palette)
         Layout::vertical(heights(tables.height, rows).map(Constraint::Length)).areas(tables);
     self::title(frame, title, state);
     if let Some(report) = &state.report {
-        self::counters(frame, counters, report, shown, palette);
+        counters::draw(frame, counters_area, report, shown, palette);
     }
-    table(frame, listeners, state, Table::Listeners, palette);
-    table(frame, peers, state, Table::Peers, palette);
+    grid::draw(frame, listeners, state, Table::Listeners, palette);
+    grid::draw(frame, peers, state, Table::Peers, palette);
     self::keys(frame, keys, state);
 }
 
 /// Each table gets half of the room, and what the other does not need.
 fn heights(room: u16, rows: [usize; 2]) -> [u16; 2] {
-    let [listeners, peers] = rows.map(|rows| u16::try_from(rows.max(1)).unwrap_or(room).saturating_add(HEAD));
+    let [listeners, peers] = rows.map(|rows| {
+        u16::try_from(rows.max(1))
+            .unwrap_or(room)
+            .saturating_add(grid::HEAD)
+    });
     let half = room / 2;
     let listeners = listeners.min(half.max(room.saturating_sub(peers)));
     [listeners, room - listeners]
@@ -67,153 +62,12 @@ fn title(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let time = state.report.as_ref().map_or_else(String::new, |report| {
         humantime::format_rfc3339_seconds(report.time).to_string()
     });
-    frame.render_widget(left, area);
-    frame.render_widget(Paragraph::new(time).alignment(Alignment::Right), area);
-}
-
-fn counters(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: usize, palette: Palette) {
-    let heading = ["counter", "total", "per second", "what it counts"];
-    let rows = report.counters.iter().take(shown).map(|row| {
-        let name = row.counter.name();
-        let (total, rate) = (grouped(row.value), row.per_second.map_or_else(String::new, rate));
-        let style = palette.number(row.rise.unwrap_or(0), meaning(row));
-        Row::new([
-            Cell::new(name),
-            right(total, palette.number(row.value, Meaning::Neutral)),
-            right(rate, style),
-            Cell::new(row.counter.summary()).style(DIM),
-        ])
-    });
-    let widths = [
-        Constraint::Length(25),
-        Constraint::Length(11),
-        Constraint::Length(10),
-        Constraint::Fill(1),
-    ];
-    let heading = Row::new(heading.iter().enumerate().map(|(column, &text)| match column {
-        1 | 2 => right(text, BOLD),
-        _ => Cell::new(text).style(BOLD),
-    }));
-    frame.render_widget(Grid::new(rows, widths).header(heading), area);
-}
-
-fn meaning(row: &CounterRow) -> Meaning {
-    match row.counter {
-        Counter::Active | Counter::Passive | Counter::PassiveAltKey => Meaning::Good,
-        Counter::CookieRequested => Meaning::Neutral,
-        _ => Meaning::Bad,
-    }
-}
-
-/// A rate with as many digits as matter.
-fn rate(per_second: f64) -> String {
-    match per_second {
-        rate if rate >= 99.95 => grouped(rate.round() as u64),
-        rate => format!("{rate:.1}"),
-    }
-}
-
-fn table(frame: &mut Frame<'_>, area: Rect, state: &mut State, table: Table, palette: Palette) {
-    let rows = state.rows(table);
-    let page = usize::from(area.height.saturating_sub(HEAD));
-    state.fit(table, page, rows.len());
-    let view = state.view(table);
-    let wide = area.width >= WIDE;
-    let columns = table.columns();
-    let widths = columns
-        .iter()
-        .map(|column| column.heading(wide).len().max(NUMBER) as u16);
-    let address = area
-        .width
-        .saturating_sub(widths.clone().map(|width| width + 1).sum());
-
-    let seen = view.above..rows.len().min(view.above + page);
-    let lines = rows[seen.clone()].iter().map(|row| {
-        let numbers = std::iter::zip(&row.numbers, columns).map(|(number, column)| match number {
-            Some(number) => right(grouped(*number), palette.number(*number, column.meaning)),
-            None => right("?", DIM),
-        });
-        Row::new(std::iter::once(Cell::new(elided(&row.address, address.into()))).chain(numbers))
-    });
-    let sorted = |key| {
-        if view.sort.key == key {
-            palette.focus()
-        } else {
-            BOLD
-        }
-    };
-    let name = match table {
-        Table::Listeners => "listener",
-        Table::Peers => "peer",
-    };
-    let headings = columns
-        .iter()
-        .enumerate()
-        .map(|(place, column)| right(column.heading(wide), sorted(Key::Column(place))));
-    let headings = std::iter::once(Cell::new(name).style(sorted(Key::Address))).chain(headings);
-    let grid = Grid::new(
-        lines,
-        std::iter::once(address).chain(widths).map(Constraint::Length),
-    )
-    .header(Row::new(headings))
-    .block(head(state, table, seen, rows.len(), area, palette));
-    frame.render_widget(grid, area);
-}
-
-/// The line above a table: what there is in all, and which rows are seen where not all are.
-fn head(
-    state: &State,
-    table: Table,
-    seen: Range<usize>,
-    rows: usize,
-    area: Rect,
-    palette: Palette,
-) -> Block<'static> {
-    let sum = match (table, &state.report) {
-        (Table::Listeners, Some(report)) => format!("incoming {} ", text::incoming(&report.incoming)),
-        (Table::Peers, Some(report)) => format!("outgoing {} ", text::outgoing(&report.outgoing)),
-        (_, None) => String::new(),
-    };
-    let (style, mark) = match state.focus == table {
-        true => (palette.focus(), "▶ "),
-        false => (Style::new(), ""),
-    };
-    // The border's.
-    let style = style.remove_modifier(Modifier::DIM);
-    let place = match seen.len() < rows {
-        true => format!(" {}–{} of {rows}", seen.start + 1, seen.end),
-        false => String::new(),
-    };
-    let room = usize::from(area.width).saturating_sub(place.chars().count());
-    Block::new()
-        .borders(Borders::TOP)
-        .border_style(DIM)
-        .title_top(Line::styled(clipped(&format!("{mark}{sum}"), room), style))
-        .title_top(Line::styled(place, style).right_aligned())
-}
-
-fn right<'a>(text: impl Into<Span<'a>>, style: Style) -> Cell<'a> {
-    Cell::new(Line::from(text.into()).right_aligned()).style(style)
-}
-
-/// The text with its end left out where it is too long.
-fn clipped(text: &str, width: usize) -> String {
-    match text.chars().count() > width {
-        true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
-}
-
-/// The text with its middle left out where it is too long.
-fn elided(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width || width == 0 {
-        return text.to_owned();
-    }
-    let (start, end) = (width / 2, width - width / 2 - 1);
-    let head = text.chars().take(start);
-    let tail = text.chars().skip(length - end);
-    head.chain(['…']).chain(tail).collect()
+    let [left_area, right_area] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(time.len() as u16)])
+            .spacing(1)
+            .areas(area);
+    frame.render_widget(left, left_area);
+    frame.render_widget(Paragraph::new(time).alignment(Alignment::Right), right_area);
 }
 
 fn keys(frame: &mut Frame<'_>, area: Rect, state: &State) {
@@ -293,21 +147,5 @@ mod tests {
             .unwrap();
         let cells = terminal.backend().buffer().content();
         assert!(cells.iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
-    }
-
-    #[test]
-    fn long_addresses_lose_their_middle() {
-        assert_eq!(elided("192.0.2.1", 9), "192.0.2.1");
-        assert_eq!(elided("2001:db8:1:2:3:4:5:6", 11), "2001:…4:5:6");
-        assert_eq!(elided("2001:db8::1", 1), "…");
-        assert_eq!(clipped("outgoing 7", 9), "outgoing…");
-    }
-
-    #[test]
-    fn rates_have_the_digits_that_matter() {
-        assert_eq!(
-            [0.0, 0.25, 99.94, 99.96, 12_345.6].map(rate),
-            ["0.0", "0.2", "99.9", "100", "12,346"]
-        );
     }
 }

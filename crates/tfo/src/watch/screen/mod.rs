@@ -1,6 +1,8 @@
 //! The terminal's whole screen.
 
+mod counters;
 mod draw;
+mod grid;
 mod palette;
 mod state;
 mod table;
