@@ -1,13 +1,6 @@
 //! Programs of the classic packet filter, with jumps to labels.
 
-/// One instruction, as the kernel takes it (`sock_filter`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Instruction {
-    pub(crate) code: u16,
-    pub(crate) if_true: u8,
-    pub(crate) if_false: u8,
-    pub(crate) value: u32,
-}
+use crate::sys::instruction::Instruction;
 
 /// Loads from the packet, by size.
 pub(super) const WORD: u16 = 0x20;

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use super::SNAP_LEN;
 use super::assembler::{
-    Assembler, BYTE, HALF, HARDWARE_TYPE, INDEX_BY_HEADER_LEN, INDEXED_HALF, Instruction, Label, PACKET_TYPE,
-    PROTOCOL, RETURN, Test, WORD,
+    Assembler, BYTE, HALF, HARDWARE_TYPE, INDEX_BY_HEADER_LEN, INDEXED_HALF, Label, PACKET_TYPE, PROTOCOL,
+    RETURN, Test, WORD,
 };
+use crate::sys::instruction::Instruction;
 
 const TCP: u32 = 6;
 /// Hop-by-hop options, routing, fragment, authentication, destination options.

@@ -27,7 +27,6 @@ use std::time::Duration;
 use crate::Error;
 use crate::sys::ring::Ring;
 
-pub(crate) use assembler::Instruction;
 use block::Position;
 pub use filter::Filter;
 

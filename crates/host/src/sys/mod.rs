@@ -5,6 +5,7 @@
 //!   [`release`](ring::Ring::release); [`take_dropped`](ring::Ring::take_dropped); [`check`](ring::Ring::check); and a descriptor
 //!   that is readable when there is a block. On other systems than Linux opening fails.
 
+pub(crate) mod instruction;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "ring.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_ring.rs")]
 pub(crate) mod ring;

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::instruction::Instruction;
 use crate::Error;
-use crate::packets::Instruction;
 
 #[derive(Debug)]
 pub(crate) struct Ring(Infallible);

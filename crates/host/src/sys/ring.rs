@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
+use super::instruction::Instruction;
 use crate::Error;
-use crate::packets::Instruction;
 
 const BLOCK_LEN: usize = 256 << 10;
 const BLOCKS: usize = 64;

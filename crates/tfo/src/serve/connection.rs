@@ -14,6 +14,7 @@ use super::conversation::{Conversation, End};
 use super::mode::Mode;
 use super::printer::Printer;
 use super::report::{Arrived, Ended, Ending, Event};
+use super::{discard, echo, http};
 
 /// What a connection needs to know of the server.
 #[derive(Clone, Debug)]
@@ -39,13 +40,13 @@ pub(super) async fn follow(id: u64, stream: TcpStream, peer: SocketAddr, mut con
 
     let mut conversation = Conversation::new(stream, context.idle_timeout);
     let end = {
-        let mut talk = pin!(context.mode.talk(&mut conversation, &arrived));
+        let mut talking = pin!(talk(context.mode, &mut conversation, &arrived));
         let mut confirmed = pin!(async move { confirmation?.await });
         loop {
             tokio::select! {
                 biased;
                 result = &mut confirmed, if proof.is_awaited() => proof.note(result, accepted.elapsed()),
-                result = &mut talk => break result.map_err(Some),
+                result = &mut talking => break result.map_err(Some),
                 _ = context.cut_off.wait_for(|cut_off| *cut_off) => break Err(None),
             }
         }
@@ -68,6 +69,15 @@ pub(super) async fn follow(id: u64, stream: TcpStream, peer: SocketAddr, mut con
     drop(conversation);
     context.printer.print(Event::Ended(ended.clone())).await;
     ended
+}
+
+/// Talks with the client until there is nothing more to say.
+async fn talk(mode: Mode, conversation: &mut Conversation, arrived: &Arrived) -> Result<(), End> {
+    match mode {
+        Mode::Echo => echo::talk(conversation).await,
+        Mode::Discard => discard::talk(conversation).await,
+        Mode::Http => http::talk(conversation, arrived).await,
+    }
 }
 
 fn arrival_of(stream: &TcpStream) -> Arrival {

@@ -7,18 +7,11 @@ use crate::{Cookie, FastOpen, Segment};
 
 use super::memory::Memory;
 use super::offers::Offers;
+use super::packet::Packet;
 use super::{FallbackCause, Limits, Note, Side, Step, SynAck, Verdict};
 
 /// The last cookie that a client and a server were seen to use.
 pub(super) type Cookies = Memory<(IpAddr, IpAddr), Cookie>;
-
-/// A segment, and when it was seen.
-#[derive(Clone, Copy)]
-pub(super) struct Packet<'a> {
-    pub(super) number: u64,
-    pub(super) time: Duration,
-    pub(super) segment: &'a Segment<'a>,
-}
 
 /// What is known of one connection so far.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ mod machine;
 mod memory;
 mod note;
 mod offers;
+mod packet;
 mod reactions;
 mod report;
 mod step;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Options, Segment};
 
 use super::Syn;
-use super::machine::Packet;
+use super::packet::Packet;
 
 /// The client's SYNs.
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@
 use crate::{Cookie, FastOpen, OptionKind};
 
 use super::judge::Case;
-use super::machine::{Answer, Cookies, Handshake, Packet, Seen};
+use super::machine::{Answer, Cookies, Handshake, Seen};
 use super::offers::{Offers, timestamps};
+use super::packet::Packet;
 use super::{Connection, Event, FallbackCause, Note, Side, Step, Syn, Verdict};
 
 impl Handshake {

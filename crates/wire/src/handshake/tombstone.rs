@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::machine::{Handshake, Packet};
+use super::machine::Handshake;
+use super::packet::Packet;
 use super::{FallbackCause, Limits, Syn, Verdict};
 
 /// Enough of a connection to know its late packets from those of a new one.

@@ -9,8 +9,9 @@ use crate::Segment;
 
 use super::Connection;
 use super::flow::FlowKey;
-use super::machine::{Cookies, Handshake, Packet};
+use super::machine::{Cookies, Handshake};
 use super::memory::Memory;
+use super::packet::Packet;
 use super::report::Ending;
 use super::tombstone::Tombstone;
 

@@ -1,0 +1,13 @@
+//! What the handshake machine is fed with.
+
+use std::time::Duration;
+
+use crate::Segment;
+
+/// A segment, and when it was seen.
+#[derive(Clone, Copy)]
+pub(super) struct Packet<'a> {
+    pub(super) number: u64,
+    pub(super) time: Duration,
+    pub(super) segment: &'a Segment<'a>,
+}
