@@ -3,10 +3,12 @@
 //! ```text
 //!   capture ──▶ read ─┐
 //!                     ├──▶ session ──▶ line, ladder, json   as connections are reported
-//!   packets ──▶ live ─┘   (Tracker)└─▶ summary, svg         at the end
+//!   packets ──▶ live ─┘   (Tracker)├─▶ annotated             a little later
+//!                                  └─▶ summary, svg         at the end
 //! ```
 //! `words` says what a verdict rests on, for all of them.
 
+mod annotated;
 pub mod capture;
 mod echoes;
 mod json;
@@ -28,6 +30,7 @@ use std::path::PathBuf;
 
 use crate::status::Status;
 
+use annotated::Annotated;
 use output::{Format, Output, PictureFile};
 use selection::Selection;
 use session::Session;
@@ -52,6 +55,9 @@ pub struct Args {
     /// Only connections from or to this port
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
+    /// Keep the TCP packets in a file (pcapng), with the verdicts as comments that Wireshark shows
+    #[arg(short, long, value_name = "FILE")]
+    write: Option<PathBuf>,
     /// Draw each connection's packets as a sequence diagram, each in words
     #[arg(long, conflicts_with = "json")]
     ladder: bool,
@@ -71,6 +77,9 @@ Examples:
                                          What another machine sees, as it happens
   tfo trace --read capture.pcap --host 192.0.2.7 --ladder --svg handshakes.svg
                                          Each packet in words, and as a picture for a report
+  tfo trace --read capture.pcap --write verdicts.pcapng
+  tshark -r verdicts.pcapng -Y 'frame.comment contains \"tfo: ignored\"'
+                                         The packets that say so, in Wireshark's words
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
 Verdicts:
@@ -104,9 +113,13 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         },
         _ => Format::Lines,
     };
+    for written in args.write.iter().chain(&args.svg) {
+        read::refuse_to_overwrite(&args.read, written)?;
+    }
+    let annotated = args.write.as_deref().map(Annotated::create).transpose()?;
     let picture = args.svg.as_deref().map(PictureFile::create).transpose()?;
     let finite = !args.read.is_empty() && read::is_finite(&args.read);
-    let mut session = Session::new(selection.clone(), Output::new(format, finite), picture);
+    let mut session = Session::new(selection.clone(), Output::new(format, finite), annotated, picture);
     let watched = match args.read.is_empty() {
         true => {
             live::watch(args.interface.as_deref(), &selection, &mut session, &stop).map(|()| Status::Works)

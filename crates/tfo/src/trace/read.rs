@@ -2,14 +2,15 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use super::capture::{Capture, CaptureError, Ending};
 use super::session::Session;
 use super::stop::{Stop, Stoppable};
-use crate::hint;
+use crate::hint::{self, Hint};
 use crate::status::Status;
 use crate::warning;
 
@@ -20,6 +21,19 @@ pub(super) fn is_finite(files: &[PathBuf]) -> bool {
     files
         .iter()
         .all(|file| fs::metadata(file).is_ok_and(|metadata| metadata.is_file()))
+}
+
+/// Refuses to write to a file that is to be read.
+pub(super) fn refuse_to_overwrite(files: &[PathBuf], written: &Path) -> anyhow::Result<()> {
+    let same = |file: &PathBuf| {
+        let [one, other] = [fs::metadata(file).ok()?, fs::metadata(written).ok()?];
+        Some((one.dev(), one.ino()) == (other.dev(), other.ino()) && one.is_file())
+    };
+    if files.iter().any(|file| same(file) == Some(true)) {
+        let error = anyhow!("{} is both read and written", written.display());
+        return Err(error).hint("choose another file to write to");
+    }
+    Ok(())
 }
 
 /// Reads each of them to its end, or until the program is to stop.

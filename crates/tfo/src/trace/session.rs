@@ -1,9 +1,12 @@
 //! From packets to reports.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::time::Duration;
 
 use fastopen_wire::{Connection, DecodeError, Limits, LinkError, LinkType, Segment, Tracker};
 
+use super::annotated::Annotated;
 use super::capture::Record;
 use super::output::{Output, PictureFile};
 use super::selection::Selection;
@@ -15,6 +18,7 @@ pub(super) struct Session {
     selection: Selection,
     tracker: Tracker,
     output: Output,
+    annotated: Option<Annotated<BufWriter<File>>>,
     picture: Option<PictureFile>,
     summary: Summary,
     begun: bool,
@@ -32,11 +36,17 @@ struct Unread {
 }
 
 impl Session {
-    pub(super) fn new(selection: Selection, output: Output, picture: Option<PictureFile>) -> Self {
+    pub(super) fn new(
+        selection: Selection,
+        output: Output,
+        annotated: Option<Annotated<BufWriter<File>>>,
+        picture: Option<PictureFile>,
+    ) -> Self {
         Self {
             selection,
             tracker: Tracker::new(Limits::default()),
             output,
+            annotated,
             picture,
             summary: Summary::default(),
             begun: false,
@@ -63,6 +73,9 @@ impl Session {
     pub(super) fn packet(&mut self, record: &Record<'_>) -> anyhow::Result<()> {
         match Segment::from_frame(record.link, record.frame, record.original_len) {
             Ok(segment) if self.selection.takes(&segment) => {
+                if let Some(annotated) = &mut self.annotated {
+                    annotated.packet(record);
+                }
                 self.tracker.observe(record.number, record.time, &segment);
                 self.report()
             }
@@ -90,6 +103,9 @@ impl Session {
 
     /// Prints the summary.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
+        if let Some(annotated) = self.annotated {
+            annotated.finish()?;
+        }
         if let Some(picture) = self.picture {
             picture.finish()?;
         }
@@ -109,11 +125,17 @@ impl Session {
         while let Some(connection) = self.tracker.poll() {
             self.connection(&connection)?;
         }
-        Ok(())
+        match &mut self.annotated {
+            Some(annotated) => annotated.release(self.tracker.followed()),
+            None => Ok(()),
+        }
     }
 
     fn connection(&mut self, connection: &Connection) -> anyhow::Result<()> {
         self.summary.add(connection);
+        if let Some(annotated) = &mut self.annotated {
+            annotated.comment(connection);
+        }
         if let Some(picture) = &mut self.picture {
             picture.add(connection);
         }

@@ -16,16 +16,30 @@ pub(super) fn evidence(connection: &Connection) -> Option<&Step> {
 
 /// What the verdict rests on, and what else is worth knowing, in one line.
 pub(super) fn reason(connection: &Connection) -> String {
-    let mut reason = ground(connection);
-    if let Some(detail) = detail(connection) {
+    let packet = connection.evidence.map(|number| format!("packet {number}"));
+    told(connection, packet)
+}
+
+/// The same with the verdict, for the packet itself.
+pub(super) fn comment(connection: &Connection) -> String {
+    format!("tfo: {}: {}", connection.verdict, told(connection, None))
+}
+
+fn told(connection: &Connection, packet: Option<String>) -> String {
+    let mut told = ground(connection);
+    let after = connection
+        .answered_after
+        .map(|after| format!("after {}", units::time(after)));
+    let details: Vec<String> = packet.into_iter().chain(after).collect();
+    if !details.is_empty() {
         // Writing to a string can't fail.
-        let _ = write!(reason, " ({detail})");
+        let _ = write!(told, " ({})", details.join(", "));
     }
     for note in &connection.notes {
-        let separator = if reason.is_empty() { "" } else { "; " };
-        let _ = write!(reason, "{separator}{note}");
+        let separator = if told.is_empty() { "" } else { "; " };
+        let _ = write!(told, "{separator}{note}");
     }
-    reason
+    told
 }
 
 fn ground(connection: &Connection) -> String {
@@ -50,14 +64,6 @@ fn ground(connection: &Connection) -> String {
         (_, Some(step)) => step.to_string(),
         (_, None) => String::new(),
     }
-}
-
-fn detail(connection: &Connection) -> Option<String> {
-    let packet = format!("packet {}", connection.evidence?);
-    Some(match connection.answered_after {
-        Some(after) => format!("{packet}, after {}", units::time(after)),
-        None => packet,
-    })
 }
 
 /// What a verdict is to its reader.
