@@ -4,6 +4,7 @@
 
 mod cache;
 mod offline;
+mod output;
 mod report;
 mod text;
 
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 
 use crate::status::Status;
 use crate::{json, stdout};
+use output::Output;
 use report::{Deleted, Match, Report};
 
 /// Show the cookies that other hosts granted, forget them, or compute one
@@ -90,13 +92,6 @@ Examples:
 Exit status:
   0  forgotten
   2  wrong usage, or the kernel refuses";
-
-#[derive(Debug, clap::Args)]
-struct Output {
-    /// Print one JSON object (described by schemas/cookies.json)
-    #[arg(long)]
-    json: bool,
-}
 
 /// Does what was asked for.
 ///

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use anyhow::Context;
 use fastopen::{Cookie, Key, KeyRing};
 
-use super::Output;
+use super::output::Output;
 use super::report::{Checked, Match, Minted};
 use crate::hint::{self, Hint};
 use crate::key_options::KeyOptions;
