@@ -1,11 +1,24 @@
-//! The integrations over real kernels and real paths.
+//! The integrations over real kernels and real paths, and with programs that know nothing of each other.
 
-mod rounds;
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
+mod crowds;
+mod exactly_once;
+mod failing;
+mod foreign;
+mod hello;
+mod programs;
 
 use std::process::ExitCode;
 
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    testing::main(rounds::tests())
+    let tests = exactly_once::tests().chain(crowds::tests());
+    testing::main(
+        tests
+            .chain(failing::tests())
+            .chain(hello::tests())
+            .chain(foreign::tests()),
+    )
 }

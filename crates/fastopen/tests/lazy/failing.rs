@@ -61,7 +61,7 @@ fn nobody_answers() {
     let mut stream = LazyStream::replay_safe(connector, path.address);
     let error = path.run(async move { stream.write(b"GET /").await.unwrap_err() });
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    assert!(error.source().is_none_or(|source| source.is::<ConnectError>()));
+    assert!(error.source().is_none_or(<dyn Error>::is::<ConnectError>));
 }
 
 fn an_unknown_name() {

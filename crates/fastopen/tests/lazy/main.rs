@@ -1,5 +1,7 @@
 //! The stream that connects when it is first written to, over real kernels and real paths.
 
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
 mod failing;
 mod giving_up;
 mod sharing;
