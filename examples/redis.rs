@@ -22,8 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The key's value, if there is one.
-pub(crate) fn get(address: &str, key: &str) -> Result<(Option<Vec<u8>>, Outcome), Box<dyn Error>> {
+/// A key's value, if there is one, and what became of the command.
+type Answer = (Option<Vec<u8>>, Outcome);
+
+pub(crate) fn get(address: &str, key: &str) -> Result<Answer, Box<dyn Error>> {
     let command = format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len());
     let (stream, outcome) = fastopen::connect(address, ReplaySafe(command))?.into();
     let mut answer = BufReader::new(stream);
