@@ -87,6 +87,8 @@ struct Shots {
     unheard: usize,
     /// The kernel can't tell.
     untold: usize,
+    /// Plain connections that lost their SYN.
+    plain_lost: usize,
 }
 
 impl Shots {
@@ -101,7 +103,11 @@ impl Shots {
     }
 
     fn count(evidence: &Evidence, which: impl Fn(&Trial) -> bool) -> Self {
-        let mut shots = Self::default();
+        let lost_plainly = |trial: &&Trial| !trial.is_fast() && trial.lost_its_syn();
+        let mut shots = Self {
+            plain_lost: evidence.trials.iter().filter(lost_plainly).count(),
+            ..Self::default()
+        };
         for (at, trial) in evidence
             .trials
             .iter()
@@ -156,12 +162,12 @@ impl Shots {
         self.silent + self.reset + self.lost + self.ignored
     }
 
-    /// The kinds of failure, how often each was seen, and how often it takes.
+    /// The kinds of failure, how often each was seen, and how often it takes: lost SYNs the oftener, the more plain ones are lost.
     fn kinds(&self) -> [(Verdict, usize, usize); 4] {
         [
             (Verdict::Blackholed, self.silent, NO_CHANCE),
             (Verdict::Reset, self.reset, NO_CHANCE),
-            (Verdict::SynLost, self.lost, NO_CHANCE_LOST),
+            (Verdict::SynLost, self.lost, NO_CHANCE_LOST + 2 * self.plain_lost),
             (Verdict::DataIgnored, self.ignored, NO_CHANCE),
         ]
     }
@@ -199,11 +205,13 @@ fn judge_data(evidence: &Evidence, shots: &Shots) -> Judgement {
     let repeatedly = shots
         .kinds()
         .into_iter()
-        .filter(|&(_, seen, enough)| seen >= enough)
+        .filter(|&(kind, seen, enough)| match kind {
+            // Where fast SYNs get through, losing some takes no enemy.
+            Verdict::SynLost => seen >= 2 * enough,
+            _ => seen >= enough,
+        })
         .map(|(verdict, ..)| verdict);
-    let causes: Vec<_> = repeatedly
-        .filter_map(|kind| sometimes(evidence, shots, kind))
-        .collect();
+    let causes: Vec<_> = repeatedly.filter_map(sometimes).collect();
     match (once, causes.is_empty()) {
         (_, false) => Judgement::certain(Verdict::Intermittent, causes),
         (0, _) if shots.good > shots.lost => Judgement::certain(Verdict::Works, []),
@@ -213,19 +221,12 @@ fn judge_data(evidence: &Evidence, shots: &Shots) -> Judgement {
 }
 
 /// Why something happens on some connections and not on others.
-fn sometimes(evidence: &Evidence, shots: &Shots, kind: Verdict) -> Option<Cause> {
+fn sometimes(kind: Verdict) -> Option<Cause> {
     match kind {
         Verdict::Blackholed => Some(Cause::SometimesSilent),
         Verdict::Reset => Some(Cause::SometimesReset),
         Verdict::DataIgnored => Some(Cause::SometimesIgnored),
-        // A path that loses plain SYNs too is a lossy path.
-        Verdict::SynLost => {
-            let plain_lost = evidence
-                .trials
-                .iter()
-                .any(|trial| !trial.is_fast() && trial.lost_its_syn());
-            (!plain_lost && shots.lost >= NO_CHANCE_LOST).then_some(Cause::SometimesLost)
-        }
+        Verdict::SynLost => Some(Cause::SometimesLost),
         _ => None,
     }
 }

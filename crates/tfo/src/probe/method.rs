@@ -61,3 +61,7 @@ fn has_gone(trials: &[Trial]) -> bool {
     let mut plain = trials.iter().rev().filter(|trial| !trial.is_fast());
     failed(plain.next()) && failed(plain.next())
 }
+
+#[cfg(test)]
+#[path = "method_tests.rs"]
+mod tests;

@@ -297,3 +297,113 @@ fn way_name<S: Serializer>(way: &Way, serializer: S) -> Result<S::Ok, S::Error> 
 fn milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(units::milliseconds).serialize(serializer)
 }
+
+#[cfg(test)]
+mod tests {
+    use fastopen::Reason;
+
+    use super::*;
+    use crate::probe::evidence::Machine;
+
+    fn plain(result: Result<Made, Failure>) -> Trial {
+        Trial {
+            way: Way::Plain,
+            result,
+            before: Cached::Unknown,
+            after: Cached::Unknown,
+            wire: None,
+        }
+    }
+
+    fn made(way: Way, outcome: Outcome) -> Trial {
+        Trial {
+            way,
+            ..plain(Ok(Made {
+                outcome,
+                syn_bytes: 0,
+                connect: Duration::from_millis(20),
+                syn_repeated: Some(false),
+                rtt: None,
+                local: None,
+                answer: Answer::Bytes(Duration::from_millis(40)),
+            }))
+        }
+    }
+
+    fn session(trials: Vec<Trial>) -> Session {
+        Session {
+            address: "192.0.2.2:80".parse().unwrap(),
+            evidence: Evidence {
+                machine: Machine::Ready,
+                local: false,
+                trials,
+            },
+            counters: None,
+            saw_packets: false,
+            interrupted: false,
+        }
+    }
+
+    fn good() -> Session {
+        let policy = Outcome::NotAttempted(Reason::Policy);
+        session(vec![
+            made(Way::Plain, policy),
+            made(Way::Fast, Outcome::Accepted),
+            made(Way::Plain, policy),
+        ])
+    }
+
+    fn failed(failure: Failure) -> Session {
+        session(vec![plain(Err(failure))])
+    }
+
+    fn report(sessions: &[Session]) -> Report {
+        Report::new(&"example.com:80".parse().unwrap(), "HTTP request", 90, sessions)
+    }
+
+    #[test]
+    fn addresses_are_judged_together() {
+        for (sessions, verdict, code) in [
+            (vec![good()], Some(Verdict::Works), 0),
+            (vec![good(), good()], Some(Verdict::Works), 0),
+            (vec![good(), failed(Failure::Refused)], None, 1),
+            (
+                vec![failed(Failure::Refused), failed(Failure::Unanswered)],
+                Some(Verdict::Unreachable),
+                1,
+            ),
+            (vec![good(), session(vec![])], None, 3),
+            (vec![], None, 3),
+        ] {
+            let report = report(&sessions);
+            assert_eq!(
+                (report.verdict, report.status().code()),
+                (verdict, code),
+                "{report:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_family_that_this_machine_lacks_says_nothing_of_the_other() {
+        let mixed = report(&[failed(Failure::NoRoute), good()]);
+        assert_eq!(
+            (mixed.verdict, mixed.status()),
+            (Some(Verdict::Works), Status::Works)
+        );
+        let none = report(&[failed(Failure::NoRoute), failed(Failure::NoRoute)]);
+        assert_eq!(
+            (none.verdict, none.status()),
+            (Some(Verdict::Unreachable), Status::Fails)
+        );
+    }
+
+    #[test]
+    fn what_is_certain_outweighs_what_is_not() {
+        use Status::*;
+        assert_eq!(worst([Works, Inconclusive, Fails, Unusable]), Some(Fails));
+        assert_eq!(worst([Works, Unusable, Inconclusive]), Some(Unusable));
+        assert_eq!(worst([Works, Inconclusive]), Some(Inconclusive));
+        assert_eq!(worst([]), None);
+    }
+}

@@ -19,7 +19,7 @@ pub(super) fn full(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(
         out,
         "{BOLD}{}{BOLD:#}  {style}{}{style:#}",
-        report.target,
+        printable(&report.target),
         headline(report)
     )?;
     for address in &report.addresses {
@@ -41,9 +41,14 @@ pub(super) fn line(out: &mut impl Write, report: &Report) -> io::Result<()> {
         out,
         "{style}{:<14}{style:#} {BOLD}{}{BOLD:#}  {}",
         verdict_name(report),
-        report.target,
+        printable(&report.target),
         summary(report)
     )
+}
+
+/// Text from elsewhere, which must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 fn verdict_name(report: &Report) -> &'static str {

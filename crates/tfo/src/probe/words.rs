@@ -128,7 +128,7 @@ impl Cause {
             Self::SometimesIgnored => {
                 "some are ignored, as by one of several servers that has it off, or whose queue is full"
             }
-            Self::SometimesLost => "some fast SYNs get no answer, where plain ones always do",
+            Self::SometimesLost => "some fast SYNs get no answer, where plain ones do",
             Self::NothingTried => "no connection has carried data yet",
             Self::Mixed => "the connections contradict each other",
             Self::NoAnswerEither => {

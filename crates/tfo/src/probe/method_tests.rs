@@ -1,0 +1,128 @@
+//! The odds: probing worlds that are governed by chance, many times.
+
+use std::time::Duration;
+
+use fastopen::{Outcome, Reason};
+use fastopen_wire::Cookie;
+
+use super::super::verdict::Verdict;
+use super::*;
+use crate::exchange::{Answer, Failure, Made};
+use crate::stats::Random;
+
+const PROBES: usize = 2000;
+
+fn cookie(number: usize) -> Cached {
+    Cached::Cookie(Cookie::new(&[number as u8 + 1; 8]).unwrap())
+}
+
+/// A path that loses a handshake's packets with a probability in percent, to a farm that deals at random to servers with these keys.
+struct World<'a> {
+    lost_percent: usize,
+    keys: &'a [usize],
+}
+
+impl World<'_> {
+    fn probe(&self, wanted: usize, random: &mut Random) -> Verdict {
+        let mut evidence = Evidence {
+            machine: Machine::Ready,
+            local: false,
+            trials: Vec::new(),
+        };
+        let mut cached = Cached::Nothing;
+        while let Some(way) = next(&evidence, wanted) {
+            let trial = self.connect(way, cached, random);
+            cached = trial.after;
+            evidence.trials.push(trial);
+        }
+        judge(&evidence).verdict
+    }
+
+    fn connect(&self, way: Way, before: Cached, random: &mut Random) -> Trial {
+        let lost = random.below(100) < self.lost_percent;
+        let own = cookie(self.keys[random.below(self.keys.len())]);
+        let (outcome, after) = match (way, before) {
+            (Way::Plain, _) => (Outcome::NotAttempted(Reason::Policy), before),
+            // What is sent again has no option.
+            (Way::Fast, Cached::Cookie(_)) if lost => (Outcome::SynLost, before),
+            (Way::Fast, Cached::Cookie(_)) if before == own => (Outcome::Accepted, before),
+            (Way::Fast, Cached::Cookie(_)) => (Outcome::Ignored, own),
+            (Way::Fast, _) => (Outcome::NoCookie, if lost { Cached::Nothing } else { own }),
+        };
+        let made = Made {
+            outcome,
+            syn_bytes: if before.cookie().is_some() && way == Way::Fast {
+                90
+            } else {
+                0
+            },
+            connect: Duration::from_millis(20),
+            syn_repeated: Some(lost),
+            rtt: None,
+            local: None,
+            answer: Answer::Bytes(Duration::from_millis(40)),
+        };
+        Trial {
+            way,
+            result: Ok::<_, Failure>(made),
+            before,
+            after,
+            wire: None,
+        }
+    }
+
+    /// How often each verdict is reached, in percent.
+    fn share(&self, wanted: usize, which: impl Fn(Verdict) -> bool) -> f64 {
+        let mut random = Random::new(7);
+        let found = (0..PROBES)
+            .filter(|_| which(self.probe(wanted, &mut random)))
+            .count();
+        100.0 * found as f64 / PROBES as f64
+    }
+}
+
+#[test]
+fn a_lossy_path_is_not_taken_for_a_hostile_one() {
+    for lost_percent in [1, 5, 20, 30] {
+        let world = World {
+            lost_percent,
+            keys: &[1],
+        };
+        let blamed = world.share(3, |verdict| {
+            !matches!(verdict, Verdict::Works | Verdict::Inconclusive)
+        });
+        assert!(blamed < 2.0, "{blamed} % at {lost_percent} %");
+    }
+    let usual = World {
+        lost_percent: 5,
+        keys: &[1],
+    };
+    assert!(usual.share(3, |verdict| verdict == Verdict::Works) > 99.0);
+}
+
+#[test]
+fn an_odd_key_shows_as_often_as_the_report_says() {
+    let farm = World {
+        lost_percent: 0,
+        keys: &[1, 1, 2],
+    };
+    for (wanted, at_least) in [(3, 70.0), (8, 95.0), (20, 99.9)] {
+        let shown = farm.share(wanted, |verdict| verdict != Verdict::Works);
+        assert!(shown >= at_least, "{shown} % with {wanted}");
+    }
+}
+
+#[test]
+fn what_shows_is_followed_up_to_a_verdict() {
+    let farm = World {
+        lost_percent: 0,
+        keys: &[1, 1, 2],
+    };
+    let undecided = farm.share(3, |verdict| verdict == Verdict::Inconclusive);
+    assert!(undecided < 2.0, "{undecided} %");
+    let shared = World {
+        lost_percent: 0,
+        keys: &[1, 1, 1],
+    };
+    assert_eq!(shared.share(3, |verdict| verdict == Verdict::Works), 100.0);
+}
