@@ -34,9 +34,11 @@ pub(super) async fn measure(
 ) -> anyhow::Result<Report> {
     check_this_machine()?;
     let first_bytes = opening.bytes(target)?;
-    let addresses = target
-        .resolve()
-        .await
+    let resolved = tokio::select! {
+        resolved = target.resolve() => resolved,
+        () = interrupt.wished() => bail!("interrupted before the name was resolved"),
+    };
+    let addresses = resolved
         .with_context(|| format!("the name {} could not be resolved", target.host))
         .hint("check how it is spelt, or give an IP address")?;
     let client = Client::new(args.timeout.into());

@@ -1,4 +1,7 @@
 //! The packets of one connection at a time, seen through a packet socket where this process may have one (CAP_NET_RAW).
+//!
+//! There may be as many as there are targets at a time, and each is asked right after its connection: so it has no ring of memory, whose
+//! blocks come later, as `fastopen_host::packets` has for a flood of packets.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
