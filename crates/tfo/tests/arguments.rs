@@ -27,6 +27,9 @@ fn what_can_be_typed() {
         "tfo trace -r a --ladder --svg a.svg -w a.pcapng",
         "tfo send host:80 -n2 -- -hello",
         "tfo send [::1]:80 hello --source ::1 --interface lo --mark 7 --mptcp -6",
+        "tfo probe host 192.0.2.2:53 [::1]:80 https://host/path - --parallel 64 -n5 --json --timeout 2s",
+        "tfo probe host:25 --data hello",
+        "tfo bench host -n 10 --seed 7 --svg plot.svg --pq",
         "tfo man",
         "tfo man dir",
         "tfo completions fish",
@@ -62,6 +65,10 @@ fn what_cannot() {
         ("tfo trace --read", InvalidValue),
         ("tfo trace -r a --ladder --json", ArgumentConflict),
         ("tfo trace a.pcap", UnknownArgument),
+        ("tfo probe", MissingRequiredArgument),
+        ("tfo probe host -n 0", ValueValidation),
+        ("tfo probe host --pq --data x", ArgumentConflict),
+        ("tfo bench ftp://host", ValueValidation),
         ("tfo completions cmd", InvalidValue),
     ] {
         let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
