@@ -76,6 +76,7 @@ impl HttpConnector {
         }
     }
 
+    #[cfg(feature = "rustls")]
     pub(crate) fn has_replay_safe_requests(&self) -> bool {
         self.replay_safe
     }
