@@ -9,8 +9,8 @@ const EXTRA: usize = 12;
 
 /// The next connection, or nothing more. `wanted` is how many connections are to carry data in their SYN.
 ///
-/// A plain one, one to get a cookie, then fast and plain ones mixed, and a plain one at the end: so each fast connection has a plain one
-/// soon after it to be compared with.
+/// A plain one, one to get a cookie, then fast and plain ones mixed, and plain ones at the end: so each fast connection has a plain one
+/// soon after it to be compared with, and there are enough of both for an interval.
 pub(super) fn next(evidence: &Evidence, wanted: usize) -> Option<Way> {
     let trials = &evidence.trials;
     let Some(last) = trials.last() else {
@@ -29,7 +29,7 @@ pub(super) fn next(evidence: &Evidence, wanted: usize) -> Option<Way> {
         _ => !judge(evidence).unfinished,
     };
     if enough || fast >= wanted + EXTRA {
-        let lacks_plain = last.is_fast() || trials.len() - fast < with_data.min(wanted) + 2;
+        let lacks_plain = last.is_fast() || trials.len() - fast < with_data.min(wanted) + 3;
         return (with_data > 0 && lacks_plain).then_some(Way::Plain);
     }
     let first_with_data = trials.iter().position(Trial::carried_data);

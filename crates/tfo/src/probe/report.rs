@@ -226,7 +226,7 @@ impl AddressReport {
 fn odd_key_would_show(evidence: &Evidence) -> Option<f64> {
     let accepted = |trial: &&Trial| trial.outcome() == Some(Outcome::Accepted);
     let accepted = i32::try_from(evidence.trials.iter().filter(accepted).count()).unwrap_or(i32::MAX);
-    (accepted > 0).then(|| (100.0 - 100.0 * (2.0_f64 / 3.0).powi(accepted)).round() / 100.0)
+    (accepted > 0).then(|| (100.0 - 100.0 * (2.0_f64 / 3.0).powi(accepted)).floor() / 100.0)
 }
 
 fn sources(session: &Session) -> Vec<&'static str> {

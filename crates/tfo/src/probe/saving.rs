@@ -23,10 +23,11 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    /// Of the connections that were accepted, where there are any.
+    /// Of the connections that were accepted, where there are any. The first connection of all is left out: it finds everything cold,
+    /// and is always a plain one.
     pub(super) fn of(evidence: &Evidence) -> Option<Self> {
         let times = |which: fn(&Trial) -> bool| -> Vec<f64> {
-            let trials = evidence.trials.iter().filter(|trial| which(trial));
+            let trials = evidence.trials.iter().skip(1).filter(|trial| which(trial));
             trials
                 .filter_map(|trial| trial.made()?.first_byte())
                 .map(units::milliseconds)
