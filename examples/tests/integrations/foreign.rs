@@ -91,7 +91,7 @@ fn hyper_asks_nginx() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().display();
     let config = format!(
-        "daemon off; master_process off; pid {path}/pid; error_log {path}/error;
+        "user root; daemon off; master_process off; pid {path}/pid; error_log {path}/error;
          events {{}}
          http {{
              access_log off;
@@ -166,13 +166,13 @@ fn the_dns_example() {
     let site = all_fast();
     let mut server = program(site.lab.server().unwrap(), "dnsmasq", "dnsmasq-base");
     server.args([
-        "--keep-in-foreground",
+        "--no-daemon",
         "--no-resolv",
         "--no-hosts",
         "--conf-file=/dev/null",
         "--pid-file=",
     ]);
-    server.args(["--user=root", "--address=/greeting.test/192.0.2.99"]);
+    server.args(["--address=/greeting.test/192.0.2.99"]);
     let _dnsmasq = Running::new(server);
     await_port(&site, 53);
     let address = site.address(53).to_string();
