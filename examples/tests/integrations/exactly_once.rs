@@ -25,6 +25,7 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             "exactly_once::only_safe_methods_are_in_the_syn",
             only_safe_methods_are_in_the_syn,
         ),
+        test("exactly_once::over_http2_too", over_http2_too),
         test(
             "exactly_once::a_replayed_order_is_not_executed",
             a_replayed_order_is_not_executed,
@@ -111,6 +112,44 @@ fn only_safe_methods_are_in_the_syn() {
         assert_eq!(got, answer, "{method}");
     }
     assert_eq!(orders.load(Ordering::SeqCst), 2);
+}
+
+/// HTTP/2 with prior knowledge: a GET travels with the connection's preface, and an order never does.
+fn over_http2_too() {
+    const SYN: u8 = 0x02;
+    let site = Site::new(&Scenario::new("clean"));
+    let orders = Arc::default();
+    let address = site.serve(80, shop(&orders).layer(ConfirmLayer::new()));
+    get_cookie(&site);
+    for (method, body, answer) in [("GET", "", "true"), ("POST", "order", "ordered")] {
+        let capture = site.lab.capture();
+        let uri = format!("http://{address}/");
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(body.to_owned())
+            .unwrap();
+        let (report, got) = site.client(async move {
+            let mut client = Client::builder(TokioExecutor::new());
+            let connector = HttpConnector::new().with_connector(connector());
+            let client = client.http2_only(true).build::<_, String>(connector);
+            let response = client.request(request).await.unwrap();
+            let report = response.extensions().get::<ConnectReport>().unwrap().clone();
+            let body = axum::body::Body::new(response.into_body());
+            (report, axum::body::to_bytes(body, 100).await.unwrap())
+        });
+        assert_eq!(got, answer);
+        if method == "GET" {
+            assert_eq!(report.outcome(), Some(Outcome::Accepted));
+        }
+        // The flags of a segment over IPv4 without options.
+        let mut syns = capture
+            .frames()
+            .into_iter()
+            .filter(|frame| frame.packet[33] & SYN != 0);
+        assert!(syns.all(|frame| !frame.packet.windows(5).any(|window| window == b"order")));
+    }
+    assert_eq!(orders.load(Ordering::SeqCst), 1);
 }
 
 /// By a client that breaks the rules and sends its order in the SYN.
