@@ -33,7 +33,7 @@ pub(crate) fn write(out: &mut impl Write, connection: &Connection, width: usize)
     let lane = width.saturating_sub(MARGIN + 2).max(AROUND + 8);
     let (client, server) = ("client", "server");
     let between = lane + 2 - client.len() + 2;
-    writeln!(out, "{DIM}{:>MARGIN$}{server:>between$}{DIM:#}", client)?;
+    writeln!(out, "{DIM}{client:>MARGIN$}{server:>between$}{DIM:#}")?;
     let origin = connection.steps.first().map_or(Duration::ZERO, |step| step.time);
     for step in &connection.steps {
         let settles = connection.evidence == Some(step.number);

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -68,11 +69,12 @@ pub(super) fn captures(files: &[PathBuf], session: &mut Session, stop: &Stop) ->
 }
 
 fn open<'s>(file: &Path, stop: &'s Stop) -> anyhow::Result<Capture<'s>> {
-    let capture = match file.to_str() {
-        Some(STDIN) => Capture::new(Stoppable::new(io::stdin().lock(), stop)),
-        _ => Capture::new(Stoppable::new(File::open(file)?, stop)),
+    let input = match file.to_str() {
+        // Not through the standard library's buffer: bytes in there are none that a descriptor waits for.
+        Some(STDIN) => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        _ => File::open(file)?,
     };
-    capture.map_err(|error| match error {
+    Capture::new(Stoppable::new(input, stop)).map_err(|error| match error {
         CaptureError::Read(_) => error.into(),
         _ => hint::with(error, "make one with: tcpdump -w FILE tcp"),
     })

@@ -1,0 +1,18 @@
+//! `tfo trace` as it is run: over what a lab's middlebox saw, on the lab's hosts, and over files.
+
+// Clippy knows tests by their attribute, and these have none.
+#![allow(clippy::unwrap_used)]
+
+mod agreement;
+mod files;
+mod live;
+mod support;
+
+use std::process::ExitCode;
+
+use fastopen_lab::testing;
+
+fn main() -> ExitCode {
+    let tests = agreement::tests().chain(live::tests());
+    testing::main(tests.chain(files::tests()))
+}
