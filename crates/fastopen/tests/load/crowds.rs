@@ -86,6 +86,11 @@ fn ten_thousand_connects_at_once() {
     client
         .set_sysctl("net.ipv4.ip_local_port_range", "1024 65535")
         .unwrap();
+    // Room for all of them: a listener that runs out of it falls back to SYN cookies, and those take a FIN that overtakes the request
+    // for nonsense.
+    for name in ["net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog"] {
+        server.set_sysctl(name, "20000").unwrap();
+    }
     let address = SocketAddr::new(server.ipv4().into(), 80);
     let (serving, connecting) = (runtime_in(server), runtime_in(client));
     serve(&serving, address);
@@ -119,7 +124,13 @@ fn connects_leave_no_memory() {
 
 fn serve(runtime: &Runtime, address: SocketAddr) {
     runtime.block_on(async {
-        let listening = runtime.spawn(async move { ListenOptions::new().listen_tokio(address).await });
+        let listening = runtime.spawn(async move {
+            ListenOptions::new()
+                .with_queue(20_000)
+                .with_backlog(20_000)
+                .listen_tokio(address)
+                .await
+        });
         runtime.spawn(echo(listening.await.unwrap().unwrap().listener));
     });
 }
