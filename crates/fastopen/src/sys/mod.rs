@@ -45,6 +45,10 @@ pub(crate) struct SocketOptions {
 }
 
 /// What came of sending a SYN with the Fast Open option.
+#[cfg_attr(
+    any(not(target_os = "linux"), fastopen_portable),
+    allow(dead_code, reason = "without Fast Open none is sent")
+)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FastSyn {
     /// It is on its way.
