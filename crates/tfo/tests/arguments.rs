@@ -24,6 +24,7 @@ fn what_can_be_typed() {
         "tfo trace -r a.pcap --host example.com --port 443",
         "tfo trace",
         "tfo trace -i eth0 --port 443",
+        "tfo demo --svg a.svg",
         "tfo trace -r a --ladder --svg a.svg -w a.pcapng",
         "tfo send host:80 -n2 -- -hello",
         "tfo send [::1]:80 hello --source ::1 --interface lo --mark 7 --mptcp -6",

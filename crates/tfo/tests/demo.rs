@@ -188,8 +188,11 @@ fn check_paths(paths: &Value) {
 }
 
 fn people_can_read_it_without_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    let picture = dir.path().join("demo.svg");
     let output = Tfo::new()
-        .demo(&["--rtt", "30ms"])
+        .demo(&["--rtt", "30ms", "--svg", picture.to_str().unwrap()])
         .env("LC_ALL", "C")
         .output()
         .unwrap();
@@ -205,13 +208,19 @@ fn people_can_read_it_without_a_terminal() {
         "1. Plain TCP",
         "2. The first time",
         "3. From then on",
-        "Client: accepted. Server: fast, confirmed",
+        "SYN-ACK acknowledges all 35: one round trip saved",
+        "Client: accepted. Server: fast, answered at",
         "option-stripped  ignored",
         "a copy came, never confirmed",
         "tfo doctor",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }
+    let svg = fs::read_to_string(picture).unwrap();
+    assert!(
+        svg.contains("SYN-ACK acknowledges all 35: one round trip saved"),
+        "{svg}"
+    );
 }
 
 fn a_closed_pipe_ends_it_quietly() {

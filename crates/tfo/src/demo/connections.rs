@@ -18,7 +18,7 @@ pub(super) struct Network {
     // In this order: the servers end before their links do.
     servers: [Server; 3],
     client: Host,
-    _lab: Lab,
+    lab: Lab,
     rtt: Duration,
 }
 
@@ -36,7 +36,7 @@ impl Network {
         Ok(Self {
             servers: [start("server")?, start("second")?, start("third")?],
             client: lab.client()?.clone(),
-            _lab: lab,
+            lab,
             rtt: setting.rtt,
         })
     }
@@ -51,7 +51,8 @@ impl Network {
             });
         let hold = |server| Dialogue::hold(&self.client, &connector, server, "hello");
         let [first, second, third] = &mut self.servers;
+        let capture = self.lab.capture();
         let samples = [hold(first)?, hold(second)?, hold(third)?];
-        Ok(Connection::new(kind, &samples, self.rtt))
+        Connection::new(kind, &samples, self.rtt, &capture.frames())
     }
 }

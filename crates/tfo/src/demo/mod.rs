@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!   connections, paths ──▶ dialogue, server ──▶ report ──▶ words, render
-//!   labs and threads       one exchange         values     text; or JSON
+//!   labs and threads       one exchange         values     text, ladders; or JSON
 //! ```
+//! `packets` is what the client's end of the path saw of a connection.
 //! `verdict` says whether the report is as it should be.
 
 mod connections;
 mod dialogue;
 mod hostile;
+mod packets;
 mod paths;
 mod render;
 mod report;
@@ -19,10 +21,12 @@ mod session;
 mod verdict;
 mod words;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -33,6 +37,7 @@ use crate::hint::Hint;
 use crate::json;
 use crate::status::Status;
 use crate::stdout::{self, Stdout};
+use crate::trace::PictureFile;
 
 use connections::Network;
 use hostile::HOSTILE;
@@ -55,6 +60,9 @@ pub struct Args {
     /// Use IPv6
     #[arg(short = '6')]
     ipv6: bool,
+    /// Draw the three connections in a picture, too (SVG)
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Print one JSON object (its schema: schemas/demo.json)
     #[arg(long)]
     json: bool,
@@ -64,6 +72,7 @@ const AFTER: &str = "\
 Examples:
   tfo demo
   tfo demo -6 --rtt 200ms
+  tfo demo --svg demo.svg
   tfo demo --json | jq '.connections[] | {kind, outcome, rounds}'
 
 Exit status:
@@ -96,12 +105,19 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     if let Some(ended) = session::begin(args.words()).context("start a process of its own")? {
         return status(ended);
     }
+    let picture = args.svg.as_deref().map(PictureFile::create).transpose()?;
     enter()?;
     let setting = Setting {
         rtt: args.rtt,
         ipv6: args.ipv6,
     };
     let report = show(setting, &Screen { quiet: args.json })?;
+    if let Some(mut picture) = picture {
+        for connection in &report.connections {
+            picture.add(&connection.packets);
+        }
+        picture.finish()?;
+    }
     if args.json {
         json::line(&mut stdout::lock(), &report)?;
     }
@@ -113,14 +129,19 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
 
 impl Args {
     /// The command line that means the same.
-    fn words(&self) -> Vec<String> {
+    fn words(&self) -> Vec<OsString> {
         let rtt = format!("--rtt={}", humantime::format_duration(self.rtt));
         let flags = [(self.ipv6, "-6"), (self.json, "--json")];
-        let set = flags
-            .iter()
-            .filter(|(set, _)| *set)
-            .map(|(_, flag)| flag.to_string());
-        ["demo".to_owned(), rtt].into_iter().chain(set).collect()
+        let set = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag);
+        let mut words: Vec<OsString> = ["demo", &rtt]
+            .into_iter()
+            .chain(set)
+            .map(OsString::from)
+            .collect();
+        if let Some(svg) = &self.svg {
+            words.extend(["--svg".into(), svg.into()]);
+        }
+        words
     }
 }
 
@@ -219,7 +240,7 @@ mod tests {
     fn the_child_is_told_the_same() {
         for words in [
             vec!["demo", "--rtt=60ms"],
-            vec!["demo", "--rtt=12ms 345us", "-6", "--json"],
+            vec!["demo", "--rtt=12ms 345us", "-6", "--json", "--svg", "a b.svg"],
         ] {
             let args = Command::try_parse_from(&words).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(args.args.words(), words);

@@ -2,11 +2,14 @@
 
 use std::io::{self, Write};
 
-use fastopen::{Connector, Outcome};
+use fastopen::{ArrivalKind, Connector, Outcome};
 
 use super::Setting;
 use super::report::{Connection, Kind, Path, Report};
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
+use crate::trace::ladder;
+
+const WIDTH: usize = 80;
 
 pub(super) fn opening(setting: Setting, out: &mut impl Write) -> io::Result<()> {
     let rtt = humantime::format_duration(setting.rtt);
@@ -22,24 +25,23 @@ pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::R
         exchange,
         server,
         samples,
+        packets,
         ..
     } = connection;
     writeln!(out, "\n{BOLD}{}{BOLD:#}", connection.title())?;
-    for step in connection.steps() {
-        writeln!(
-            out,
-            "  {DIM}{:>6.1} ms{DIM:#}  {}  {}",
-            step.at_ms, step.host, step.words
-        )?;
-    }
+    ladder::rows(out, packets, WIDTH)?;
     let style = outcome_style(exchange.outcome);
+    let answered = match (server.arrival, server.answered_ms) {
+        (ArrivalKind::Fast { .. }, Some(at)) => format!("answered at {at:.1} ms, "),
+        _ => String::new(),
+    };
     let confirmed = match server.confirmed_ms {
         Some(at) => format!("confirmed at {at:.1} ms"),
         None => "never confirmed".to_owned(),
     };
     writeln!(
         out,
-        "  Client: {style}{}{style:#}. Server: {}, {confirmed}.",
+        "  Client: {style}{}{style:#}. Server: {}, {answered}{confirmed}.",
         exchange.outcome, server.arrival
     )?;
     let [first, second, third] = samples.each_ref().map(|sample| sample.elapsed_ms);
@@ -155,6 +157,7 @@ mod tests {
         let mut report = sample::report();
         for connection in &mut report.connections {
             connection.exchange.elapsed_ms = 1234.5;
+            connection.server.answered_ms = Some(1234.5);
             connection.server.confirmed_ms = Some(1234.5);
             for sample in &mut connection.samples {
                 sample.elapsed_ms = 1234.5;

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use fastopen::{Arrival, ArrivalKind, FastOpen, Outcome, Reason};
+use fastopen_lab::Frame;
 use serde::{Serialize, Serializer};
 
 use super::Setting;
 use super::dialogue::Dialogue;
 use super::hostile::Hostile;
+use super::packets;
 use super::server::Visit;
 
 /// All of it.
@@ -46,6 +49,9 @@ pub(super) struct Connection {
     pub(super) connected_ms: f64,
     pub(super) server: Arrived,
     pub(super) samples: [Exchange; 3],
+    /// Its packets on the client's end of the path.
+    #[serde(skip)]
+    pub(super) packets: fastopen_wire::Connection,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -147,11 +153,16 @@ impl Exchange {
 
 impl Connection {
     /// Takes the sample with the median time for the whole.
-    pub(super) fn new(kind: Kind, samples: &[Dialogue; 3], rtt: Duration) -> Self {
+    pub(super) fn new(
+        kind: Kind,
+        samples: &[Dialogue; 3],
+        rtt: Duration,
+        frames: &[Frame],
+    ) -> anyhow::Result<Self> {
         let mut by_time = samples.each_ref();
         by_time.sort_by_key(|sample| sample.elapsed());
         let [_, median, _] = by_time;
-        Self {
+        Ok(Self {
             kind,
             exchange: Exchange::new(median, rtt),
             delivered_once: samples.iter().all(|sample| sample.delivered_once),
@@ -159,7 +170,9 @@ impl Connection {
             connected_ms: milliseconds(median.connected - median.began),
             server: Arrived::new(median),
             samples: samples.each_ref().map(|sample| Exchange::new(sample, rtt)),
-        }
+            packets: packets::of_connection_from(median.visit.peer.port(), frames)
+                .context("its packets were not seen")?,
+        })
     }
 }
 

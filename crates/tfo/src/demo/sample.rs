@@ -4,6 +4,7 @@ use fastopen::{ArrivalKind, Outcome, Reason};
 
 use super::hostile::HOSTILE;
 use super::report::{Arrived, Connection, Duplicate, Exchange, Kind, Path, Report, Syn, SynOption};
+use crate::trace::sample as packets;
 
 const FAST: ArrivalKind = ArrivalKind::Fast { data: true };
 
@@ -51,6 +52,11 @@ pub(super) fn connection(kind: Kind) -> Connection {
         request_bytes: 35,
         connected_ms: 60.2,
         server: arrived(arrival, syn, 90.3),
+        packets: match kind {
+            Kind::Plain => packets::plain(),
+            Kind::First => packets::connections().swap_remove(0),
+            Kind::Fast => packets::connections().swap_remove(1),
+        },
     }
 }
 

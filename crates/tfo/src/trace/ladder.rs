@@ -30,6 +30,11 @@ pub(crate) fn width() -> usize {
 /// Draws a connection in so many columns.
 pub(crate) fn write(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
     headline(out, connection)?;
+    rows(out, connection, width)
+}
+
+/// Draws its packets alone.
+pub(crate) fn rows(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
     let lane = width.saturating_sub(MARGIN + 2).max(AROUND + 8);
     let (client, server) = ("client", "server");
     let between = lane + 2 - client.len() + 2;

@@ -12,13 +12,13 @@ mod annotated;
 pub mod capture;
 mod echoes;
 mod json;
-mod ladder;
+pub(crate) mod ladder;
 mod line;
 mod live;
 mod output;
 mod read;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod selection;
 mod session;
 mod stop;
@@ -31,10 +31,11 @@ use std::path::PathBuf;
 use crate::status::Status;
 
 use annotated::Annotated;
-use output::{Format, Output, PictureFile};
+use output::{Format, Output};
 use selection::Selection;
 use session::Session;
 use stop::Stop;
+pub(crate) use svg::PictureFile;
 
 /// Watch handshakes, live or in a capture, with a verdict for each
 ///

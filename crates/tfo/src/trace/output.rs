@@ -1,15 +1,11 @@
 //! Where reports are printed.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
-use anyhow::Context;
 use fastopen_wire::Connection;
 
 use super::json::Report;
 use super::summary::Summary;
-use super::svg::Picture;
 use super::{ladder, line};
 use crate::stdout::{self, Stdout};
 
@@ -88,37 +84,5 @@ impl Write for Out {
             Self::Prompt(out) => out.flush(),
             Self::Buffered(out) => out.flush(),
         }
-    }
-}
-
-/// The picture, and the file that it goes to.
-pub(super) struct PictureFile {
-    name: String,
-    file: File,
-    picture: Picture,
-}
-
-impl PictureFile {
-    /// Makes the file, or empties it.
-    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        let name = path.display().to_string();
-        Ok(Self {
-            file: File::create(path).with_context(|| format!("can't write {name}"))?,
-            name,
-            picture: Picture::default(),
-        })
-    }
-
-    pub(super) fn add(&mut self, connection: &Connection) {
-        self.picture.add(connection);
-    }
-
-    /// Draws it.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
-        let mut out = BufWriter::new(self.file);
-        self.picture
-            .write(&mut out)
-            .and_then(|()| out.flush())
-            .with_context(|| format!("can't write {}", self.name))
     }
 }

@@ -16,6 +16,15 @@ struct Wire {
 }
 
 impl Wire {
+    fn new() -> Self {
+        Self {
+            tracker: Tracker::new(Limits::default()),
+            number: 0,
+            client: "192.0.2.1:40000".parse().unwrap(),
+            server: "192.0.2.2:80".parse().unwrap(),
+        }
+    }
+
     /// A segment: from the client or not, flags as tcpdump writes them, sequence and acknowledgment, options, length of the payload.
     fn packet(
         &mut self,
@@ -59,13 +68,19 @@ impl Wire {
     }
 }
 
-pub(super) fn connections() -> Vec<Connection> {
-    let mut wire = Wire {
-        tracker: Tracker::new(Limits::default()),
-        number: 0,
-        client: "192.0.2.1:40000".parse().unwrap(),
-        server: "192.0.2.2:80".parse().unwrap(),
-    };
+/// An ordinary handshake.
+pub(crate) fn plain() -> Connection {
+    let mut wire = Wire::new();
+    wire.packet(0, true, "S", [100, 0], &[], 0);
+    wire.packet(60, false, "S.", [500, 101], &[], 0);
+    wire.packet(61, true, ".", [101, 501], &[], 0);
+    wire.packet(61, true, ".", [101, 501], &[], 18);
+    wire.packet(121, false, ".", [501, 119], &[], 300);
+    wire.connection()
+}
+
+pub(crate) fn connections() -> Vec<Connection> {
+    let mut wire = Wire::new();
     let mut connections = Vec::new();
 
     wire.packet(0, true, "S", [100, 0], REQUEST, 0);

@@ -8,9 +8,10 @@ use fastopen_wire::{Connection, DecodeError, Limits, LinkError, LinkType, Segmen
 
 use super::annotated::Annotated;
 use super::capture::Record;
-use super::output::{Output, PictureFile};
+use super::output::Output;
 use super::selection::Selection;
 use super::summary::Summary;
+use super::svg::PictureFile;
 use crate::warning;
 
 /// Packets of one capture after the other go in; connections come out as soon as they are known.

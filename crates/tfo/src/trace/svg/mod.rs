@@ -1,6 +1,7 @@
 //! Connections as a picture: one diagram below the other, on a background of its own, so that it can be read on any page.
 
 mod draw;
+mod file;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use fastopen_wire::{Connection, Side, Step, Verdict};
 use super::words::{self, Tone};
 use crate::units;
 use draw::{Colour, Drawing, Text};
+pub(crate) use file::PictureFile;
 
 const WIDTH: u32 = 900;
 const CLIENT: u32 = 170;
@@ -22,7 +24,7 @@ const CHARACTERS: usize = 78;
 
 /// The connections that the picture shows: the first ones, and how many more there were.
 #[derive(Debug, Default)]
-pub(crate) struct Picture {
+struct Picture {
     connections: Vec<Connection>,
     more: u64,
 }
@@ -31,7 +33,7 @@ impl Picture {
     /// More than these make no picture that anybody would look at.
     const MOST: usize = 50;
 
-    pub(crate) fn add(&mut self, connection: &Connection) {
+    fn add(&mut self, connection: &Connection) {
         match self.connections.len() {
             ..Self::MOST => self.connections.push(connection.clone()),
             _ => self.more += 1,
@@ -39,7 +41,7 @@ impl Picture {
     }
 
     /// Draws it.
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut drawing = Drawing::new(WIDTH);
         for connection in &self.connections {
             diagram(&mut drawing, connection);
