@@ -211,9 +211,12 @@ fn the_machine_s_own_network_is_left_alone() {
     assert_eq!(seen(), before);
 }
 
-/// This binary again, in another role.
+/// This binary again, in another role. Ctrl-C ends it, also where the tests are a shell's background job and ignore it.
 fn myself(role: &str) -> Command {
-    let mut command = Command::new("/proc/self/exe");
+    let mut command = Command::new("env");
+    command
+        .arg("--default-signal=INT")
+        .arg(fs::read_link("/proc/self/exe").unwrap());
     command.env(ROLE, role).env_remove("RUST_BACKTRACE");
     command
 }

@@ -71,7 +71,9 @@ impl Tfo {
     }
 
     fn demo(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.program());
+        // A shell's background jobs ignore Ctrl-C, and so would what these tests start.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(self.program());
         command.arg("demo").args(arguments);
         as_ordinary_user(&mut command);
         command

@@ -14,6 +14,8 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
+    // An ordinary user has a limit of 1024 unless it is raised, and a crowd needs more.
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let tests = exactly_once::tests().chain(crowds::tests());
     testing::main(
         tests

@@ -12,6 +12,12 @@ use std::sync::{Mutex, PoisonError};
 use fastopen_lab::testing::{self, LabTest, test};
 
 fn main() -> ExitCode {
+    // An ordinary user has a limit of 1024 unless it is raised.
+    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    assert!(
+        limit >= 12_000,
+        "these tests need 12,000 descriptors, and the limit is {limit}"
+    );
     testing::main(signals::tests().chain(crowds::tests()))
 }
 
