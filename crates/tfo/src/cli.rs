@@ -30,6 +30,7 @@ Examples:
   tfo serve --http :8080                 A server that tells how each connection arrived
   tfo send 127.0.0.1:8080 -e 'GET / HTTP/1.0\\r\\n\\r\\n'
                                          A client that tells what became of its first bytes
+  sudo tfo trace --port 443              Every handshake with that port on the wire, with a verdict
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
