@@ -31,28 +31,27 @@ impl Stop {
     }
 
     pub(super) fn wished(&self) -> bool {
-        matches!(wait(&[self.0.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready)
+        matches!(ready([self.0.as_fd()], Some(Duration::ZERO)), Ok([true]))
     }
 
-    /// Waits for the descriptor, the wish, or so long.
-    pub(super) fn wait(&self, fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<()> {
-        wait(&[fd, self.0.as_fd()], timeout).map(drop)
+    /// Waits for the descriptor, the wish, a signal, or so long; whether the descriptor is readable.
+    pub(super) fn wait(&self, fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+        ready([fd, self.0.as_fd()], timeout).map(|[fd, _]| fd)
     }
 }
 
-/// Whether one of them became readable.
-fn wait(fds: &[BorrowedFd<'_>], timeout: Option<Duration>) -> io::Result<bool> {
+/// Which of them became readable: none, where a signal came first.
+fn ready<const N: usize>(fds: [BorrowedFd<'_>; N], timeout: Option<Duration>) -> io::Result<[bool; N]> {
     let timeout = timeout
         .map(Timespec::try_from)
         .transpose()
         .map_err(io::Error::other)?;
-    let mut fds: Vec<_> = fds
-        .iter()
-        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
-        .collect();
+    let mut fds = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
     match poll(&mut fds, timeout.as_ref()) {
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        polled => Ok(polled? > 0),
+        Err(rustix::io::Errno::INTR) => Ok([false; N]),
+        polled => polled
+            .map(|_| fds.map(|fd| !fd.revents().is_empty()))
+            .map_err(Into::into),
     }
 }
 
@@ -70,10 +69,15 @@ impl<'s, R> Stoppable<'s, R> {
 
 impl<R: Read + AsFd> Read for Stoppable<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stop.wait(self.input.as_fd(), None)?;
-        if self.stop.wished() {
-            return Ok(0);
+        loop {
+            // The signal interrupts the waiting before the wish has arrived here.
+            let readable = self.stop.wait(self.input.as_fd(), None)?;
+            if self.stop.wished() {
+                return Ok(0);
+            }
+            if readable {
+                return self.input.read(buffer);
+            }
         }
-        self.input.read(buffer)
     }
 }
