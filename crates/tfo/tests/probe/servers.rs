@@ -83,7 +83,7 @@ fn nginx_with_fastopen() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().display();
     let config = format!(
-        "user root;\ndaemon off;\npid {dir}/pid;\nerror_log {dir}/error.log;\nevents {{}}\nhttp {{ access_log off; \
+        "user root;\ndaemon off;\nmaster_process off;\npid {dir}/pid;\nerror_log {dir}/error.log;\nevents {{}}\nhttp {{ access_log off; \
          client_body_temp_path {dir}/1; proxy_temp_path {dir}/2; fastcgi_temp_path {dir}/3; uwsgi_temp_path {dir}/4; \
          scgi_temp_path {dir}/5; server {{ listen 80 fastopen=16; listen 81; return 200 hello; }} }}\n"
     );
