@@ -9,6 +9,8 @@
 //! statuses. [`stdout`], [`json`] and [`style`] are how they write.
 
 #![forbid(unsafe_code)]
+// These pages are for those who work on the commands, and they see the private items too.
+#![allow(rustdoc::private_intra_doc_links)]
 
 pub mod address;
 pub mod bench;

@@ -1,6 +1,6 @@
 //! `tfo doctor`: is this machine ready for Fast Open, and what would mend it?
 //!
-//! [`Facts`](facts::Facts) are gathered from the kernel in one place; [`findings`] judges them, without looking at anything else;
+//! [`Facts`] are gathered from the kernel in one place; [`findings`] judges them, without looking at anything else;
 //! [`report`] puts both together; [`render`] draws the report for people; [`fix`] applies what can be applied.
 
 mod facts;
