@@ -13,8 +13,8 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
 use fastopen::ListenOptions;
-use fastopen::tokio::Peer;
-use fastopen::tower::ConfirmLayer;
+use fastopen::for_tokio::Peer;
+use fastopen::for_tower::ConfirmLayer;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

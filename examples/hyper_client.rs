@@ -7,8 +7,8 @@
 
 use std::error::Error;
 
-use fastopen::hyper::HttpConnector;
-use fastopen::tokio::ConnectReport;
+use fastopen::for_hyper::HttpConnector;
+use fastopen::for_tokio::ConnectReport;
 use http::Uri;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;

@@ -8,14 +8,14 @@
 use std::error::Error;
 
 use fastopen::Connector;
-use fastopen::hyper::HttpConnector;
+use fastopen::for_hyper::HttpConnector;
 use fastopen_examples::echo::{Echo, echo};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+    let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
     let uri = format!("http://{}", listener.local_addr()?);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tokio::spawn(Server::builder().serve_with_incoming(Echo, incoming));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use criterion::Criterion;
-use fastopen::hyper::HttpConnector;
+use fastopen::for_hyper::HttpConnector;
 use fastopen_lab::{HostSpec, Lab, Scenario};
 use http::Uri;
 use hyper_util::client::legacy::Client;
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     lab.client()?.enter_thread()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let uri = runtime.block_on(async {
-        let listener = fastopen::tokio::listen(SocketAddr::from(([127, 0, 0, 1], 80))).await?;
+        let listener = fastopen::for_tokio::listen(SocketAddr::from(([127, 0, 0, 1], 80))).await?;
         let uri: Uri = format!("http://{}/", listener.local_addr()?)
             .parse()
             .map_err(std::io::Error::other)?;

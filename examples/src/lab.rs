@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use fastopen::tokio::Peer;
+use fastopen::for_tokio::Peer;
 use fastopen::{Connector, PathMemory};
 use fastopen_lab::{Host, Lab, Scenario};
 use tokio::runtime::Runtime;
@@ -65,7 +65,7 @@ impl Site {
     /// When the port is taken.
     pub fn serve(&self, port: u16, app: Router) -> SocketAddr {
         let address = self.address(port);
-        let listener = self.server(async move { fastopen::tokio::listen(address).await });
+        let listener = self.server(async move { fastopen::for_tokio::listen(address).await });
         let listener = listener.expect("the port is free");
         self.server.spawn(async move {
             axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).await

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::{get, post};
 use fastopen::Policy;
-use fastopen::hyper::HttpConnector;
-use fastopen::rustls::{HttpsConnector, TlsListener, allow_early_data};
-use fastopen::tokio::Peer;
-use fastopen::tower::ConfirmLayer;
+use fastopen::for_hyper::HttpConnector;
+use fastopen::for_rustls::{HttpsConnector, TlsListener, allow_early_data};
+use fastopen::for_tokio::Peer;
+use fastopen::for_tower::ConfirmLayer;
 use fastopen_lab::Scenario;
 use http::Uri;
 use hyper_util::client::legacy::Client;
@@ -150,7 +150,7 @@ fn serve(site: &Site, certificate: &Certificate) {
 
 fn listener(site: &Site, port: u16) -> TcpListener {
     let address = site.address(port);
-    let listener = site.server(async move { fastopen::tokio::listen(address).await });
+    let listener = site.server(async move { fastopen::for_tokio::listen(address).await });
     listener.expect("the port is free")
 }
 

@@ -61,11 +61,11 @@
 //!
 //! None is on by default. A feature only adds.
 //!
-//! - `tokio`: the same for tokio, in `fastopen::tokio`; and a stream that connects when it is first written to.
-//! - `hyper`: a connector for hyper's clients and tonic, in `fastopen::hyper`.
-//! - `tower`: a layer for servers that makes requests with consequences wait, in `fastopen::tower`.
-//! - `axum`: the arrival as an extractor, in `fastopen::axum`.
-//! - `rustls`: the ClientHello and early data in the SYN, and servers that answer them, in `fastopen::rustls`.
+//! - `tokio`: the same for tokio, in `fastopen::for_tokio`; and a stream that connects when it is first written to.
+//! - `hyper`: a connector for hyper's clients and tonic, in `fastopen::for_hyper`.
+//! - `tower`: a layer for servers that makes requests with consequences wait, in `fastopen::for_tower`.
+//! - `axum`: the arrival as an extractor, in `fastopen::for_axum`.
+//! - `rustls`: the ClientHello and early data in the SYN, and servers that answer them, in `fastopen::for_rustls`.
 //!
 //! # Platforms
 //!
@@ -73,26 +73,26 @@
 //! [`NotAttempted(Unsupported)`](Reason::Unsupported).
 
 mod arrival;
-#[cfg(feature = "axum")]
-pub mod axum;
 mod confirm;
 mod connect;
 mod error;
+#[cfg(feature = "axum")]
+pub mod for_axum;
 #[cfg(feature = "hyper")]
-pub mod hyper;
+pub mod for_hyper;
+#[cfg(feature = "rustls")]
+pub mod for_rustls;
+#[cfg(feature = "tokio")]
+pub mod for_tokio;
+#[cfg(feature = "tower")]
+pub mod for_tower;
 mod inspect;
 mod key;
 mod listen;
 mod outcome;
 mod replay_safe;
-#[cfg(feature = "rustls")]
-pub mod rustls;
 mod sys;
 mod tcp_info;
-#[cfg(feature = "tokio")]
-pub mod tokio;
-#[cfg(feature = "tower")]
-pub mod tower;
 
 pub use arrival::{Arrival, ArrivalKind, ArrivalSyn};
 pub use confirm::confirmed;

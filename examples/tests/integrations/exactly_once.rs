@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
-use fastopen::hyper::HttpConnector;
-use fastopen::tokio::{ConnectReport, LazyStream, Peer};
-use fastopen::tower::ConfirmLayer;
+use fastopen::for_hyper::HttpConnector;
+use fastopen::for_tokio::{ConnectReport, LazyStream, Peer};
+use fastopen::for_tower::ConfirmLayer;
 use fastopen::{ArrivalKind, Outcome, Reason, Syn};
 use fastopen_examples::lab::{Site, connector};
 use fastopen_lab::testing::{LabTest, test};
@@ -208,7 +208,7 @@ fn a_service_without_peers_is_not_set_up() {
     let app = Router::new()
         .route("/", post(|| async { "ordered" }))
         .layer(ConfirmLayer::new());
-    let listener = site.server(async move { fastopen::tokio::listen(address).await.unwrap() });
+    let listener = site.server(async move { fastopen::for_tokio::listen(address).await.unwrap() });
     site.spawn(async move { axum::serve(listener, app).await.unwrap() });
     site.client(async move {
         let mut stream = LazyStream::replay_safe(connector(), address);

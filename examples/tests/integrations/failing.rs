@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use fastopen::ConnectError;
-use fastopen::hyper::HttpConnector;
+use fastopen::for_hyper::HttpConnector;
 use fastopen_examples::lab::{Site, connector};
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Rule, Scenario};

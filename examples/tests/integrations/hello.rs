@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use fastopen::hyper::HttpConnector;
-use fastopen::rustls::{HttpsConnector, ROOM, TlsListener, allow_early_data, hello_len, small_key_shares};
-use fastopen::tokio::{ConnectReport, Peer};
-use fastopen::tower::ConfirmLayer;
+use fastopen::for_hyper::HttpConnector;
+use fastopen::for_rustls::{
+    HttpsConnector, ROOM, TlsListener, allow_early_data, hello_len, small_key_shares,
+};
+use fastopen::for_tokio::{ConnectReport, Peer};
+use fastopen::for_tower::ConfirmLayer;
 use fastopen::{Outcome, Syn};
 use fastopen_examples::certificate::{Certificate, NAME};
 use fastopen_examples::lab::{Site, connector};
@@ -110,7 +112,7 @@ fn site() -> (Site, HttpsConnector, String) {
         let mut config = certificate.server();
         allow_early_data(&mut config, early_data);
         let (address, app) = (site.address(port), app.clone());
-        let listener = site.server(async move { fastopen::tokio::listen(address).await.unwrap() });
+        let listener = site.server(async move { fastopen::for_tokio::listen(address).await.unwrap() });
         site.spawn(async move {
             let app = app.into_make_service_with_connect_info::<Peer>();
             axum::serve(TlsListener::new(listener, config.into()), app)

@@ -1,7 +1,7 @@
 //! Connecting.
 //!
 //! `connector` holds the settings, `order` sorts the addresses, `race` decides what starts when, `start` makes one attempt, `drive`
-//! carries out what the race decides, and `memory` keeps what was learnt. The drivers, `blocking` and `tokio::connect`, wait.
+//! carries out what the race decides, and `memory` keeps what was learnt. The drivers, `blocking` and `for_tokio::connect`, wait.
 
 mod attempt;
 mod blocking;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fastopen::tokio::Confirmation;
+use fastopen::for_tokio::Confirmation;
 use fastopen::{Arrival, ArrivalKind, FastOpen, ListenOptions, ReplaySafe, confirmed};
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{HostSpec, Lab, Moment, RawConnection, RawPeer, Rule, Scenario, SegmentKind};

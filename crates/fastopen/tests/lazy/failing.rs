@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use fastopen::ConnectError;
-use fastopen::tokio::LazyStream;
+use fastopen::for_tokio::LazyStream;
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Rule, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fastopen::tokio::LazyStream;
+use fastopen::for_tokio::LazyStream;
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Host, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use fastopen::tokio::LazyStream;
+use fastopen::for_tokio::LazyStream;
 use fastopen::{Connector, PathMemory};
 use fastopen_lab::{Host, Lab, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,7 +40,7 @@ impl Path {
         let address = SocketAddr::new(server.ipv4().into(), 80);
         let serving = runtime_in(server);
         let (tell, served) = channel();
-        let listening = serving.spawn(async move { fastopen::tokio::listen(address).await });
+        let listening = serving.spawn(async move { fastopen::for_tokio::listen(address).await });
         let listener: TcpListener = serving.block_on(listening).unwrap().unwrap();
         serving.spawn(async move {
             loop {

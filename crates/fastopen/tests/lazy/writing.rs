@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 use std::time::Instant;
 
-use fastopen::tokio::LazyStream;
+use fastopen::for_tokio::LazyStream;
 use fastopen::{Outcome, Reason, Syn};
 use fastopen_lab::Scenario;
 use fastopen_lab::testing::{LabTest, test};

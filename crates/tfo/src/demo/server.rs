@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use fastopen::tokio::Confirmation;
+use fastopen::for_tokio::Confirmation;
 use fastopen::{Arrival, ListenOptions, Listening};
 use fastopen_lab::Host;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

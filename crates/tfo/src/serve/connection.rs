@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use fastopen::tokio::Confirmation;
+use fastopen::for_tokio::Confirmation;
 use fastopen::{Arrival, ArrivalKind};
 use tokio::net::TcpStream;
 use tokio::sync::watch;

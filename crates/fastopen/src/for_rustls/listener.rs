@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ::axum::extract::connect_info::Connected;
-use ::axum::serve::{IncomingStream, Listener};
-use ::rustls::ServerConfig;
-use ::tokio::net::{TcpListener, TcpStream};
-use ::tokio::task::JoinSet;
-use ::tokio::time::timeout;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::server::{ServerStream, accept};
-use crate::tokio::Peer;
+use crate::for_tokio::Peer;
 
 /// How long a client may take for its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -25,12 +25,12 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 ///
 /// ```no_run
 /// # async fn f(app: axum::Router, mut config: rustls::ServerConfig) -> std::io::Result<()> {
-/// use fastopen::rustls::{TlsListener, allow_early_data};
-/// use fastopen::tokio::Peer;
-/// use fastopen::tower::ConfirmLayer;
+/// use fastopen::for_rustls::{TlsListener, allow_early_data};
+/// use fastopen::for_tokio::Peer;
+/// use fastopen::for_tower::ConfirmLayer;
 ///
 /// allow_early_data(&mut config, 16 * 1024);
-/// let listener = TlsListener::new(fastopen::tokio::listen("[::]:443").await?, config.into());
+/// let listener = TlsListener::new(fastopen::for_tokio::listen("[::]:443").await?, config.into());
 /// let app = app.layer(ConfirmLayer::new());
 /// axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).await
 /// # }
@@ -82,7 +82,7 @@ impl Listener for TlsListener {
                 Event::Done(None) => {}
                 Event::Accepted(Ok((stream, address))) => self.begin(stream, address),
                 // No descriptors are left, most likely: others have to end first.
-                Event::Accepted(Err(_)) => ::tokio::time::sleep(Duration::from_millis(50)).await,
+                Event::Accepted(Err(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     }

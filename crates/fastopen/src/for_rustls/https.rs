@@ -7,18 +7,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::http::Uri;
-use ::rustls::ClientConfig;
-use ::rustls::pki_types::ServerName;
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use crate::hyper::{HttpConnector, is_replay_safe};
-use crate::tokio::LazyStream;
+use crate::for_hyper::{HttpConnector, is_replay_safe};
+use crate::for_tokio::LazyStream;
 
 /// A connector for hyper-util's client that speaks TLS from the SYN on, and sends a resumed connection's first request with it.
 ///

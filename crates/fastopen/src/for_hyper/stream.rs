@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ::tokio::time::{Sleep, sleep};
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::first_flight::{PREFACE, has_whole_request};
-use crate::tokio::LazyStream;
+use crate::for_tokio::LazyStream;
 
 /// How long HTTP/2's preface waits for a request to travel with it.
 const FOR_A_REQUEST: Duration = Duration::from_millis(1);

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::http::{Extensions, Request, Response, StatusCode};
-use ::tokio::time::timeout;
+use http::{Extensions, Request, Response, StatusCode};
+use tokio::time::timeout;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::tokio::Peer;
+use crate::for_tokio::Peer;
 
 /// Lets requests with a safe method (GET, HEAD, OPTIONS, TRACE: RFC 9110 section 9.2.1) run at once, and makes all others wait for the client's
 /// proof of its address.
@@ -25,7 +25,7 @@ use crate::tokio::Peer;
 /// # Examples
 /// ```
 /// use std::time::Duration;
-/// use fastopen::tower::ConfirmLayer;
+/// use fastopen::for_tower::ConfirmLayer;
 /// use http::{Request, Response, StatusCode};
 /// use tower_layer::Layer;
 /// use tower_service::Service;
@@ -40,10 +40,10 @@ use crate::tokio::Peer;
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 /// # let client = std::net::TcpStream::connect(listener.local_addr()?)?;
 /// let (stream, address) = listener.accept().await?;
-/// let peer = fastopen::tokio::Peer::of(&stream, address);
+/// let peer = fastopen::for_tokio::Peer::of(&stream, address);
 ///
 /// let mut service = ConfirmLayer::new().with_timeout(Duration::from_secs(3)).layer(Orders);
 /// let mut order = Request::post("/orders").body(String::new())?;
@@ -140,7 +140,7 @@ fn peer(extensions: &Extensions) -> Option<&Peer> {
     #[cfg(feature = "axum")]
     let peer = peer.or_else(|| {
         extensions
-            .get::<::axum::extract::ConnectInfo<Peer>>()
+            .get::<axum::extract::ConnectInfo<Peer>>()
             .map(|info| &info.0)
     });
     peer

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ::rustls::client::Resumption;
-use ::rustls::crypto::CryptoProvider;
-use ::rustls::pki_types::ServerName;
-use ::rustls::{ClientConfig, ClientConnection, Error, NamedGroup};
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Error, NamedGroup};
 
 /// How many bytes a SYN holds on the usual path: over IPv6 with an MTU of 1500. IPv4 has 20 more.
 ///
@@ -23,7 +23,7 @@ pub const ROOM: usize = 1400;
 /// # Examples
 /// ```no_run
 /// # fn f(config: std::sync::Arc<rustls::ClientConfig>) -> Result<(), Box<dyn std::error::Error>> {
-/// use fastopen::rustls::{ROOM, hello_len};
+/// use fastopen::for_rustls::{ROOM, hello_len};
 ///
 /// let len = hello_len(&config, "example.com".try_into()?)?;
 /// if len > ROOM {
@@ -54,7 +54,7 @@ pub fn hello_len(config: &Arc<ClientConfig>, name: ServerName<'static>) -> Resul
 /// # Examples
 /// ```no_run
 /// # fn f(provider: rustls::crypto::CryptoProvider) -> Result<(), rustls::Error> {
-/// let provider = fastopen::rustls::small_key_shares(provider);
+/// let provider = fastopen::for_rustls::small_key_shares(provider);
 /// let builder = rustls::ClientConfig::builder_with_provider(provider.into());
 /// # let _ = builder;
 /// # Ok(())

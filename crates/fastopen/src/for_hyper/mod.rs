@@ -2,15 +2,15 @@
 //!
 //! # Examples
 //! ```
-//! use fastopen::hyper::HttpConnector;
-//! use fastopen::tokio::ConnectReport;
+//! use fastopen::for_hyper::HttpConnector;
+//! use fastopen::for_tokio::ConnectReport;
 //! use hyper_util::client::legacy::Client;
 //! use hyper_util::rt::TokioExecutor;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-//! # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+//! # let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 //! # let uri = format!("http://{}/", listener.local_addr()?).parse()?;
 //! # tokio::spawn(async move {
 //! #     let (mut stream, _) = listener.accept().await?;

@@ -6,14 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ::http::Uri;
-use ::tokio::net::lookup_host;
+use http::Uri;
 use hyper_util::rt::TokioIo;
+use tokio::net::lookup_host;
 use tower_service::Service;
 
 use super::first_flight::is_replay_safe;
 use super::stream::HttpStream;
-use crate::tokio::LazyStream;
+use crate::for_tokio::LazyStream;
 use crate::{ConnectError, Connector, ReplaySafe};
 
 /// A connector for hyper-util's client, tonic and whatever else takes a `Service<Uri>`. Requests travel in the SYN.
@@ -28,7 +28,7 @@ use crate::{ConnectError, Connector, ReplaySafe};
 /// | HTTP/2 without TLS: a GET that follows the connection's preface within a millisecond | yes, both |
 /// | HTTP/2 without TLS: any other request | no: it waits, and the preface with it |
 ///
-/// A pooled connection that is used again has its handshake behind it. Each response has a [`ConnectReport`](crate::tokio::ConnectReport)
+/// A pooled connection that is used again has its handshake behind it. Each response has a [`ConnectReport`](crate::for_tokio::ConnectReport)
 /// among its extensions.
 ///
 /// A connection that can't be made fails the request, not the connector: hyper-util's `Error::is_connect` is false for it, and the
@@ -96,7 +96,7 @@ impl HttpConnector {
         let (host, port) = host_and_port(&uri).map_err(ConnectError::Resolve)?;
         let addresses = lookup_host((host, port)).await.map_err(ConnectError::Resolve)?;
         let addresses: Arc<[_]> = addresses.collect();
-        let dial = move |first_bytes| -> crate::tokio::Connecting {
+        let dial = move |first_bytes| -> crate::for_tokio::Connecting {
             let (this, addresses) = (self.clone(), Arc::clone(&addresses));
             Box::pin(async move {
                 let connected = this

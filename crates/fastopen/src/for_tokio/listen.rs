@@ -13,7 +13,7 @@ use crate::listen::{ListenError, ListenOptions, Listening};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 /// println!("listening on {}", listener.local_addr()?);
 /// # Ok(())
 /// # }

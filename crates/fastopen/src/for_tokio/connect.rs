@@ -34,9 +34,9 @@ use crate::tcp_info::TcpInfo;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 /// # let address = listener.local_addr()?;
-/// let (stream, outcome) = fastopen::tokio::connect(address, ReplaySafe(b"PING\r\n")).await?.into();
+/// let (stream, outcome) = fastopen::for_tokio::connect(address, ReplaySafe(b"PING\r\n")).await?.into();
 /// println!("{} took the first bytes: {outcome}", stream.peer_addr()?);
 /// # Ok(())
 /// # }
@@ -49,7 +49,7 @@ pub async fn connect<T: AsRef<[u8]>>(
 }
 
 impl Connector {
-    /// Connects, as [`fastopen::tokio::connect`](connect) does, with these settings.
+    /// Connects, as [`fastopen::for_tokio::connect`](connect) does, with these settings.
     ///
     /// # Errors
     /// [`ConnectError`] names the address and the call. It converts to [`std::io::Error`].

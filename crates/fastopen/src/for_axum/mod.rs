@@ -1,15 +1,15 @@
 //! Servers on axum: the listener is tokio's own, and how each connection arrived is an extractor.
 //!
 //! `into_make_service_with_connect_info::<Peer>()` makes a [`Peer`] of each connection. Handlers take `ConnectInfo<Peer>`, and
-//! [`ConfirmLayer`](crate::tower::ConfirmLayer) finds it, so that requests with consequences wait for the client's proof.
+//! [`ConfirmLayer`](crate::for_tower::ConfirmLayer) finds it, so that requests with consequences wait for the client's proof.
 //!
 //! # Examples
 //! ```
 //! use axum::Router;
 //! use axum::extract::ConnectInfo;
 //! use axum::routing::{get, post};
-//! use fastopen::tokio::Peer;
-//! use fastopen::tower::ConfirmLayer;
+//! use fastopen::for_tokio::Peer;
+//! use fastopen::for_tower::ConfirmLayer;
 //!
 //! async fn how(ConnectInfo(peer): ConnectInfo<Peer>) -> String {
 //!     format!("{}: {}", peer.address(), peer.arrival().expect("this is Linux"))
@@ -21,7 +21,7 @@
 //!     .route("/", get(how))
 //!     .route("/orders", post(|| async { "ordered once" }))
 //!     .layer(ConfirmLayer::new());
-//! let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+//! let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 //! # let address = listener.local_addr()?;
 //! # tokio::spawn(async move {
 //! axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).await
@@ -38,11 +38,11 @@
 //! # }
 //! ```
 
-use ::axum::extract::connect_info::Connected;
-use ::axum::serve::IncomingStream;
-use ::tokio::net::TcpListener;
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
+use tokio::net::TcpListener;
 
-use crate::tokio::Peer;
+use crate::for_tokio::Peer;
 
 impl Connected<IncomingStream<'_, TcpListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {

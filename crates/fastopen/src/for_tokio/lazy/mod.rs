@@ -22,7 +22,7 @@ use crate::{ConnectError, Connected, Connector, ReplaySafe};
 /// A stream that connects when it is first written to, and sends what is written first in the SYN.
 ///
 /// For code that asks for a connection before it knows its first bytes: TLS libraries, HTTP clients, database drivers. Where the first
-/// bytes are at hand [`connect`](crate::tokio::connect) is simpler, and its stream is an ordinary one.
+/// bytes are at hand [`connect`](crate::for_tokio::connect) is simpler, and its stream is an ordinary one.
 ///
 /// - **The first write** connects with its bytes as [`Connector::connect_tokio`] does: racing, falling back, and remembering paths.
 ///   It is complete when they are in the kernel's hands, whatever path they took. A vectored write is gathered. No more than
@@ -39,12 +39,12 @@ use crate::{ConnectError, Connected, Connector, ReplaySafe};
 /// # Examples
 /// ```
 /// use fastopen::Connector;
-/// use fastopen::tokio::LazyStream;
+/// use fastopen::for_tokio::LazyStream;
 /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 /// # let address = listener.local_addr()?;
 /// # tokio::spawn(async move {
 /// #     let (mut stream, _) = listener.accept().await?;

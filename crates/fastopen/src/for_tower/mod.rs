@@ -4,7 +4,7 @@
 //! second connection that never completes its handshake. This is what RFC 8470 is about for TLS early data; [`ConfirmLayer`] does
 //! the same for TCP Fast Open.
 //!
-//! The layer needs a [`Peer`](crate::tokio::Peer) among each request's extensions. `fastopen::axum` says how it gets there with axum;
+//! The layer needs a [`Peer`](crate::for_tokio::Peer) among each request's extensions. `fastopen::for_axum` says how it gets there with axum;
 //! a server on hyper puts it there itself: `request.extensions_mut().insert(peer.clone())`.
 
 mod confirm;

@@ -18,11 +18,11 @@ use crate::arrival::Arrival;
 ///
 /// # Examples
 /// ```
-/// use fastopen::tokio::Peer;
+/// use fastopen::for_tokio::Peer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 /// # let client = std::net::TcpStream::connect(listener.local_addr()?)?;
 /// let (stream, address) = listener.accept().await?;
 /// let peer = Peer::of(&stream, address);

@@ -21,11 +21,11 @@ use crate::confirm::{is_confirmed, look_again_after};
 ///
 /// # Examples
 /// ```
-/// use fastopen::tokio::Confirmation;
+/// use fastopen::for_tokio::Confirmation;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// # let listener = fastopen::tokio::listen("127.0.0.1:0").await?;
+/// # let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
 /// # let client = std::net::TcpStream::connect(listener.local_addr()?)?;
 /// let (stream, _) = listener.accept().await?;
 /// let confirmation = Confirmation::new(&stream)?;

@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::rustls::{ServerConfig, ServerConnection};
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ::tokio::net::TcpStream;
-use ::tokio::sync::watch;
+use rustls::{ServerConfig, ServerConnection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 
-use crate::tokio::Peer;
+use crate::for_tokio::Peer;
 
 /// Lets a server take so many bytes of early data per connection, and answer them at once (TLS 1.3).
 ///

@@ -1,7 +1,7 @@
 //! TLS with rustls: the ClientHello in the SYN, and early data with it.
 //!
 //! # Clients
-//! tokio-rustls over a [`LazyStream`](crate::tokio::LazyStream) sends its ClientHello in the SYN: a full handshake takes two round trips in
+//! tokio-rustls over a [`LazyStream`](crate::for_tokio::LazyStream) sends its ClientHello in the SYN: a full handshake takes two round trips in
 //! place of three, with the first answer in the second. [`hello_len`] says how long the hello is and [`small_key_shares`] keeps it short,
 //! for a SYN holds about [`ROOM`] bytes.
 //!
@@ -13,7 +13,7 @@
 //! ```no_run
 //! use std::sync::Arc;
 //! use fastopen::Connector;
-//! use fastopen::tokio::LazyStream;
+//! use fastopen::for_tokio::LazyStream;
 //! use tokio::io::AsyncWriteExt;
 //! use tokio_rustls::TlsConnector;
 //!
@@ -31,7 +31,7 @@
 //!
 //! # Servers
 //! [`accept`] takes a connection and returns when the ClientHello has been read, if there is early data with it, and after the handshake
-//! otherwise. [`allow_early_data`] sets what a configuration needs for that. The [`Peer`](crate::tokio::Peer) of such a connection is
+//! otherwise. [`allow_early_data`] sets what a configuration needs for that. The [`Peer`](crate::for_tokio::Peer) of such a connection is
 //! confirmed when the TLS handshake is complete: only then is the early data known to be no replay.
 
 mod hello;
