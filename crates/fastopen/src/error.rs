@@ -7,7 +7,9 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallError {
     call: &'static str,
+    /// 0 where the error did not come from the system; then the kind says what is known.
     code: i32,
+    kind: io::ErrorKind,
 }
 
 impl CallError {
@@ -15,11 +17,19 @@ impl CallError {
         Self {
             call,
             code: error.raw_os_error().unwrap_or(0),
+            kind: match error.raw_os_error() {
+                Some(_) => io::ErrorKind::Other,
+                None => error.kind(),
+            },
         }
     }
 
     pub(crate) const fn from_code(call: &'static str, code: i32) -> Self {
-        Self { call, code }
+        Self {
+            call,
+            code,
+            kind: io::ErrorKind::Other,
+        }
     }
 
     /// The call, such as `setsockopt(SO_MARK)`.
@@ -27,27 +37,48 @@ impl CallError {
         self.call
     }
 
-    /// The system's error number (`errno`).
+    /// The system's error number (`errno`); 0 where the error came from elsewhere, such as the runtime.
     pub fn code(&self) -> i32 {
         self.code
     }
 
-    /// What kind of error the number stands for.
+    /// What kind of error it is.
     pub fn kind(&self) -> io::ErrorKind {
-        io::Error::from_raw_os_error(self.code).kind()
+        match self.code {
+            0 => self.kind,
+            code => io::Error::from_raw_os_error(code).kind(),
+        }
     }
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.call, io::Error::from_raw_os_error(self.code))
+        match self.code {
+            0 => write!(f, "{}: {}", self.call, self.kind),
+            code => write!(f, "{}: {}", self.call, io::Error::from_raw_os_error(code)),
+        }
     }
 }
 
 impl std::error::Error for CallError {}
 
+/// The error number survives, and the name of the call does not.
 impl From<CallError> for io::Error {
     fn from(error: CallError) -> Self {
-        Self::new(error.kind(), error)
+        match error.code {
+            0 => Self::new(error.kind, error),
+            code => Self::from_raw_os_error(code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_survives_the_conversion() {
+        let error = io::Error::from(CallError::from_code("connect", 111));
+        assert_eq!(error.raw_os_error(), Some(111));
     }
 }

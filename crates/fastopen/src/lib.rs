@@ -97,8 +97,11 @@ mod tcp_info;
 
 pub use arrival::{Arrival, ArrivalKind, ArrivalSyn};
 pub use confirm::confirmed;
+#[cfg(feature = "tokio")]
+pub use connect::Resolving;
 pub use connect::{
-    Attempt, AttemptEnd, ConnectError, Connected, Connector, PathMemory, Policy, Syn, connect,
+    Attempt, AttemptEnd, ConnectError, Connected, Connector, Destination, PathMemory, Policy, Resolve, Syn,
+    ToDestination, connect, connect_server_first,
 };
 pub use error::CallError;
 pub use fastopen_host::TcpState;

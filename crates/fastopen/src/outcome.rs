@@ -84,6 +84,8 @@ impl Outcome {
             (Sent::Nothing, Self::Unknown) if info.byte_len() > LAST_LEN_WITHOUT_CLIENT_FAIL => {
                 Self::NotAttempted(Reason::Blackhole)
             }
+            // The kernel keeps no record of an empty SYN that it had to send again, which it does without the option.
+            (Sent::Empty, Self::Unknown) if info.total_retrans().is_some_and(|n| n > 0) => Self::SynLost,
             (_, outcome) => outcome,
         }
     }
@@ -133,6 +135,8 @@ pub(crate) enum Sent {
     Nothing,
     /// The SYN carries this many of the bytes.
     InSyn(usize),
+    /// There were none to take, since the server speaks first. The SYN carries the cookie, if there is one.
+    Empty,
 }
 
 impl Sent {
@@ -140,7 +144,7 @@ impl Sent {
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::InSyn(bytes) => bytes,
-            Self::Plain(_) | Self::Nothing => 0,
+            Self::Plain(_) | Self::Nothing | Self::Empty => 0,
         }
     }
 }

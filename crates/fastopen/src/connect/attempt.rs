@@ -32,6 +32,12 @@ pub enum Syn {
     },
 }
 
+impl Attempt {
+    pub(crate) fn is_connected(&self) -> bool {
+        self.end == AttemptEnd::Connected
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptEnd {

@@ -1,7 +1,7 @@
 //! The driver that waits with `poll(2)`.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
@@ -9,8 +9,11 @@ use socket2::Socket;
 
 use super::connected::Connected;
 use super::connector::Connector;
+use super::delivery::Undelivered;
+use super::destination::ToDestination;
 use super::drive::{Drive, Step, Won};
 use super::error::ConnectError;
+use super::first_flight::FirstFlight;
 use crate::error::CallError;
 use crate::outcome::Sent;
 use crate::replay_safe::ReplaySafe;
@@ -49,10 +52,43 @@ use crate::sys;
 /// # }
 /// ```
 pub fn connect<T: AsRef<[u8]>>(
-    address: impl ToSocketAddrs,
+    address: impl ToDestination,
     first_bytes: ReplaySafe<T>,
 ) -> Result<Connected<TcpStream>, ConnectError> {
     Connector::new().connect(address, first_bytes)
+}
+
+/// Connects to a server that speaks first, as those of SMTP, FTP, SSH, IMAP and MySQL do.
+///
+/// With a cached cookie the SYN carries it and no data, so that the server can send its greeting with the SYN-ACK, one round trip sooner;
+/// and nothing can be replayed. Without one, an ordinary handshake asks for one.
+///
+/// The outcome is [`Accepted`](crate::Outcome::Accepted) only where it is proven: the greeting arrived sooner than the client's ACK could
+/// have reached the server. To see that, this waits for up to a quarter of a round trip after the SYN-ACK. Where the server
+/// took longer to speak, or the path is too short to tell, it is [`Unknown`](crate::Outcome::Unknown). The greeting is left in the
+/// stream to be read.
+///
+/// # Errors
+/// As for [`connect`].
+///
+/// # Examples
+/// ```
+/// use std::io::{BufRead, BufReader, Write};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let listener = fastopen::listen("127.0.0.1:0")?;
+/// # let address = listener.local_addr()?;
+/// # std::thread::spawn(move || listener.accept()?.0.write_all(b"220 mail.example.com ESMTP\r\n"));
+/// let (stream, outcome) = fastopen::connect_server_first(address)?.into();
+/// let mut greeting = String::new();
+/// BufReader::new(stream).read_line(&mut greeting)?;
+/// println!("{greeting} ({outcome})");
+/// # assert!(greeting.starts_with("220 "));
+/// # Ok(())
+/// # }
+/// ```
+pub fn connect_server_first(address: impl ToDestination) -> Result<Connected<TcpStream>, ConnectError> {
+    Connector::new().connect_server_first(address)
 }
 
 impl Connector {
@@ -62,20 +98,32 @@ impl Connector {
     /// [`ConnectError`] names the address and the call. It converts to [`std::io::Error`].
     pub fn connect<T: AsRef<[u8]>>(
         &self,
-        address: impl ToSocketAddrs,
+        address: impl ToDestination,
         first_bytes: ReplaySafe<T>,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        let addresses = address.to_socket_addrs().map_err(ConnectError::Resolve)?;
-        run(self, addresses, first_bytes.as_bytes())
+        run(self, address, FirstFlight::Bytes(first_bytes.as_bytes()))
+    }
+
+    /// Connects to a server that speaks first, as [`connect_server_first`] does, with these settings.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub fn connect_server_first(
+        &self,
+        address: impl ToDestination,
+    ) -> Result<Connected<TcpStream>, ConnectError> {
+        run(self, address, FirstFlight::ServerFirst)
     }
 }
 
 fn run(
     connector: &Connector,
-    addresses: impl IntoIterator<Item = SocketAddr>,
-    first_bytes: &[u8],
+    address: impl ToDestination,
+    first_flight: FirstFlight<'_>,
 ) -> Result<Connected<TcpStream>, ConnectError> {
-    let mut drive = Drive::new(connector, addresses, first_bytes)?;
+    let began = Instant::now();
+    let addresses = connector.resolve(address.to_destination(), began)?;
+    let mut drive = Drive::new(connector, addresses, first_flight, began, Instant::now)?;
     let won = loop {
         match drive.step(true, Ok)? {
             Step::Deliver(won) => break won,
@@ -86,26 +134,24 @@ fn run(
             }
         }
     };
-    let delivery = drive.finish(won);
-    let failed = delivery.failed();
-    let (sent, rest, deadline) = (delivery.sent, delivery.rest, delivery.deadline);
-    let Connected {
-        stream,
-        outcome,
-        attempts,
-    } = delivery.connected;
-    let stream = TcpStream::from(stream);
-    deliver(stream.as_fd(), rest, deadline)
-        .and_then(|()| match sent {
-            Sent::Plain(_) => stream.set_nonblocking(false),
-            Sent::Nothing | Sent::InSyn(_) => Ok(()),
-        })
-        .map_err(failed)?;
-    Ok(Connected {
-        stream,
-        outcome,
-        attempts,
-    })
+    let mut delivery = drive.finish(won);
+    if let Some(until) = delivery.proof_until {
+        let socket = delivery.connected.stream.as_fd();
+        // A failure to wait only leaves the outcome unknown.
+        let _ = sys::wait_readable(
+            socket,
+            delivery.deadline.map_or(until, |deadline| deadline.min(until)),
+        );
+        if let Ok(info) = sys::tcp_info(socket) {
+            delivery.look_for_proof(&info, Instant::now());
+        }
+    }
+    let socket = &delivery.connected.stream;
+    let mut delivered = deliver(socket.as_fd(), delivery.rest, delivery.deadline);
+    if let Sent::Plain(_) = delivery.sent {
+        delivered = delivered.and_then(|()| socket.set_nonblocking(false).map_err(Undelivered::Ended));
+    }
+    Ok(delivery.end(delivered)?.map(TcpStream::from))
 }
 
 /// Waits once; answers the attempt that has connected, if one has.
@@ -123,23 +169,23 @@ fn wait(drive: &mut Drive<'_, Socket>, until: Option<Instant>) -> Option<Won<Soc
             Ok(_) => sys::handshake(drive.under_way()[place].socket.as_fd()),
             Err(error) => Err(CallError::new("poll", error)),
         };
-        drive.heard(place, handshake)
+        drive.received(place, handshake)
     })
 }
 
 /// Hands the rest of the first bytes to the kernel.
-fn deliver(socket: BorrowedFd<'_>, mut rest: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+fn deliver(socket: BorrowedFd<'_>, mut rest: &[u8], deadline: Option<Instant>) -> Result<(), Undelivered> {
     while !rest.is_empty() {
         match sys::send(socket, rest) {
             Ok(sent) => rest = &rest[sent..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let writable = sys::wait_writable(&[socket], deadline)?;
+                let writable = sys::wait_writable(&[socket], deadline).map_err(Undelivered::Ended)?;
                 if !writable[0] {
-                    return Err(io::ErrorKind::TimedOut.into());
+                    return Err(Undelivered::TimedOut);
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(Undelivered::Ended(error)),
         }
     }
     Ok(())

@@ -1,17 +1,24 @@
 //! The settings of connecting.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use super::error::ConnectError;
+use super::first_flight::FirstFlight;
 use super::memory::PathMemory;
 use super::order;
 use super::race::{Plan, PlannedSyn, Race, Settings};
+use super::resolve::{Resolve, Resolver};
 use crate::outcome::{Outcome, Reason};
+use crate::socket_setup::SocketSetup;
 use crate::sys::SocketOptions;
 
 /// Whether to use Fast Open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Policy {
     /// Never: ordinary handshakes.
     Off,
@@ -43,6 +50,7 @@ pub struct Connector {
     delay: Duration,
     socket: SocketOptions,
     memory: PathMemory,
+    resolver: Resolver,
 }
 
 impl Connector {
@@ -57,6 +65,7 @@ impl Connector {
             delay: Self::DEFAULT_DELAY,
             socket: SocketOptions::default(),
             memory: PathMemory::process_wide(),
+            resolver: Resolver::default(),
         }
     }
 
@@ -66,8 +75,11 @@ impl Connector {
         Self { policy, ..self }
     }
 
-    /// Sets how long it may take until the connection stands and has taken the first bytes; resolving the name is not counted. Without
-    /// it the kernel gives up on an address after about two minutes (`net.ipv4.tcp_syn_retries`).
+    /// Sets how long it may take until the name is resolved and the connection stands and has taken the first bytes. Without it the kernel
+    /// gives up on an address after about two minutes (`net.ipv4.tcp_syn_retries`).
+    ///
+    /// Nothing can stop the C library's resolver; the blocking [`connect`](Self::connect) runs it in a thread and leaves that behind
+    /// when the time is up.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -85,10 +97,56 @@ impl Connector {
         Self { delay, ..self }
     }
 
-    /// Sets the address to connect from. Addresses of the other family are left out.
+    /// Sets who finds the addresses of a name, in place of the system's resolver.
     #[must_use]
-    pub fn with_local_address(mut self, local_address: IpAddr) -> Self {
-        self.socket.local_address = Some(local_address);
+    pub fn with_resolver(self, resolver: impl Resolve) -> Self {
+        Self {
+            resolver: Resolver::new(resolver),
+            ..self
+        }
+    }
+
+    /// Sets the address to connect from; the kernel chooses the port. See
+    /// [`with_local_socket_address`](Self::with_local_socket_address).
+    #[must_use]
+    pub fn with_local_address(self, local_address: IpAddr) -> Self {
+        self.with_local_socket_address(SocketAddr::new(local_address, 0))
+    }
+
+    /// Sets the address and port to connect from, and for a link-local IPv6 address its scope; without one it is the
+    /// destination's.
+    ///
+    /// One call for an IPv4 address and another for an IPv6 address set both. Destinations of a family without a local address
+    /// are left out. A v4-mapped IPv6 address (`::ffff:192.0.2.1`) counts as IPv4, as a local address and as a destination.
+    ///
+    /// A port that is not 0 can be used for one connection to a destination at a time (`SO_REUSEADDR` is set), so no plain attempt can
+    /// join a fast one from it; the kernel's own retransmission has to do.
+    #[must_use]
+    pub fn with_local_socket_address(mut self, local_address: SocketAddr) -> Self {
+        self.socket.set_local_address(local_address);
+        self
+    }
+
+    /// Sets what is done to each socket before it connects: any socket option.
+    ///
+    /// It is called for every attempt, before the socket is bound and connected. An error that it returns ends the attempt.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fastopen::{Connector, SockRef};
+    ///
+    /// let connector = Connector::new().with_socket_setup(|socket: SockRef<'_>| {
+    ///     socket.set_tcp_nodelay(true)?;
+    ///     socket.set_recv_buffer_size(1 << 20)
+    /// });
+    /// # let _ = connector;
+    /// ```
+    #[must_use]
+    pub fn with_socket_setup(
+        mut self,
+        setup: impl Fn(SockRef<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.socket.setup = Some(SocketSetup::new(setup));
         self
     }
 
@@ -141,22 +199,29 @@ impl Connector {
         self.timeout
     }
 
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// When the time for a connect that began then is up.
+    pub(super) fn deadline(&self, began: Instant) -> Option<Instant> {
+        self.timeout.and_then(|timeout| began.checked_add(timeout))
+    }
+
     pub(crate) fn race(
         &self,
         addresses: impl IntoIterator<Item = SocketAddr>,
-        first_bytes: &[u8],
-        now: Instant,
+        first_flight: FirstFlight<'_>,
+        began: Instant,
     ) -> Result<Race, ConnectError> {
-        let usable = |address: &SocketAddr| {
-            self.socket
-                .local_address
-                .is_none_or(|ip| ip.is_ipv6() == address.is_ipv6())
-        };
-        let plans: Vec<_> = order::interleave(addresses.into_iter().filter(usable))
+        let reachable = addresses
+            .into_iter()
+            .filter(|address| self.socket.reach(*address));
+        let plans: Vec<_> = order::interleave(reachable)
             .into_iter()
             .map(|address| Plan {
                 address,
-                syn: self.planned_syn(address.ip(), first_bytes),
+                syn: self.planned_syn(address.ip(), first_flight),
             })
             .collect();
         if plans.is_empty() {
@@ -167,13 +232,13 @@ impl Connector {
             timeout: self.timeout,
             plain_joins: !self.requires_fast_open(),
         };
-        Ok(Race::new(plans, settings, now))
+        Ok(Race::new(plans, settings, began))
     }
 
-    fn planned_syn(&self, destination: IpAddr, first_bytes: &[u8]) -> PlannedSyn {
+    fn planned_syn(&self, destination: IpAddr, first_flight: FirstFlight<'_>) -> PlannedSyn {
         let reason = match self.policy {
             Policy::Off => Reason::Policy,
-            _ if first_bytes.is_empty() => Reason::Dataless,
+            _ if matches!(first_flight, FirstFlight::Bytes([])) => Reason::Dataless,
             Policy::Auto if self.memory.plain_until(destination).is_some() => Reason::PathMemory,
             Policy::Auto | Policy::Require => return PlannedSyn::Fast,
         };

@@ -9,26 +9,33 @@ use socket2::Socket;
 use super::attempt::Attempt;
 use super::connected::Connected;
 use super::connector::Connector;
+use super::delivery::Delivery;
 use super::error::ConnectError;
+use super::first_flight::FirstFlight;
 use super::memory::Lesson;
 use super::race::{Action, Id, Plan, Race};
-use super::start::{look_at_once, start};
+use super::start::{as_it_left, look_at_once, start};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
+use crate::sys::{self, Handshake};
 use crate::tcp_info::TcpInfo;
 
 /// The attempts under way, each with its socket in the form that the driver waits for.
 pub(crate) struct Drive<'a, S> {
     connector: &'a Connector,
-    first_bytes: &'a [u8],
+    first_flight: FirstFlight<'a>,
+    /// The driver's clock: a runtime may have one of its own, which tests can pause.
+    clock: Clock,
     race: Race,
     under_way: Vec<UnderWay<S>>,
 }
 
+pub(crate) type Clock = fn() -> Instant;
+
 pub(crate) struct UnderWay<S> {
     id: Id,
     pub(crate) socket: S,
-    sent: Sent,
+    pub(crate) sent: Sent,
 }
 
 /// What there is to do next.
@@ -42,19 +49,22 @@ pub(crate) enum Step<S> {
 /// The attempt that has connected.
 pub(crate) struct Won<S> {
     attempt: UnderWay<S>,
-    outcome: Outcome,
+    info: TcpInfo,
 }
 
 impl<'a, S: AsFd> Drive<'a, S> {
     pub(crate) fn new(
         connector: &'a Connector,
         addresses: impl IntoIterator<Item = SocketAddr>,
-        first_bytes: &'a [u8],
+        first_flight: FirstFlight<'a>,
+        began: Instant,
+        clock: Clock,
     ) -> Result<Self, ConnectError> {
-        let race = connector.race(addresses, first_bytes, Instant::now())?;
+        let race = connector.race(addresses, first_flight, began)?;
         Ok(Self {
             connector,
-            first_bytes,
+            first_flight,
+            clock,
             race,
             under_way: Vec::new(),
         })
@@ -68,13 +78,13 @@ impl<'a, S: AsFd> Drive<'a, S> {
         adopt: impl Fn(Socket) -> Result<S, CallError>,
     ) -> Result<Step<S>, ConnectError> {
         loop {
-            match self.race.next(Instant::now()) {
+            match self.race.next((self.clock)()) {
                 Action::Start(id, plan) => {
                     if let Some(won) = self.begin(id, plan, blocking, &adopt) {
                         return Ok(Step::Deliver(won));
                     }
                 }
-                Action::Abandon(id) => self.under_way.retain(|attempt| attempt.id != id),
+                Action::Abandon(id) => self.close(id),
                 Action::Wait(until) => return Ok(Step::Wait(until)),
                 Action::Failed => {
                     return Err(ConnectError::Failed {
@@ -82,10 +92,10 @@ impl<'a, S: AsFd> Drive<'a, S> {
                     });
                 }
                 Action::TimedOut => {
-                    let timeout = self.connector.timeout().unwrap_or_default();
                     return Err(ConnectError::TimedOut {
-                        timeout,
+                        timeout: self.connector.timeout().unwrap_or_default(),
                         attempts: self.end_race(),
+                        outcome: None,
                     });
                 }
             }
@@ -99,22 +109,39 @@ impl<'a, S: AsFd> Drive<'a, S> {
         blocking: bool,
         adopt: impl Fn(Socket) -> Result<S, CallError>,
     ) -> Option<Won<S>> {
-        let started = start(self.connector, plan, self.first_bytes, blocking).and_then(|(socket, sent)| {
+        let started = self.start(id, plan, blocking).and_then(|(socket, sent)| {
             let looked = look_at_once(&socket, sent);
             let socket = adopt(socket)?;
             Ok((UnderWay { id, socket, sent }, looked))
         });
         match started {
             Err(error) => {
-                self.race.failed_to_start(id, error, Instant::now());
+                self.race.failed_to_start(id, error, (self.clock)());
                 None
             }
             Ok((attempt, looked)) => {
-                self.race.started(id, attempt.sent);
+                self.race.started(id, as_it_left(attempt.sent, &looked));
                 self.under_way.push(attempt);
-                self.heard(self.under_way.len() - 1, looked)
+                self.received(self.under_way.len() - 1, looked)
             }
         }
+    }
+
+    /// Where no descriptor is left, attempts that have had their time make room, the oldest first.
+    fn start(&mut self, id: Id, plan: Plan, blocking: bool) -> Result<(Socket, Sent), CallError> {
+        loop {
+            match start(self.connector, plan, self.first_flight, blocking) {
+                Err(error) if sys::is_out_of_descriptors(&error) => {
+                    let oldest = self.race.make_room(id, (self.clock)()).ok_or(error)?;
+                    self.close(oldest);
+                }
+                started => return started,
+            }
+        }
+    }
+
+    fn close(&mut self, id: Id) {
+        self.under_way.retain(|attempt| attempt.id != id);
     }
 
     /// The attempts to wait for.
@@ -124,21 +151,20 @@ impl<'a, S: AsFd> Drive<'a, S> {
 
     /// Takes what the driver found out about one of the [attempts under way](Self::under_way), by its place among them. A failed one
     /// leaves the list, and those behind it move up.
-    pub(crate) fn heard(
+    pub(crate) fn received(
         &mut self,
         place: usize,
-        handshake: Result<Option<TcpInfo>, CallError>,
+        handshake: Result<Handshake, CallError>,
     ) -> Option<Won<S>> {
         match handshake {
-            Ok(None) => None,
-            Ok(Some(info)) => {
+            Ok(Handshake::UnderWay(_)) => None,
+            Ok(Handshake::Complete(info)) => {
                 let attempt = self.under_way.remove(place);
-                let outcome = Outcome::judge(attempt.sent, &info);
-                Some(Won { attempt, outcome })
+                Some(Won { attempt, info })
             }
             Err(error) => {
                 let failed = self.under_way.remove(place);
-                self.race.failed(failed.id, error, Instant::now());
+                self.race.failed(failed.id, error, (self.clock)());
                 None
             }
         }
@@ -146,45 +172,34 @@ impl<'a, S: AsFd> Drive<'a, S> {
 
     /// Closes all other attempts, and remembers what the one that won has taught.
     pub(crate) fn finish(mut self, won: Won<S>) -> Delivery<'a, S> {
-        let Won { attempt, outcome } = won;
+        let Won { attempt, info } = won;
         self.under_way.clear();
-        let address = self.race.address(attempt.id);
-        let now = Instant::now();
-        if let Some(lesson) = Lesson::from_outcome(address.ip(), outcome) {
+        let outcome = Outcome::judge(attempt.sent, &info);
+        let destination = self.race.address(attempt.id).ip();
+        let now = (self.clock)();
+        if let Some(lesson) = Lesson::from_outcome(destination, outcome) {
             self.connector.memory().learn(&lesson, now);
         }
+        let began = self.race.began(attempt.id);
         let deadline = self.race.deadline();
         self.race.connected(attempt.id, now);
-        Delivery {
-            address,
-            deadline,
-            rest: &self.first_bytes[attempt.sent.bytes()..],
-            sent: attempt.sent,
-            connected: Connected {
+        Delivery::new(
+            self.connector,
+            self.first_flight,
+            Connected {
                 stream: attempt.socket,
                 outcome,
                 attempts: self.end_race(),
+                cut_short: None,
             },
-        }
+            attempt.sent,
+            &info,
+            began,
+            deadline,
+        )
     }
 
     fn end_race(&mut self) -> Vec<Attempt> {
-        self.race.take_attempts(Instant::now())
-    }
-}
-
-/// A connection that has still to take the rest of the first bytes.
-pub(crate) struct Delivery<'a, S> {
-    pub(crate) connected: Connected<S>,
-    pub(crate) sent: Sent,
-    pub(crate) rest: &'a [u8],
-    pub(crate) deadline: Option<Instant>,
-    address: SocketAddr,
-}
-
-impl<S> Delivery<'_, S> {
-    pub(crate) fn failed(&self) -> impl Fn(std::io::Error) -> ConnectError + use<S> {
-        let address = self.address;
-        move |source| ConnectError::FirstBytes { address, source }
+        self.race.take_attempts((self.clock)())
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::attempt::{Attempt, AttemptEnd};
 use crate::error::CallError;
+use crate::outcome::Outcome;
 
 /// Why there is no connection.
 ///
@@ -26,21 +27,16 @@ pub enum ConnectError {
         /// All attempts, in the order in which they began.
         attempts: Vec<Attempt>,
     },
-    /// The time that [`Connector::with_timeout`](crate::Connector::with_timeout) allows ran out.
-    #[error("no connection within {timeout:?}: {}", Failed(attempts))]
+    /// The time that [`Connector::with_timeout`](crate::Connector::with_timeout) allows ran out: before the name was resolved, before an
+    /// address answered, or before the connection had taken the first bytes.
+    #[error("{}", TimedOut { timeout: *timeout, attempts, outcome: *outcome })]
     TimedOut {
         /// How long it was allowed to take.
         timeout: Duration,
-        /// All attempts, in the order in which they began.
+        /// All attempts, in the order in which they began; none if the name was not resolved in time.
         attempts: Vec<Attempt>,
-    },
-    /// The connection was made, but broke before it had taken all the first bytes.
-    #[error("{address} connected and then failed to take the first bytes: {source}")]
-    FirstBytes {
-        /// Where the connection led.
-        address: SocketAddr,
-        /// What went wrong.
-        source: io::Error,
+        /// What the handshake proved, if there was a connection and it did not take the first bytes in time.
+        outcome: Option<Outcome>,
     },
 }
 
@@ -49,14 +45,22 @@ impl ConnectError {
     pub fn attempts(&self) -> &[Attempt] {
         match self {
             Self::Failed { attempts } | Self::TimedOut { attempts, .. } => attempts,
-            Self::Resolve(_) | Self::NoAddress | Self::FirstBytes { .. } => &[],
+            Self::Resolve(_) | Self::NoAddress => &[],
+        }
+    }
+
+    /// What the handshake proved, if one was completed.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::TimedOut { outcome, .. } => *outcome,
+            Self::Resolve(_) | Self::NoAddress | Self::Failed { .. } => None,
         }
     }
 
     /// What kind of error this is.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Resolve(error) | Self::FirstBytes { source: error, .. } => error.kind(),
+            Self::Resolve(error) => error.kind(),
             Self::NoAddress => io::ErrorKind::InvalidInput,
             Self::Failed { attempts } => {
                 last_failure(attempts).map_or(io::ErrorKind::Other, |(_, error)| error.kind())
@@ -66,9 +70,38 @@ impl ConnectError {
     }
 }
 
+/// The system's error number survives: [`raw_os_error`](io::Error::raw_os_error) is that of the last attempt that failed. An error
+/// without a number, such as a time-out, keeps the `ConnectError` as its inner error.
 impl From<ConnectError> for io::Error {
     fn from(error: ConnectError) -> Self {
-        Self::new(error.kind(), error)
+        match error {
+            ConnectError::Resolve(error) => error,
+            ConnectError::Failed { ref attempts } => match last_failure(attempts) {
+                Some((_, failure)) if failure.code() != 0 => failure.into(),
+                _ => Self::new(error.kind(), error),
+            },
+            ConnectError::NoAddress | ConnectError::TimedOut { .. } => Self::new(error.kind(), error),
+        }
+    }
+}
+
+struct TimedOut<'a> {
+    timeout: Duration,
+    attempts: &'a [Attempt],
+    outcome: Option<Outcome>,
+}
+
+impl fmt::Display for TimedOut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timeout = self.timeout;
+        match (self.outcome, self.attempts) {
+            (Some(_), _) => write!(
+                f,
+                "the connection did not take the first bytes within {timeout:?}"
+            ),
+            (None, []) => write!(f, "the name was not resolved within {timeout:?}"),
+            (None, attempts) => write!(f, "no connection within {timeout:?}: {}", Failed(attempts)),
+        }
     }
 }
 

@@ -7,16 +7,24 @@ mod attempt;
 mod blocking;
 mod connected;
 mod connector;
+pub(crate) mod delivery;
+mod destination;
 pub(crate) mod drive;
 mod error;
+pub(crate) mod first_flight;
 mod memory;
 mod order;
 mod race;
+mod resolve;
 mod start;
 
 pub use attempt::{Attempt, AttemptEnd, Syn};
-pub use blocking::connect;
+pub use blocking::{connect, connect_server_first};
 pub use connected::Connected;
 pub use connector::{Connector, Policy};
+pub use destination::{Destination, ToDestination};
 pub use error::ConnectError;
 pub use memory::PathMemory;
+pub use resolve::Resolve;
+#[cfg(feature = "tokio")]
+pub use resolve::Resolving;

@@ -133,7 +133,7 @@ impl Race {
     pub(crate) fn started(&mut self, id: Id, sent: Sent) {
         self.attempts[id].syn = match sent {
             Sent::Plain(_) => Syn::Plain,
-            Sent::Nothing => Syn::Fast { bytes: 0 },
+            Sent::Nothing | Sent::Empty => Syn::Fast { bytes: 0 },
             Sent::InSyn(bytes) => Syn::Fast { bytes },
         };
         if matches!(sent, Sent::Plain(_)) {
@@ -161,6 +161,18 @@ impl Race {
     /// The attempt's handshake is complete, and the race is over.
     pub(crate) fn connected(&mut self, id: Id, now: Instant) {
         self.end(id, AttemptEnd::Connected, now);
+    }
+
+    /// Ends the oldest attempt under way, so that `id` can have its descriptor; `None` when there is no other.
+    pub(crate) fn make_room(&mut self, id: Id, now: Instant) -> Option<Id> {
+        let oldest = self.under_way.iter().find(|attempt| attempt.id != id)?.id;
+        self.end(oldest, AttemptEnd::Unanswered, now);
+        Some(oldest)
+    }
+
+    /// When the attempt began.
+    pub(crate) fn began(&self, id: Id) -> Instant {
+        self.began + self.attempts[id].started
     }
 
     /// Hands out the attempts; those still under way end here.

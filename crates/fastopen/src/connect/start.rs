@@ -5,11 +5,11 @@ use std::os::fd::AsFd;
 use socket2::Socket;
 
 use super::connector::Connector;
+use super::first_flight::FirstFlight;
 use super::race::{Plan, PlannedSyn};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
-use crate::sys::{self, FastSyn};
-use crate::tcp_info::TcpInfo;
+use crate::sys::{self, FastSyn, Handshake};
 
 /// Sends the SYN. What is left of the first bytes is for the driver to send when the handshake is complete.
 ///
@@ -17,14 +17,15 @@ use crate::tcp_info::TcpInfo;
 pub(crate) fn start(
     connector: &Connector,
     plan: Plan,
-    first_bytes: &[u8],
+    first_flight: FirstFlight<'_>,
     blocking: bool,
 ) -> Result<(Socket, Sent), CallError> {
     let blocking = blocking && plan.syn == PlannedSyn::Fast;
     let socket = sys::open(plan.address, connector.socket_options(), blocking)?;
     let outcome = match plan.syn {
         PlannedSyn::Plain(outcome) => outcome,
-        PlannedSyn::Fast => match sys::connect_fast(&socket, plan.address, first_bytes)? {
+        PlannedSyn::Fast => match sys::connect_fast(&socket, plan.address, first_flight.bytes())? {
+            FastSyn::Sent(Sent::Nothing) if first_flight.is_empty() => return Ok((socket, Sent::Empty)),
             FastSyn::Sent(sent) => return Ok((socket, sent)),
             FastSyn::NotPossible(_, error) if connector.requires_fast_open() => return Err(error),
             FastSyn::NotPossible(reason, _) => Outcome::NotAttempted(reason),
@@ -41,9 +42,20 @@ pub(crate) fn start(
 
 /// Looks whether the handshake is complete already, as it is within one machine by the time the SYN has left; then nobody needs to
 /// wait for it.
-pub(crate) fn look_at_once(socket: &Socket, sent: Sent) -> Result<Option<TcpInfo>, CallError> {
+pub(crate) fn look_at_once(socket: &Socket, sent: Sent) -> Result<Handshake, CallError> {
     match sent {
         Sent::InSyn(_) => sys::handshake(socket.as_fd()),
-        Sent::Plain(_) | Sent::Nothing => Ok(None),
+        Sent::Plain(_) | Sent::Nothing | Sent::Empty => Ok(Handshake::UnderWay(None)),
+    }
+}
+
+/// What the SYN really carried.
+///
+/// Where this machine's own firewall drops it, the kernel keeps the data for later, and the SYN is all that is unacknowledged
+/// (`tcp_send_syn_data`).
+pub(crate) fn as_it_left(sent: Sent, looked: &Result<Handshake, CallError>) -> Sent {
+    match looked {
+        Ok(Handshake::UnderWay(Some(info))) if info.unacked() == Some(1) => Sent::Nothing,
+        _ => sent,
     }
 }

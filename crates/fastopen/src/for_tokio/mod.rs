@@ -11,7 +11,7 @@ mod peer;
 mod readiness;
 
 pub use confirmation::Confirmation;
-pub use connect::connect;
+pub use connect::{connect, connect_server_first};
 #[cfg(feature = "hyper")]
 pub(crate) use lazy::Connecting;
 pub use lazy::{ConnectReport, LazyStream};

@@ -41,8 +41,13 @@ impl ListenError {
     }
 }
 
+/// The system's error number survives, and the address does not.
 impl From<ListenError> for io::Error {
     fn from(error: ListenError) -> Self {
-        Self::new(error.kind(), error)
+        match error {
+            ListenError::Resolve(error) | ListenError::Runtime(error) => error,
+            ListenError::Call { source, .. } => source.into(),
+            ListenError::NoAddress => Self::new(error.kind(), error),
+        }
     }
 }

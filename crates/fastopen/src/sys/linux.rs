@@ -1,7 +1,7 @@
 //! Linux. What the kernel really does stands in its sources: `net/ipv4/tcp.c`, `net/ipv4/tcp_fastopen.c`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use fastopen_host::{KernelVersion, TcpState};
 use libc::{c_int, c_void, socklen_t};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use super::{FastSyn, SocketOptions};
+use super::{FastSyn, Handshake, SocketOptions};
 use crate::error::CallError;
 use crate::key::{Key, KeyRing};
 use crate::outcome::{Reason, Sent};
@@ -44,25 +44,28 @@ pub(crate) fn open(
             .bind_device(Some(device.as_bytes()))
             .map_err(call("setsockopt(SO_BINDTODEVICE)"))?;
     }
-    if let Some(local) = options.local_address {
+    if let Some(setup) = &options.setup {
+        setup.run(&socket)?;
+    }
+    if let Some(local) = options.local_address(address) {
         bind_address(&socket, local)?;
     }
     Ok(socket)
 }
 
-/// Binds the address and leaves the port to the connect, so that two connections to different hosts can share one.
-fn bind_address(socket: &Socket, local: IpAddr) -> Result<(), CallError> {
+/// Without a port the connect chooses it, so that two connections to different hosts can share one.
+fn bind_address(socket: &Socket, local: SocketAddr) -> Result<(), CallError> {
     let on: c_int = 1;
-    set_option(
-        socket.as_fd(),
-        libc::IPPROTO_IP,
-        libc::IP_BIND_ADDRESS_NO_PORT,
-        &on.to_ne_bytes(),
-    )
-    .map_err(call("setsockopt(IP_BIND_ADDRESS_NO_PORT)"))?;
-    socket
-        .bind(&SocketAddr::new(local, 0).into())
-        .map_err(call("bind"))
+    let (level, name, call_name) = match local.port() {
+        0 => (
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            "setsockopt(IP_BIND_ADDRESS_NO_PORT)",
+        ),
+        _ => (libc::SOL_SOCKET, libc::SO_REUSEADDR, "setsockopt(SO_REUSEADDR)"),
+    };
+    set_option(socket.as_fd(), level, name, &on.to_ne_bytes()).map_err(call(call_name))?;
+    socket.bind(&local.into()).map_err(call("bind"))
 }
 
 pub(crate) fn connect_plain(socket: &Socket, address: SocketAddr) -> Result<(), CallError> {
@@ -85,17 +88,25 @@ pub(crate) fn connect_fast(socket: &Socket, address: SocketAddr, bytes: &[u8]) -
     let failed = CallError::new("sendto(MSG_FASTOPEN)", &error);
     match error.raw_os_error() {
         Some(libc::EINPROGRESS) => Ok(FastSyn::Sent(Sent::Nothing)),
-        Some(libc::EOPNOTSUPP) => Ok(FastSyn::NotPossible(Reason::Sysctl, failed)),
+        Some(libc::EOPNOTSUPP) => Ok(FastSyn::NotPossible(why_not_supported(), failed)),
         // Before Linux 3.6 the flag is unknown, and the call an ordinary `sendto` on a socket without a connection.
         Some(libc::ENOTCONN | libc::EPIPE) => Ok(FastSyn::NotPossible(Reason::Unsupported, failed)),
         _ => Err(failed),
     }
 }
 
-pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Option<TcpInfo>, CallError> {
+/// The kernel refuses where the client bit is off, and for kinds of sockets that have no Fast Open, as MPTCP's before Linux 6.2.
+fn why_not_supported() -> Reason {
+    match sysctl::fast_open() {
+        Ok(Some(bits)) if bits.contains(FastOpenBits::CLIENT) => Reason::Unsupported,
+        _ => Reason::Sysctl,
+    }
+}
+
+pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Handshake, CallError> {
     let info = tcp_info(socket).map_err(call("getsockopt(TCP_INFO)"))?;
     match info.state() {
-        Some(TcpState::SynSent) => Ok(None),
+        Some(TcpState::SynSent) => Ok(Handshake::UnderWay(Some(info))),
         // A connection that was made and is over already still has an answer to read.
         Some(TcpState::Close) if info.bytes_acked() == Some(0) => {
             let error = SockRef::from(&socket)
@@ -107,8 +118,17 @@ pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Option<TcpInfo>, CallE
                 }),
             )
         }
-        _ => Ok(Some(info)),
+        _ => Ok(Handshake::Complete(info)),
     }
+}
+
+pub(crate) fn is_out_of_descriptors(error: &CallError) -> bool {
+    matches!(error.code(), libc::EMFILE | libc::ENFILE)
+}
+
+/// What a write to a connection that was reset reports.
+pub(crate) fn connection_reset() -> CallError {
+    CallError::from_code("send", libc::ECONNRESET)
 }
 
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {

@@ -6,8 +6,10 @@
 //! - `connect_fast(socket, address, bytes)`: sends a SYN with the option and returns at once, also on a blocking socket. A platform
 //!   without Fast Open answers `FastSyn::NotPossible`.
 //! - `connect_plain(socket, address)`: sends an ordinary SYN, and returns at once on a non-blocking socket.
-//! - `handshake(socket)`: `None` while it goes on, then what the system tells of the connection, or why there is none.
-//! - `send(socket, bytes)`, `wait_writable(sockets, until)`: the non-blocking write and the wait of the blocking driver.
+//! - `handshake(socket)`: how far it is, and what the system tells of the connection, or why there is none.
+//! - `is_out_of_descriptors(error)`, `connection_reset()`: error numbers that decisions depend on.
+//! - `send(socket, bytes)`, `wait_writable(sockets, until)`, `wait_readable(socket, until)`: the non-blocking write and the waits of
+//!   the blocking driver.
 //! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
 //! - `set_queue`, `set_keys`, `set_save_syn`, `set_syn_retries`, `server_enabled`: a listener's settings.
 //! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.
@@ -28,20 +30,24 @@ mod platform;
 compile_error!("fastopen does not support this system yet: see the top of sys/mod.rs for what it takes");
 
 pub(crate) use platform::*;
-pub(crate) use poll::wait_writable;
+pub(crate) use poll::{wait_readable, wait_writable};
 
-use std::net::IpAddr;
+mod options;
+
+pub(crate) use options::SocketOptions;
 
 use crate::error::CallError;
 use crate::outcome::{Reason, Sent};
+use crate::tcp_info::TcpInfo;
 
-/// What an application wants of a socket before it connects.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SocketOptions {
-    pub(crate) local_address: Option<IpAddr>,
-    pub(crate) mark: Option<u32>,
-    pub(crate) device: Option<String>,
-    pub(crate) mptcp: bool,
+/// How far a client's handshake is.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
+pub(crate) enum Handshake {
+    /// It goes on, and what the system tells of it meanwhile, if it was asked.
+    UnderWay(Option<TcpInfo>),
+    /// It is complete.
+    Complete(TcpInfo),
 }
 
 /// What came of sending a SYN with the Fast Open option.

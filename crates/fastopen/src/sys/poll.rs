@@ -4,17 +4,26 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Instant;
 
-use libc::{POLLOUT, c_int, nfds_t, pollfd};
+use libc::{POLLIN, POLLOUT, c_int, c_short, nfds_t, pollfd};
 
 /// Waits until a socket can be written to or has failed, or until `until`. Answers which.
 ///
 /// A signal does not end the wait.
 pub(crate) fn wait_writable(sockets: &[BorrowedFd<'_>], until: Option<Instant>) -> io::Result<Vec<bool>> {
+    wait(sockets, POLLOUT, until)
+}
+
+/// Waits until there is something to read or the connection has ended, or until `until`.
+pub(crate) fn wait_readable(socket: BorrowedFd<'_>, until: Instant) -> io::Result<()> {
+    wait(&[socket], POLLIN, Some(until)).map(drop)
+}
+
+fn wait(sockets: &[BorrowedFd<'_>], events: c_short, until: Option<Instant>) -> io::Result<Vec<bool>> {
     let mut fds: Vec<_> = sockets
         .iter()
         .map(|socket| pollfd {
             fd: socket.as_raw_fd(),
-            events: POLLOUT,
+            events,
             revents: 0,
         })
         .collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{FastSyn, SocketOptions};
+use super::{FastSyn, Handshake, SocketOptions};
 use crate::error::CallError;
 use crate::key::KeyRing;
 use crate::outcome::Reason;
@@ -29,10 +29,11 @@ pub(crate) fn open(
     socket
         .set_nonblocking(!blocking)
         .map_err(call("ioctl(FIONBIO)"))?;
-    if let Some(local) = options.local_address {
-        socket
-            .bind(&SocketAddr::new(local, 0).into())
-            .map_err(call("bind"))?;
+    if let Some(setup) = &options.setup {
+        setup.run(&socket)?;
+    }
+    if let Some(local) = options.local_address(address) {
+        socket.bind(&local.into()).map_err(call("bind"))?;
     }
     Ok(socket)
 }
@@ -53,12 +54,23 @@ pub(crate) fn connect_fast(_: &Socket, _: SocketAddr, _: &[u8]) -> Result<FastSy
     ))
 }
 
-pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Option<TcpInfo>, CallError> {
+pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Handshake, CallError> {
     let socket = SockRef::from(&socket);
     if let Some(error) = socket.take_error().map_err(call("getsockopt(SO_ERROR)"))? {
         return Err(CallError::new("connect", &error));
     }
-    Ok(socket.peer_addr().is_ok().then(|| TcpInfo::from_bytes(&[])))
+    Ok(match socket.peer_addr() {
+        Ok(_) => Handshake::Complete(TcpInfo::from_bytes(&[])),
+        Err(_) => Handshake::UnderWay(None),
+    })
+}
+
+pub(crate) fn is_out_of_descriptors(error: &CallError) -> bool {
+    matches!(error.code(), libc::EMFILE | libc::ENFILE)
+}
+
+pub(crate) fn connection_reset() -> CallError {
+    CallError::from_code("send", libc::ECONNRESET)
 }
 
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {

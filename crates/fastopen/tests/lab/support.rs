@@ -81,21 +81,17 @@ impl Driver {
         host.run(|| match self {
             Self::Blocking => connector.connect(address, ReplaySafe(first_bytes)),
             Self::Tokio => runtime().block_on(async {
-                let Connected {
-                    stream,
-                    outcome,
-                    attempts,
-                } = connector.connect_tokio(address, ReplaySafe(first_bytes)).await?;
-                let stream = stream.into_std().unwrap();
-                stream.set_nonblocking(false).unwrap();
-                Ok(Connected {
-                    stream,
-                    outcome,
-                    attempts,
-                })
+                let connected = connector.connect_tokio(address, ReplaySafe(first_bytes)).await?;
+                Ok(connected.map(blocking))
             }),
         })
     }
+}
+
+fn blocking(stream: tokio::net::TcpStream) -> TcpStream {
+    let stream = stream.into_std().unwrap();
+    stream.set_nonblocking(false).unwrap();
+    stream
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

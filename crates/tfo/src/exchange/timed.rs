@@ -106,7 +106,7 @@ impl Client {
         let started = Instant::now();
         match connector.connect_tokio(address, ReplaySafe(first_bytes)).await {
             Ok(connected) => Ok(self.listen(connected, started).await),
-            Err(ConnectError::FirstBytes { .. }) => Ok(Made::broken(started.elapsed())),
+            Err(ConnectError::TimedOut { outcome: Some(_), .. }) => Ok(Made::broken(started.elapsed())),
             Err(error) => Err(Failure::from(&error)),
         }
     }
@@ -117,6 +117,7 @@ impl Client {
             mut stream,
             outcome,
             attempts,
+            ..
         } = connected;
         let info = TcpInfo::of(&stream).ok();
         let mut first = [0; 4096];

@@ -42,6 +42,7 @@ pub(crate) async fn exchange(
         stream,
         outcome,
         attempts,
+        ..
     } = match connected {
         Ok(connected) => connected,
         Err(error) => return Ok(Report::failed(&error)),

@@ -14,10 +14,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use tokio::net::{TcpStream, ToSocketAddrs};
+use tokio::net::TcpStream;
 
 use self::wakers::{Side, Wakers};
-use crate::{ConnectError, Connected, Connector, ReplaySafe};
+use crate::connect::{ConnectError, Connected, Connector, ToDestination};
+use crate::replay_safe::ReplaySafe;
 
 /// A stream that connects when it is first written to, and sends what is written first in the SYN.
 ///
@@ -99,7 +100,7 @@ impl LazyStream {
     /// The name is resolved when the stream connects.
     pub fn replay_safe<A>(connector: Connector, address: A) -> Self
     where
-        A: ToSocketAddrs + Clone + Send + Sync + 'static,
+        A: ToDestination + Clone + Send + Sync + 'static,
     {
         Self::judged(connector, address, |_| true)
     }
@@ -114,7 +115,7 @@ impl LazyStream {
         is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
     ) -> Self
     where
-        A: ToSocketAddrs + Clone + Send + Sync + 'static,
+        A: ToDestination + Clone + Send + Sync + 'static,
     {
         let dial = move |first_bytes| -> Connecting {
             let (connector, address) = (connector.clone(), address.clone());
@@ -207,7 +208,8 @@ impl LazyStream {
             }
             Err(error) => {
                 self.state = State::Failed(error.to_string());
-                Poll::Ready(Err(error.into()))
+                // A plain conversion would keep the error number and lose the attempts.
+                Poll::Ready(Err(Error::new(error.kind(), error)))
             }
         }
     }
