@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod confirmation;
+mod early_answers;
 mod listening;
 mod machine;
 mod outcomes;
@@ -15,5 +16,10 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     let tests = outcomes::tests().chain(racing::tests()).chain(machine::tests());
-    testing::main(tests.chain(confirmation::tests()).chain(listening::tests()))
+    testing::main(
+        tests
+            .chain(early_answers::tests())
+            .chain(confirmation::tests())
+            .chain(listening::tests()),
+    )
 }

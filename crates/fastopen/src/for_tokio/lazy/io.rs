@@ -32,7 +32,12 @@ impl LazyStream {
             });
         }
         ready!(self.poll_connected(cx, Side::Write))?;
-        let State::Connected { unreported, .. } = &mut self.state else {
+        let State::Connected {
+            unreported,
+            cut_short,
+            ..
+        } = &mut self.state
+        else {
             return Poll::Pending;
         };
         if unreported.is_empty() {
@@ -44,14 +49,48 @@ impl LazyStream {
                 "the first write was given up, but is sent already: other bytes can't take its place",
             )));
         }
-        Poll::Ready(Ok(Some(std::mem::take(unreported).len())))
+        let written = std::mem::take(unreported).len();
+        cut_short.wrote(written);
+        Poll::Ready(Ok(Some(written)))
+    }
+
+    /// Writes to the connection that stands.
+    fn poll_later_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        ready!(self.poll_connected(cx, Side::Write))?;
+        let State::Connected {
+            stream, cut_short, ..
+        } = &mut self.state
+        else {
+            return Poll::Pending;
+        };
+        let written = match ready!(Pin::new(&mut *stream).poll_write_vectored(cx, bufs)) {
+            Ok(written) => {
+                cut_short.wrote(written);
+                Ok(written)
+            }
+            Err(error) => cut_short.write_failed(error, bufs.iter().map(|buf| buf.len()).sum()),
+        };
+        Poll::Ready(written)
     }
 }
 
 impl AsyncRead for LazyStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        let stream = ready!(self.get_mut().poll_connected(cx, Side::Read))?;
-        Pin::new(stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        ready!(this.poll_connected(cx, Side::Read))?;
+        let State::Connected {
+            stream, cut_short, ..
+        } = &mut this.state
+        else {
+            return Poll::Pending;
+        };
+        let before = buf.filled().len();
+        let room = buf.remaining() > 0;
+        ready!(Pin::new(stream).poll_read(cx, buf))?;
+        if room {
+            cut_short.read(buf.filled().len() - before)?;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -66,16 +105,11 @@ impl AsyncWrite for LazyStream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let this = self.get_mut();
-        if let State::Connected { stream, unreported } = &mut this.state
-            && unreported.is_empty()
-        {
-            return Pin::new(stream).poll_write_vectored(cx, bufs);
-        }
-        if let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
+        let stands = matches!(&this.state, State::Connected { unreported, .. } if unreported.is_empty());
+        if !stands && let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
             return Poll::Ready(Ok(written));
         }
-        let stream = ready!(this.poll_connected(cx, Side::Write))?;
-        Pin::new(stream).poll_write_vectored(cx, bufs)
+        this.poll_later_write(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,5 +1,6 @@
 //! A stream that connects when it is first written to.
 
+mod cut_short;
 mod first_flight;
 mod io;
 mod report;
@@ -16,6 +17,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::net::TcpStream;
 
+use self::cut_short::CutShort;
 use self::wakers::{Side, Wakers};
 use crate::connect::{ConnectError, Connected, Connector, ToDestination};
 use crate::replay_safe::ReplaySafe;
@@ -34,6 +36,8 @@ use crate::replay_safe::ReplaySafe;
 ///   written; other bytes begin anew on another connection and the first is closed, as long as it hasn't come about. Once it has,
 ///   which only happens when something else waits as well, writing other bytes is an error.
 /// - **Dropping it** closes whatever it had opened. Reading and writing may be left to two tasks, with `tokio::io::split`.
+/// - **A server that answers and closes** before it has read everything has its answer read: until something is read, what a send
+///   buffer can hold counts as written, as it does after an ordinary handshake, and the reset shows behind the answer.
 /// - **A failure to connect** is the error of the call that waits for it, with the [`ConnectError`] inside. Every later call fails with
 ///   [`NotConnected`](ErrorKind::NotConnected).
 ///
@@ -87,6 +91,7 @@ enum State {
         stream: TcpStream,
         /// Sent, but no write has said so yet; empty afterwards.
         unreported: FirstBytes,
+        cut_short: CutShort,
     },
     Failed(String),
 }
@@ -199,10 +204,15 @@ impl LazyStream {
         self.wakers.wake_all();
         match result {
             Ok(connected) => {
+                let mut cut_short = CutShort::default();
+                if let Some(error) = connected.cut_short {
+                    cut_short.failed(error.into());
+                }
                 self.report.fill(connected.outcome, connected.attempts);
                 self.state = State::Connected {
                     stream: connected.stream,
                     unreported: std::mem::take(first_bytes),
+                    cut_short,
                 };
                 Poll::Ready(Ok(()))
             }
