@@ -8,6 +8,8 @@ mod listening;
 mod machine;
 mod outcomes;
 mod racing;
+mod server_first;
+mod settings;
 mod support;
 
 use std::process::ExitCode;
@@ -16,10 +18,7 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     let tests = outcomes::tests().chain(racing::tests()).chain(machine::tests());
-    testing::main(
-        tests
-            .chain(early_answers::tests())
-            .chain(confirmation::tests())
-            .chain(listening::tests()),
-    )
+    let tests = tests.chain(settings::tests()).chain(server_first::tests());
+    let tests = tests.chain(early_answers::tests()).chain(confirmation::tests());
+    testing::main(tests.chain(listening::tests()))
 }

@@ -88,7 +88,7 @@ impl Driver {
     }
 }
 
-fn blocking(stream: tokio::net::TcpStream) -> TcpStream {
+pub(crate) fn blocking(stream: tokio::net::TcpStream) -> TcpStream {
     let stream = stream.into_std().unwrap();
     stream.set_nonblocking(false).unwrap();
     stream

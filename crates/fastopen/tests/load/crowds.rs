@@ -1,6 +1,6 @@
 //! Many at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,10 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             ten_thousand_connects_at_once,
         ),
         alone("crowds::connects_leave_no_memory", connects_leave_no_memory),
+        alone(
+            "crowds::a_hundred_dead_addresses_and_few_descriptors",
+            a_hundred_dead_addresses_and_few_descriptors,
+        ),
         alone(
             "crowds::a_thousand_addresses_that_never_answer",
             a_thousand_addresses_that_never_answer,
@@ -215,6 +219,53 @@ fn a_thousand_addresses_that_never_answer() {
     let connecting = runtime.spawn(async move { connector.connect_tokio(&list[..], ReplaySafe("?")).await });
     check(runtime.block_on(connecting).unwrap().map(|_| ()), began);
     wait_for_tasks(&runtime, 0);
+}
+
+/// The dead ones make room for the good one at the end.
+fn a_hundred_dead_addresses_and_few_descriptors() {
+    let lab = Lab::new(&Scenario::named("clean").unwrap()).unwrap();
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    let _listener = server.run(|| fastopen::listen(("0.0.0.0", 80))).unwrap();
+    let dead = (0..100).map(|i| SocketAddr::from((Ipv4Addr::new(198, 18, 0, i), 80)));
+    let good = SocketAddr::new(server.ipv4().into(), 80);
+    let addresses: Vec<_> = dead.chain([good]).collect();
+    let connector = connector().with_delay(Duration::from_millis(2));
+    let runtime = runtime_in(client);
+    // A descriptor for whatever the runtime does first.
+    runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+    let connected = with_few_descriptors(10, || {
+        let blocking = client
+            .run(|| connector.connect(&addresses[..], ReplaySafe("?")))
+            .unwrap();
+        let (connector, list) = (connector.clone(), addresses.clone());
+        let connecting =
+            runtime.spawn(async move { connector.connect_tokio(&list[..], ReplaySafe("?")).await });
+        let with_tokio = runtime.block_on(connecting).unwrap().unwrap();
+        [blocking.attempts, with_tokio.attempts]
+    });
+    for attempts in connected {
+        let connected = attempts
+            .iter()
+            .find(|attempt| attempt.end == AttemptEnd::Connected);
+        assert_eq!(connected.map(|attempt| attempt.address), Some(good));
+        let tried: HashSet<_> = attempts.iter().map(|attempt| attempt.address).collect();
+        assert_eq!(tried.len(), addresses.len(), "each address was tried");
+    }
+}
+
+/// Leaves the process so many more descriptors for as long as `f` runs.
+fn with_few_descriptors<T>(more: u64, f: impl FnOnce() -> T) -> T {
+    let (soft, hard) = rlimit::Resource::NOFILE.get().unwrap();
+    let highest = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok())
+        .max();
+    rlimit::Resource::NOFILE
+        .set(highest.unwrap() + more, hard)
+        .unwrap();
+    let result = f();
+    rlimit::Resource::NOFILE.set(soft, hard).unwrap();
+    result
 }
 
 fn a_connect_that_is_dropped_leaves_nothing() {

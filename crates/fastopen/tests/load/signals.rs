@@ -63,13 +63,11 @@ fn connect_tokio(connector: &Connector, address: SocketAddr, request: &[u8]) -> 
         .block_on(connector.connect_tokio(address, ReplaySafe(request)))
         .unwrap();
     let _in_the_runtime = runtime.enter();
-    let stream = connected.stream.into_std().unwrap();
-    stream.set_nonblocking(false).unwrap();
-    Connected {
-        stream,
-        outcome: connected.outcome,
-        attempts: connected.attempts,
-    }
+    connected.map(|stream| {
+        let stream = stream.into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream
+    })
 }
 
 fn many(lab: &Lab, ip: IpAddr, connect: Connect) {
