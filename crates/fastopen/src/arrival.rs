@@ -14,6 +14,8 @@ use crate::tcp_info::TcpInfo;
 ///
 /// `Display` writes the project's vocabulary, such as `fast, 18 bytes in the SYN, not confirmed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Arrival {
     /// What kind of handshake it was.
     pub kind: ArrivalKind,
@@ -25,6 +27,8 @@ pub struct Arrival {
 
 /// What kind of handshake brought a connection to this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum ArrivalKind {
     /// An ordinary handshake. Without the saved SYN this includes those that requested a cookie.
@@ -42,6 +46,8 @@ pub enum ArrivalKind {
 
 /// What the SYN of a connection said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ArrivalSyn {
     /// The Fast Open option: absent, a request, or the cookie that the client presented.
     pub fast_open: FastOpen,

@@ -5,10 +5,12 @@ use std::io;
 
 /// A call to the system that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct CallError {
     call: &'static str,
     /// 0 where the error did not come from the system; then the kind says what is known.
     code: i32,
+    #[cfg_attr(feature = "serde", serde(skip))]
     kind: io::ErrorKind,
 }
 

@@ -67,14 +67,22 @@
 //! - `axum`: the arrival as an extractor, in `fastopen::for_axum`.
 //! - `rustls`: the ClientHello and early data in the SYN, and servers that answer them, in `fastopen::for_rustls`.
 //!
+//! - `serde`: [`Outcome`], [`Arrival`] and [`Attempt`] serialize, in the words of their `Display`.
+//! - `tracing`: an event for each connect and its attempts, with the target `fastopen::connect`.
+//!
+//! [`OutcomeCounts`] says without any feature how many connects came to which outcome.
+//!
 //! # Platforms
 //!
 //! Linux, in full. On other Unix systems everything is plain TCP and says so: the outcome is
 //! [`NotAttempted(Unsupported)`](Reason::Unsupported).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod arrival;
 mod confirm;
 mod connect;
+mod counts;
 mod error;
 #[cfg(feature = "axum")]
 pub mod for_axum;
@@ -91,6 +99,8 @@ mod key;
 mod listen;
 mod outcome;
 mod replay_safe;
+#[cfg(feature = "serde")]
+mod serial;
 mod socket_setup;
 mod sys;
 mod tcp_info;
@@ -103,6 +113,7 @@ pub use connect::{
     Attempt, AttemptEnd, ConnectError, Connected, Connector, Destination, PathMemory, Policy, Resolve, Syn,
     ToDestination, connect, connect_server_first,
 };
+pub use counts::OutcomeCounts;
 pub use error::CallError;
 pub use fastopen_host::TcpState;
 pub use fastopen_wire::{Cookie, FastOpen, OptionKind};

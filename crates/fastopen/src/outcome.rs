@@ -8,6 +8,8 @@ use crate::tcp_info::{ClientFail, TcpInfo};
 ///
 /// `Display` writes the project's vocabulary, such as `accepted` or `not-attempted (path-memory)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Outcome {
     /// The SYN-ACK acknowledged every byte that the SYN carried: one round trip was saved.
@@ -26,6 +28,8 @@ pub enum Outcome {
 
 /// Why Fast Open was not attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Reason {
     /// [`Policy::Off`](crate::Policy::Off).

@@ -119,6 +119,7 @@ impl TcpInfo {
 
 /// Why Fast Open did not work for a client: the field `tcpi_fastopen_client_fail`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClientFail {
     /// There was no cookie for the destination, so the SYN asked for one. Stays set when one is granted.
     CookieUnavailable,

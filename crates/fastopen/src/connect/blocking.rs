@@ -14,6 +14,7 @@ use super::destination::ToDestination;
 use super::drive::{Drive, Step, Won};
 use super::error::ConnectError;
 use super::first_flight::FirstFlight;
+use super::seen;
 use crate::error::CallError;
 use crate::outcome::Sent;
 use crate::replay_safe::ReplaySafe;
@@ -101,7 +102,9 @@ impl Connector {
         address: impl ToDestination,
         first_bytes: ReplaySafe<T>,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        run(self, address, FirstFlight::Bytes(first_bytes.as_bytes()))
+        let result = run(self, address, FirstFlight::Bytes(first_bytes.as_bytes()));
+        seen::ended(&result);
+        result
     }
 
     /// Connects to a server that speaks first, as [`connect_server_first`] does, with these settings.
@@ -112,7 +115,9 @@ impl Connector {
         &self,
         address: impl ToDestination,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        run(self, address, FirstFlight::ServerFirst)
+        let result = run(self, address, FirstFlight::ServerFirst);
+        seen::ended(&result);
+        result
     }
 }
 

@@ -148,7 +148,7 @@ mod tests {
         };
         assert_eq!(address.to_destination().unwrap(), addresses);
         assert_eq!([address].to_destination().unwrap(), addresses);
-        assert_eq!((&[address][..]).to_destination().unwrap(), addresses);
+        assert_eq!([address][..].to_destination().unwrap(), addresses);
         assert_eq!((address.ip(), 80).to_destination().unwrap(), addresses);
         assert_eq!(("192.0.2.1", 80).to_destination().unwrap(), addresses);
         assert_eq!("192.0.2.1:80".to_destination().unwrap(), addresses);

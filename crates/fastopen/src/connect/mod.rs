@@ -16,6 +16,7 @@ mod memory;
 mod order;
 mod race;
 mod resolve;
+pub(crate) mod seen;
 mod start;
 
 pub use attempt::{Attempt, AttemptEnd, Syn};

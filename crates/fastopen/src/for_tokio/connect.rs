@@ -15,6 +15,7 @@ use super::readiness::forget_write_readiness;
 use crate::connect::delivery::Undelivered;
 use crate::connect::drive::{Drive, Step, Won};
 use crate::connect::first_flight::FirstFlight;
+use crate::connect::seen;
 use crate::connect::{ConnectError, Connected, Connector, Destination, ToDestination};
 use crate::error::CallError;
 use crate::replay_safe::ReplaySafe;
@@ -86,12 +87,10 @@ impl Connector {
         address: impl ToDestination,
         first_bytes: ReplaySafe<T>,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        run(
-            self,
-            address.to_destination(),
-            FirstFlight::Bytes(first_bytes.as_bytes()),
-        )
-        .await
+        let first_flight = FirstFlight::Bytes(first_bytes.as_bytes());
+        let result = run(self, address.to_destination(), first_flight).await;
+        seen::ended(&result);
+        result
     }
 
     /// Connects to a server that speaks first, as [`fastopen::for_tokio::connect_server_first`](connect_server_first) does, with these
@@ -103,7 +102,9 @@ impl Connector {
         &self,
         address: impl ToDestination,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        run(self, address.to_destination(), FirstFlight::ServerFirst).await
+        let result = run(self, address.to_destination(), FirstFlight::ServerFirst).await;
+        seen::ended(&result);
+        result
     }
 }
 

@@ -35,6 +35,7 @@ pub fn listen(address: impl ToSocketAddrs) -> Result<TcpListener, ListenError> {
 
 /// A listener, and what the system could not do of what was asked.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Listening<L> {
     /// The listener: a `std::net::TcpListener` or a `tokio::net::TcpListener`.
     pub listener: L,

@@ -8,6 +8,7 @@ mod listening;
 mod machine;
 mod outcomes;
 mod racing;
+mod seen;
 mod server_first;
 mod settings;
 mod support;
@@ -18,7 +19,10 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     let tests = outcomes::tests().chain(racing::tests()).chain(machine::tests());
-    let tests = tests.chain(settings::tests()).chain(server_first::tests());
+    let tests = tests
+        .chain(settings::tests())
+        .chain(server_first::tests())
+        .chain(seen::tests());
     let tests = tests.chain(early_answers::tests()).chain(confirmation::tests());
     testing::main(tests.chain(listening::tests()))
 }
