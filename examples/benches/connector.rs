@@ -18,10 +18,11 @@ use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Builder;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    fastopen_lab::enter()?;
+    // It asks cargo where to put its reports, and cargo may want the network: before there is none.
     let mut criterion = Criterion::default()
         .measurement_time(Duration::from_secs(10))
         .configure_from_args();
+    fastopen_lab::enter()?;
     let client = HostSpec::new("client")
         .with_sysctl("net.ipv4.tcp_fastopen", "3")
         // Every request leaves a connection in TIME_WAIT.

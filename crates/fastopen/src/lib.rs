@@ -126,5 +126,5 @@ pub use tcp_info::{ClientFail, TcpInfo};
 
 /// The README's examples are compiled and run with the others.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

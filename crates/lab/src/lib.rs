@@ -104,3 +104,8 @@ pub use {
     packet::SegmentBuilder,
     raw::{RawConnection, RawPeer, Received},
 };
+
+/// The README's example is compiled with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

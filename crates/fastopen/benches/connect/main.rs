@@ -24,25 +24,30 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
 fn main() -> ExitCode {
+    let only = std::env::args()
+        .skip_while(|argument| argument != "--count")
+        .nth(1);
+    // It asks cargo where to put its reports, and cargo may want the network: before there is none.
+    let criterion = only.is_none().then(|| Criterion::default().configure_from_args());
     if let Err(error) = fastopen_lab::enter() {
         eprintln!("no benchmark: {error}");
         return ExitCode::FAILURE;
     }
     let client = HostSpec::new("client").with_sysctl("net.ipv4.tcp_fastopen", "3");
     let lab = Lab::new(&Scenario::new("loopback").with_host(client)).expect("a lab");
-    let only = std::env::args()
-        .skip_while(|argument| argument != "--count")
-        .nth(1);
-    lab.client().expect("there is one").run(|| {
-        let contenders = Contenders::new(serve());
-        match only {
-            Some(name) => contenders.run_only(&name, 1000),
-            None => {
-                contenders.run_criterion();
+    let client = lab.client().expect("there is one");
+    client.enter_thread().expect("it is this process's");
+    let contenders = Contenders::new(serve());
+    match (only, criterion) {
+        (Some(name), _) => contenders.run_only(&name, 1000),
+        (None, Some(criterion)) => {
+            contenders.run_criterion(criterion);
+            if !std::env::args().any(|argument| argument == "--test") {
                 contenders.run_in_turns();
             }
         }
-    });
+        (None, None) => {}
+    }
     ExitCode::SUCCESS
 }
 
@@ -102,8 +107,7 @@ impl Contenders {
         (0..connections).for_each(|_| contender(self));
     }
 
-    fn run_criterion(&self) {
-        let mut criterion = Criterion::default().configure_from_args();
+    fn run_criterion(&self, mut criterion: Criterion) {
         let mut group = criterion.benchmark_group("connect");
         for (name, contender) in CONTENDERS {
             group.bench_function(name, |bencher| bencher.iter(|| contender(self)));
