@@ -67,6 +67,7 @@
 //! - `axum`: the arrival as an extractor, in `fastopen::for_axum`.
 //! - `rustls`: the ClientHello and early data in the SYN, and servers that answer them, in `fastopen::for_rustls`.
 //!
+//! - `rotation`: keys that follow from a shared secret and the time, for servers that must agree on them.
 //! - `serde`: [`Outcome`], [`Arrival`] and [`Attempt`] serialize, in the words of their `Display`.
 //! - `tracing`: an event for each connect and its attempts, with the target `fastopen::connect`.
 //!
@@ -99,6 +100,8 @@ mod key;
 mod listen;
 mod outcome;
 mod replay_safe;
+#[cfg(feature = "rotation")]
+mod rotation;
 #[cfg(feature = "serde")]
 mod serial;
 mod socket_setup;
@@ -121,6 +124,8 @@ pub use key::{Key, KeyRing, ParseKeyError};
 pub use listen::{ListenError, ListenOptions, ListenWarning, Listening, listen};
 pub use outcome::{Outcome, Reason};
 pub use replay_safe::ReplaySafe;
+#[cfg(feature = "rotation")]
+pub use rotation::{IntervalError, Rotation, Secret};
 pub use socket2::SockRef;
 pub use tcp_info::{ClientFail, TcpInfo};
 
