@@ -48,6 +48,24 @@ impl Attempt {
     }
 }
 
+impl Syn {
+    /// `plain` or `fast`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Fast { .. } => "fast",
+        }
+    }
+
+    /// How many of the first bytes it carries.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Plain => 0,
+            Self::Fast { bytes } => *bytes,
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -60,6 +78,25 @@ pub enum AttemptEnd {
     Failed(CallError),
     /// It had no answer when another attempt won or the time was up, and was closed.
     Unanswered,
+}
+
+impl AttemptEnd {
+    /// `connected`, `failed` or `unanswered`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Failed(_) => "failed",
+            Self::Unanswered => "unanswered",
+        }
+    }
+
+    /// Why it failed, where it did.
+    pub fn error(&self) -> Option<CallError> {
+        match self {
+            Self::Failed(error) => Some(*error),
+            Self::Connected | Self::Unanswered => None,
+        }
+    }
 }
 
 impl fmt::Display for Attempt {
