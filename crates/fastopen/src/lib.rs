@@ -100,8 +100,8 @@ pub use confirm::confirmed;
 #[cfg(feature = "tokio")]
 pub use connect::Resolving;
 pub use connect::{
-    Attempt, AttemptEnd, ConnectError, Connected, Connector, Destination, PathMemory, Policy, Resolve, Syn,
-    ToDestination, connect, connect_server_first,
+    Attempt, AttemptEnd, ConnectError, Connected, Connector, Destination, PathEntry, PathMemory, Policy,
+    Resolve, Syn, ToDestination, connect, connect_server_first,
 };
 pub use error::CallError;
 pub use fastopen_host::TcpState;

@@ -5,6 +5,7 @@
 mod confirmation;
 mod listening;
 mod machine;
+mod memory;
 mod outcomes;
 mod racing;
 mod support;
@@ -14,6 +15,9 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    let tests = outcomes::tests().chain(racing::tests()).chain(machine::tests());
+    let tests = outcomes::tests()
+        .chain(racing::tests())
+        .chain(memory::tests())
+        .chain(machine::tests());
     testing::main(tests.chain(confirmation::tests()).chain(listening::tests()))
 }

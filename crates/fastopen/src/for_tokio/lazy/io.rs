@@ -50,8 +50,17 @@ impl LazyStream {
 
 impl AsyncRead for LazyStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        let stream = ready!(self.get_mut().poll_connected(cx, Side::Read))?;
-        Pin::new(stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let stream = ready!(this.poll_connected(cx, Side::Read))?;
+        let has_room = buf.remaining() > 0;
+        let read = Pin::new(stream).poll_read(cx, buf);
+        match &read {
+            Poll::Pending => this.silence.waiting(),
+            Poll::Ready(Ok(())) if has_room => this.silence.received(),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => this.silence.failed(error),
+        }
+        read
     }
 }
 
@@ -66,16 +75,16 @@ impl AsyncWrite for LazyStream {
         bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let this = self.get_mut();
-        if let State::Connected { stream, unreported } = &mut this.state
-            && unreported.is_empty()
-        {
-            return Pin::new(stream).poll_write_vectored(cx, bufs);
-        }
-        if let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
+        let stands = matches!(&this.state, State::Connected { unreported, .. } if unreported.is_empty());
+        if !stands && let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
             return Poll::Ready(Ok(written));
         }
         let stream = ready!(this.poll_connected(cx, Side::Write))?;
-        Pin::new(stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(stream).poll_write_vectored(cx, bufs);
+        if let Poll::Ready(Err(error)) = &written {
+            this.silence.failed(error);
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
