@@ -28,8 +28,9 @@
 //! ```
 //!
 //! Whatever the path does, the bytes reach the application on the other side exactly once on the connection that is returned. A path that
-//! swallows fast SYNs costs a quarter of a second, once: a plain attempt joins the fast one, and the [`PathMemory`] leaves that
-//! path alone for a while. [`Connector`] has the settings.
+//! swallows fast SYNs costs a delay, once: a plain attempt joins the fast one when the SYN-ACK is overdue (after a quarter of a second where
+//! the round-trip time is not known), and the [`PathMemory`] leaves that path alone for a while. A path that dies after the handshake
+//! is for the caller to [tell](PathMemory::report_dead). [`Connector`] has the settings.
 //!
 //! # A server
 //!
@@ -113,8 +114,8 @@ pub use confirm::confirmed;
 #[cfg(feature = "tokio")]
 pub use connect::Resolving;
 pub use connect::{
-    Attempt, AttemptEnd, ConnectError, Connected, Connector, Destination, PathMemory, Policy, Resolve, Syn,
-    ToDestination, connect, connect_server_first,
+    Attempt, AttemptEnd, ConnectError, Connected, Connector, Destination, PathEntry, PathMemory, Policy,
+    Resolve, Syn, ToDestination, connect, connect_server_first,
 };
 pub use counts::OutcomeCounts;
 pub use error::CallError;

@@ -1,6 +1,7 @@
 //! What became of a client's first bytes.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::tcp_info::{ClientFail, TcpInfo};
 
@@ -17,6 +18,9 @@ pub enum Outcome {
     /// There was no cookie for the destination: an ordinary handshake, which asked for one.
     NoCookie,
     /// The SYN carried data and the SYN-ACK did not acknowledge all of it. The kernel sent it again.
+    ///
+    /// So it is too where a hop on the path took no packet of that size and said so by ICMP: the kernel sends the SYN again at once without
+    /// data, has learnt the path's MTU, and the next SYN fits.
     Ignored,
     /// The SYN with the Fast Open option got no SYN-ACK, and a plain one connected.
     SynLost,
@@ -70,7 +74,8 @@ impl Outcome {
     /// Reads the outcome of a connection that anybody made, from what the kernel tells of it.
     ///
     /// This is for the client's end, once the handshake is complete. A connection without data in its SYN and without a cookie
-    /// request leaves no trace, so it is [`Unknown`](Self::Unknown), as is a handshake that still goes on.
+    /// request leaves no trace, so it is [`Unknown`](Self::Unknown), as is a handshake that still goes on. Whether the SYN was lost or too
+    /// large for a hop can't be told without knowing its size: both are [`SynLost`](Self::SynLost) here.
     pub fn from_info(info: &TcpInfo) -> Self {
         match (info.syn_data(), info.client_fail()) {
             (true, _) => Self::Accepted,
@@ -81,10 +86,11 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a connection whose first call is known.
-    pub(crate) fn judge(sent: Sent, info: &TcpInfo) -> Self {
+    /// The outcome of a connection to that destination whose first call is known.
+    pub(crate) fn judge(sent: Sent, info: &TcpInfo, destination: IpAddr) -> Self {
         match (sent, Self::from_info(info)) {
             (Sent::Plain(outcome), _) => outcome,
+            (Sent::InSyn(bytes), Self::SynLost) if was_too_large(bytes, info, destination) => Self::Ignored,
             (Sent::Nothing, Self::Unknown) if info.byte_len() > LAST_LEN_WITHOUT_CLIENT_FAIL => {
                 Self::NotAttempted(Reason::Blackhole)
             }
@@ -93,6 +99,20 @@ impl Outcome {
             (_, outcome) => outcome,
         }
     }
+}
+
+/// Whether a SYN with so much data exceeded the path's MTU, as the kernel knows it since.
+///
+/// The kernel fills a SYN up to the MTU that it knows and leaves room for all the options that a header holds (`tcp_send_syn_data`), so
+/// the MTU was larger then, and a hop has told by ICMP meanwhile. That, and not a time-out, made the kernel send the SYN again.
+fn was_too_large(bytes: usize, info: &TcpInfo, destination: IpAddr) -> bool {
+    const TCP_HEADER_AND_OPTIONS: usize = 60;
+    let ip_header = match destination.to_canonical() {
+        IpAddr::V4(_) => 20,
+        IpAddr::V6(_) => 40,
+    };
+    info.pmtu()
+        .is_some_and(|pmtu| bytes + ip_header + TCP_HEADER_AND_OPTIONS > pmtu as usize)
 }
 
 /// Kernels up to 5.4 give at most this many bytes of `tcp_info` and have no field for the client's failure. Some later ones give
@@ -155,13 +175,20 @@ impl Sent {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
+
+    const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
     fn info(options: u8, fail: u8, len: usize) -> TcpInfo {
         let mut bytes = vec![0; len];
         bytes[0] = 1;
         bytes[5] = options;
         bytes[7] = fail << 1;
+        if len >= 64 {
+            bytes[60..64].copy_from_slice(&1500_u32.to_ne_bytes());
+        }
         TcpInfo::from_bytes(&bytes)
     }
 
@@ -177,7 +204,10 @@ mod tests {
             (0, 0, Unknown),
         ] {
             assert_eq!(Outcome::from_info(&info(options, fail, 280)), outcome);
-            assert_eq!(Outcome::judge(Sent::InSyn(5), &info(options, fail, 280)), outcome);
+            assert_eq!(
+                Outcome::judge(Sent::InSyn(5), &info(options, fail, 280), HOST),
+                outcome
+            );
         }
     }
 
@@ -186,6 +216,7 @@ mod tests {
         let outcome = Outcome::judge(
             Sent::Plain(Outcome::NotAttempted(Reason::PathMemory)),
             &info(0, 0, 280),
+            HOST,
         );
         assert_eq!(outcome.to_string(), "not-attempted (path-memory)");
     }
@@ -193,14 +224,34 @@ mod tests {
     #[test]
     fn a_request_that_the_kernel_kept_to_itself_is_the_blackhole_timer() {
         assert_eq!(
-            Outcome::judge(Sent::Nothing, &info(0, 0, 280)),
+            Outcome::judge(Sent::Nothing, &info(0, 0, 280), HOST),
             Outcome::NotAttempted(Reason::Blackhole)
         );
-        assert_eq!(Outcome::judge(Sent::Nothing, &info(0, 1, 280)), Outcome::NoCookie);
         assert_eq!(
-            Outcome::judge(Sent::Nothing, &info(0, 0, 232)),
+            Outcome::judge(Sent::Nothing, &info(0, 1, 280), HOST),
+            Outcome::NoCookie
+        );
+        assert_eq!(
+            Outcome::judge(Sent::Nothing, &info(0, 0, 232), HOST),
             Outcome::Unknown,
             "an old kernel can't tell"
         );
+    }
+
+    #[test]
+    fn a_syn_that_was_larger_than_the_path_takes_was_not_lost() {
+        let outcome = |bytes, pmtu: u32, destination: IpAddr| {
+            let mut info = vec![0; 280];
+            info[7] = 3 << 1;
+            info[60..64].copy_from_slice(&pmtu.to_ne_bytes());
+            Outcome::judge(Sent::InSyn(bytes), &TcpInfo::from_bytes(&info), destination)
+        };
+        let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
+        for (room, destination) in [(1420, HOST), (1420, mapped), (1400, Ipv6Addr::LOCALHOST.into())] {
+            assert_eq!(outcome(room, 1500, destination), Outcome::SynLost, "it was full");
+            assert_eq!(outcome(room + 1, 1500, destination), Outcome::Ignored);
+            assert_eq!(outcome(room, 1300, destination), Outcome::Ignored);
+            assert_eq!(outcome(room - 200, 1300, destination), Outcome::SynLost);
+        }
     }
 }

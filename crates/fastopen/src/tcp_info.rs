@@ -8,6 +8,7 @@ const STATE: usize = 0;
 const OPTIONS: usize = 5;
 const CLIENT_FAIL: usize = 7;
 const UNACKED: usize = 24;
+const PMTU: usize = 60;
 const RTT: usize = 68;
 const TOTAL_RETRANS: usize = 100;
 const BYTES_ACKED: usize = 120;
@@ -83,6 +84,11 @@ impl TcpInfo {
         self.array(UNACKED).map(u32::from_ne_bytes)
     }
 
+    /// The path's MTU in bytes, as far as the kernel has learnt it.
+    pub fn pmtu(&self) -> Option<u32> {
+        self.array(PMTU).map(u32::from_ne_bytes)
+    }
+
     /// The smoothed round-trip time.
     pub fn rtt(&self) -> Option<Duration> {
         self.array(RTT)
@@ -140,6 +146,7 @@ mod tests {
         bytes[5] = 0x20 | 0x80;
         bytes[7] = 0b101;
         bytes[24..28].copy_from_slice(&7_u32.to_ne_bytes());
+        bytes[60..64].copy_from_slice(&1300_u32.to_ne_bytes());
         bytes[68..72].copy_from_slice(&60_000_u32.to_ne_bytes());
         bytes[100..104].copy_from_slice(&2_u32.to_ne_bytes());
         bytes[120..128].copy_from_slice(&19_u64.to_ne_bytes());
@@ -149,6 +156,7 @@ mod tests {
         assert!(info.syn_data() && info.fast_open_child());
         assert_eq!(info.client_fail(), Some(ClientFail::DataNotAcked));
         assert_eq!(info.unacked(), Some(7));
+        assert_eq!(info.pmtu(), Some(1300));
         assert_eq!(info.rtt(), Some(Duration::from_millis(60)));
         assert_eq!(info.total_retrans(), Some(2));
         assert_eq!(

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             test(format!("ipv6_{name}"), move || body(|host| host.ipv6().into())),
         ]
     };
-    let tests: [(&str, Body); 15] = [
+    let tests: [(&str, Body); 16] = [
         ("clean", clean),
         ("option_stripped", option_stripped),
         ("option_dropped", |address| {
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         ("syn_proxy", syn_proxy),
         ("replay", replay),
         ("held_ack", held_ack),
+        ("narrow_hop", narrow_hop),
         ("rebind", rebind),
         ("blackhole", blackhole),
         ("loss_and_duplicates", loss_and_duplicates),
@@ -319,6 +320,34 @@ fn blackhole(address: Family) {
         .unwrap();
     listener.accept(SHORT).unwrap().write_all(b"answer").unwrap();
     plain.read_exact(&mut [0; 6]).unwrap();
+}
+
+/// The kernel sends the SYN again without data as soon as it is told, and has learnt what fits.
+fn narrow_hop(address: Family) {
+    let (lab, target, listener) = lab("narrow-hop", address);
+    let capture = lab.capture();
+    let accepted = |listener: &Listener| {
+        let mut stream = listener.accept(SHORT).unwrap();
+        stream.read_exact(&mut [0; 1380]).unwrap();
+    };
+    let first = connect_fast(lab.client().unwrap(), target, &[7; 1380]).unwrap();
+    accepted(&listener);
+    let syns = |port: u16| -> Vec<usize> {
+        let frames = capture.frames();
+        let sent = frames.iter().filter(|frame| frame.point == Point::Sent);
+        let segments = sent.filter_map(|frame| frame.segment().ok());
+        segments
+            .filter(|segment| segment.flags.syn && segment.source.port() == port)
+            .map(|segment| segment.payload_len)
+            .collect()
+    };
+    assert_eq!(syns(first.local_addr().unwrap().port())[1..], [0], "without data");
+    assert_eq!(counter(lab.client().unwrap(), "TCPFastOpenActive"), 0);
+    let second = connect_fast(lab.client().unwrap(), target, &[7; 1380]).unwrap();
+    accepted(&listener);
+    let syns = syns(second.local_addr().unwrap().port());
+    assert!(matches!(syns[..], [1200..1300]), "{syns:?}");
+    assert_eq!(counter(lab.client().unwrap(), "TCPFastOpenActive"), 1);
 }
 
 fn loss_and_duplicates(address: Family) {

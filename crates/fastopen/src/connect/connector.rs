@@ -8,13 +8,13 @@ use socket2::SockRef;
 
 use super::error::ConnectError;
 use super::first_flight::FirstFlight;
-use super::memory::PathMemory;
+use super::memory::{Advice, PathMemory};
 use super::order;
 use super::race::{Plan, PlannedSyn, Race, Settings};
 use super::resolve::{Resolve, Resolver};
 use crate::outcome::{Outcome, Reason};
 use crate::socket_setup::SocketSetup;
-use crate::sys::SocketOptions;
+use crate::sys::{self, SocketOptions};
 
 /// Whether to use Fast Open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,14 +47,15 @@ pub enum Policy {
 pub struct Connector {
     policy: Policy,
     timeout: Option<Duration>,
-    delay: Duration,
+    delay: Option<Duration>,
     socket: SocketOptions,
     memory: PathMemory,
     resolver: Resolver,
 }
 
 impl Connector {
-    /// How long an attempt has before the next one joins it, unless [set](Self::with_delay) (RFC 8305, section 5).
+    /// How long an attempt has before the next one joins it, unless [set](Self::with_delay) (RFC 8305, section 5), or the path's
+    /// round-trip time says otherwise.
     pub const DEFAULT_DELAY: Duration = Duration::from_millis(250);
 
     /// The usual settings: [`Policy::Auto`], no timeout but the kernel's, and the memory of paths that all of this process shares.
@@ -62,7 +63,7 @@ impl Connector {
         Self {
             policy: Policy::Auto,
             timeout: None,
-            delay: Self::DEFAULT_DELAY,
+            delay: None,
             socket: SocketOptions::default(),
             memory: PathMemory::process_wide(),
             resolver: Resolver::default(),
@@ -90,11 +91,20 @@ impl Connector {
 
     /// Sets how long an attempt has before the next address joins it, and before a plain attempt joins a fast one.
     ///
-    /// A path that swallows fast SYNs costs this much. On paths with a longer round-trip time each fast attempt is joined by a plain
-    /// one that is closed when the fast one wins.
+    /// Without it the next address has [`DEFAULT_DELAY`](Self::DEFAULT_DELAY), and a plain attempt joins a fast one when the SYN-ACK is
+    /// overdue: after the path's round-trip time and a quarter of it, at least 30 ms, and more where the time varies; never after more
+    /// than 2 s (RFC 8305, section 5), and after half of that where the last fast SYN was lost. The round-trip time is what the
+    /// [path memory](PathMemory) knows from earlier connections, or else the kernel (`ip tcp_metrics`). Where neither knows it, it is
+    /// `DEFAULT_DELAY`.
+    ///
+    /// A path that swallows fast SYNs costs this much. On paths with a longer round-trip time than the delay each fast attempt is
+    /// joined by a plain one that is closed when the fast one wins.
     #[must_use]
     pub fn with_delay(self, delay: Duration) -> Self {
-        Self { delay, ..self }
+        Self {
+            delay: Some(delay),
+            ..self
+        }
     }
 
     /// Sets who finds the addresses of a name, in place of the system's resolver.
@@ -219,30 +229,46 @@ impl Connector {
             .filter(|address| self.socket.reach(*address));
         let plans: Vec<_> = order::interleave(reachable)
             .into_iter()
-            .map(|address| Plan {
-                address,
-                syn: self.planned_syn(address.ip(), first_flight),
-            })
+            .map(|address| self.plan(address, first_flight, began))
             .collect();
         if plans.is_empty() {
             return Err(ConnectError::NoAddress);
         }
         let settings = Settings {
-            delay: self.delay,
+            address_delay: self.delay.unwrap_or(Self::DEFAULT_DELAY),
             timeout: self.timeout,
-            plain_joins: !self.requires_fast_open(),
         };
         Ok(Race::new(plans, settings, began))
     }
 
-    fn planned_syn(&self, destination: IpAddr, first_flight: FirstFlight<'_>) -> PlannedSyn {
-        let reason = match self.policy {
-            Policy::Off => Reason::Policy,
-            _ if matches!(first_flight, FirstFlight::Bytes([])) => Reason::Dataless,
-            Policy::Auto if self.memory.plain_until(destination).is_some() => Reason::PathMemory,
-            Policy::Auto | Policy::Require => return PlannedSyn::Fast,
+    fn plan(&self, address: SocketAddr, first_flight: FirstFlight<'_>, now: Instant) -> Plan {
+        let advice = match self.policy {
+            Policy::Auto => self.memory.advice(address.ip(), now),
+            Policy::Off | Policy::Require => Advice::default(),
         };
-        PlannedSyn::Plain(Outcome::NotAttempted(reason))
+        let plain = match self.policy {
+            Policy::Off => Some(Reason::Policy),
+            _ if matches!(first_flight, FirstFlight::Bytes([])) => Some(Reason::Dataless),
+            Policy::Auto => advice.plain.then_some(Reason::PathMemory),
+            Policy::Require => None,
+        };
+        Plan {
+            address,
+            syn: plain.map_or(PlannedSyn::Fast, |reason| {
+                PlannedSyn::Plain(Outcome::NotAttempted(reason))
+            }),
+            plain_after: (!self.requires_fast_open())
+                .then(|| self.delay.or(advice.plain_delay).unwrap_or(Self::DEFAULT_DELAY)),
+        }
+    }
+
+    /// Asks the kernel how long a plain attempt is to wait, once for a destination whose round-trip time nobody knows here.
+    pub(super) fn ask_for_plain_delay(&self, destination: IpAddr, now: Instant) -> Option<Duration> {
+        if self.delay.is_some() || self.policy != Policy::Auto {
+            return None;
+        }
+        self.memory
+            .ask_for_rtt(destination, now, sys::rtt_of_earlier_connections)
     }
 }
 

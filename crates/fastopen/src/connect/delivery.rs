@@ -9,7 +9,7 @@ use super::connected::Connected;
 use super::connector::Connector;
 use super::error::ConnectError;
 use super::first_flight::FirstFlight;
-use super::memory::Lesson;
+use super::lesson::{FastSyn, Lesson};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
 use crate::sys;
@@ -23,6 +23,8 @@ pub(crate) struct Delivery<'a, S> {
     /// To be handed to the kernel.
     pub(crate) rest: &'a [u8],
     pub(crate) deadline: Option<Instant>,
+    /// When the attempt began that has connected.
+    began: Instant,
     /// Until when data from the server proves that it was sent before the client's ACK could arrive. To be awaited.
     pub(crate) proof_until: Option<Instant>,
 }
@@ -61,6 +63,7 @@ impl<'a, S> Delivery<'a, S> {
             sent,
             rest,
             deadline,
+            began,
             proof_until,
         }
     }
@@ -72,13 +75,13 @@ impl<'a, S> Delivery<'a, S> {
             return;
         }
         self.connected.outcome = Outcome::Accepted;
-        let connected = self
-            .connected
-            .attempts
-            .iter()
-            .find(|attempt| attempt.is_connected());
-        let destination = connected.map(|attempt| attempt.address.ip());
-        if let Some(lesson) = destination.and_then(|ip| Lesson::from_outcome(ip, Outcome::Accepted)) {
+        let mut attempts = self.connected.attempts.iter();
+        if let Some(connected) = attempts.find(|attempt| attempt.is_connected()) {
+            let lesson = Lesson {
+                destination: connected.address.ip(),
+                fast_syn: FastSyn::Taken { sent: self.began },
+                rtt: None,
+            };
             self.connector.memory().learn(&lesson, now);
         }
     }

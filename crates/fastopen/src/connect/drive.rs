@@ -1,6 +1,6 @@
 //! What both drivers do: carry out what the race decides. They differ in what they make of a socket, and in how they wait.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use super::connector::Connector;
 use super::delivery::Delivery;
 use super::error::ConnectError;
 use super::first_flight::FirstFlight;
-use super::memory::Lesson;
-use super::race::{Action, Id, Plan, Race};
+use super::lesson::Lesson;
+use super::race::{Action, Id, Plan, PlannedSyn, Race};
 use super::start::{as_it_left, look_at_once, start};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
@@ -123,8 +123,20 @@ impl<'a, S: AsFd> Drive<'a, S> {
             Ok((attempt, looked)) => {
                 self.race.started(id, as_it_left(attempt.sent, &looked));
                 self.under_way.push(attempt);
-                self.received(self.under_way.len() - 1, looked)
+                let won = self.received(self.under_way.len() - 1, looked);
+                if won.is_none() && plan.syn == PlannedSyn::Fast {
+                    self.ask_for_plain_delay(id, plan.address.ip());
+                }
+                won
             }
+        }
+    }
+
+    /// Now that the SYN is under way there is time to ask.
+    fn ask_for_plain_delay(&mut self, id: Id, destination: IpAddr) {
+        let delay = self.connector.ask_for_plain_delay(destination, (self.clock)());
+        if let Some(delay) = delay {
+            self.race.plain_joins_after(id, delay);
         }
     }
 
@@ -175,22 +187,23 @@ impl<'a, S: AsFd> Drive<'a, S> {
     pub(crate) fn finish(mut self, won: Won<S>) -> Delivery<'a, S> {
         let Won { attempt, info } = won;
         self.under_way.clear();
-        let outcome = Outcome::judge(attempt.sent, &info);
-        let destination = self.race.address(attempt.id).ip();
+        let outcome = Outcome::judge(attempt.sent, &info, self.race.address(attempt.id).ip());
         let now = (self.clock)();
-        if let Some(lesson) = Lesson::from_outcome(destination, outcome) {
-            self.connector.memory().learn(&lesson, now);
-        }
+        let beginning = self.race.beginning();
         let began = self.race.began(attempt.id);
         let deadline = self.race.deadline();
         self.race.connected(attempt.id, now);
+        let attempts = self.end_race();
+        if let Some(lesson) = Lesson::new(beginning, &attempts, attempt.id, outcome, &info) {
+            self.connector.memory().learn(&lesson, now);
+        }
         Delivery::new(
             self.connector,
             self.first_flight,
             Connected {
                 stream: attempt.socket,
                 outcome,
-                attempts: self.end_race(),
+                attempts,
                 cut_short: None,
             },
             attempt.sent,

@@ -1,7 +1,8 @@
 //! Connecting.
 //!
 //! `connector` holds the settings, `order` sorts the addresses, `race` decides what starts when, `start` makes one attempt, `drive`
-//! carries out what the race decides, and `memory` keeps what was learnt. The drivers, `blocking` and `for_tokio::connect`, wait.
+//! carries out what the race decides, `lesson` is what that taught, `memory` keeps it, and `round_trip` makes a delay of it. The drivers,
+//! `blocking` and `for_tokio::connect`, wait.
 
 mod attempt;
 mod blocking;
@@ -12,10 +13,12 @@ mod destination;
 pub(crate) mod drive;
 mod error;
 pub(crate) mod first_flight;
+mod lesson;
 mod memory;
 mod order;
 mod race;
 mod resolve;
+mod round_trip;
 pub(crate) mod seen;
 mod start;
 
@@ -25,7 +28,7 @@ pub use connected::Connected;
 pub use connector::{Connector, Policy};
 pub use destination::{Destination, ToDestination};
 pub use error::ConnectError;
-pub use memory::PathMemory;
+pub use memory::{PathEntry, PathMemory};
 pub use resolve::Resolve;
 #[cfg(feature = "tokio")]
 pub use resolve::Resolving;

@@ -1,8 +1,8 @@
 //! Which attempt starts when: the decisions of connecting, without a socket and without a clock of their own.
 //!
-//! A driver asks [`Race::next`] what to do, does it, and tells what happened. Addresses start one [`delay`](Settings::delay) after the
-//! other, or as soon as one fails (RFC 8305, section 5). A fast attempt that has no SYN-ACK after the delay, or that the network turns
-//! away, is joined by a plain one to the same address.
+//! A driver asks [`Race::next`] what to do, does it, and tells what happened. Addresses start one [`address_delay`](Settings::address_delay)
+//! after the other, or as soon as one fails (RFC 8305, section 5). A fast attempt that has no SYN-ACK after a delay of its
+//! [own](Plan::plain_after), or that the network turns away, is joined by a plain one to the same address.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,12 +17,10 @@ pub(crate) const MAX_UNDER_WAY: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// How long an attempt has before the next one joins it.
-    pub(crate) delay: Duration,
+    /// How long an attempt has before the next address joins it.
+    pub(crate) address_delay: Duration,
     /// How long all of it may take.
     pub(crate) timeout: Option<Duration>,
-    /// Whether a plain attempt joins a fast one that gets no answer.
-    pub(crate) plain_joins: bool,
 }
 
 /// An address, and how to connect to it.
@@ -30,6 +28,8 @@ pub(crate) struct Settings {
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) syn: PlannedSyn,
+    /// How long a fast attempt has to be answered before a plain one joins it; `None` where none is to.
+    pub(crate) plain_after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Race {
             return Action::Abandon(id);
         }
         let next_address = || {
-            self.next_address_at = later(now, self.settings.delay);
+            self.next_address_at = later(now, self.settings.address_delay);
             self.waiting.pop_front()
         };
         match self.due.pop_front().or_else(next_address) {
@@ -138,6 +138,14 @@ impl Race {
         };
         if matches!(sent, Sent::Plain(_)) {
             self.will_not_be_joined(id);
+        }
+    }
+
+    /// Gives the attempt so long, counted from its start, before a plain one joins it, if one is still to.
+    pub(crate) fn plain_joins_after(&mut self, id: Id, delay: Duration) {
+        let at = later(self.began + self.attempts[id].started, delay);
+        if let Some(attempt) = self.under_way.iter_mut().find(|attempt| attempt.id == id) {
+            attempt.joined_at = attempt.joined_at.map(|_| at);
         }
     }
 
@@ -188,6 +196,11 @@ impl Race {
         self.attempts[id].address
     }
 
+    /// When it all began: what the attempts count from.
+    pub(crate) fn beginning(&self) -> Instant {
+        self.began
+    }
+
     /// When the time for all of it is up.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -210,6 +223,7 @@ impl Race {
         self.due.push_back(Plan {
             address: self.attempts[fast].address,
             syn: PlannedSyn::Plain(Outcome::SynLost),
+            plain_after: None,
         });
     }
 
@@ -237,7 +251,7 @@ impl Race {
             elapsed: Duration::ZERO,
             end: AttemptEnd::Unanswered,
         });
-        let joined_at = (fast && self.settings.plain_joins).then(|| later(now, self.settings.delay));
+        let joined_at = plan.plain_after.filter(|_| fast).map(|delay| later(now, delay));
         self.under_way.push_back(UnderWay { id, joined_at });
         id
     }

@@ -14,6 +14,7 @@ fn fast(last: u8) -> Plan {
     Plan {
         address: address(last),
         syn: PlannedSyn::Fast,
+        plain_after: Some(DELAY),
     }
 }
 
@@ -21,6 +22,7 @@ fn plain(last: u8) -> Plan {
     Plan {
         address: address(last),
         syn: PlannedSyn::Plain(Outcome::NotAttempted(Reason::Policy)),
+        plain_after: None,
     }
 }
 
@@ -28,6 +30,7 @@ fn joining(last: u8) -> Plan {
     Plan {
         address: address(last),
         syn: PlannedSyn::Plain(Outcome::SynLost),
+        plain_after: None,
     }
 }
 
@@ -35,9 +38,8 @@ fn race(plans: impl IntoIterator<Item = Plan>, now: Instant) -> Race {
     Race::new(
         plans,
         Settings {
-            delay: DELAY,
+            address_delay: DELAY,
             timeout: None,
-            plain_joins: true,
         },
         now,
     )
@@ -88,6 +90,39 @@ fn a_fast_attempt_without_an_answer_is_joined_by_a_plain_one_once() {
 }
 
 #[test]
+fn each_fast_attempt_has_a_time_of_its_own() {
+    let t = Instant::now();
+    let soon = Plan {
+        plain_after: Some(DELAY / 5),
+        ..fast(1)
+    };
+    let mut race = race([soon, fast(2)], t);
+    assert_eq!(race.next(t), Action::Start(0, soon));
+    race.started(0, Sent::InSyn(5));
+    assert_eq!(race.next(t), Action::Wait(Some(t + DELAY / 5)));
+    assert_eq!(race.next(t + DELAY / 5), Action::Start(1, joining(1)));
+    assert_eq!(
+        race.next(t + DELAY / 5),
+        Action::Wait(Some(t + DELAY)),
+        "the address waits as ever"
+    );
+}
+
+#[test]
+fn a_fast_attempt_can_be_given_another_time_once_it_is_under_way() {
+    let t = Instant::now();
+    let mut race = race([fast(1)], t);
+    race.next(t);
+    race.started(0, Sent::InSyn(5));
+    race.plain_joins_after(0, DELAY / 5);
+    assert_eq!(race.next(t + DELAY / 6), Action::Wait(Some(t + DELAY / 5)));
+    assert_eq!(race.next(t + DELAY / 5), Action::Start(1, joining(1)));
+    race.plain_joins_after(0, 2 * DELAY);
+    race.plain_joins_after(1, 2 * DELAY);
+    assert_eq!(race.next(t + 3 * DELAY), Action::Wait(None), "it is joined once");
+}
+
+#[test]
 fn a_fast_attempt_that_is_reset_is_replaced_at_once() {
     let t = Instant::now();
     let mut race = race([fast(1), fast(2)], t);
@@ -124,15 +159,11 @@ fn an_attempt_that_turned_out_plain_is_not_joined() {
 #[test]
 fn where_fast_open_is_required_nothing_plain_joins() {
     let t = Instant::now();
-    let mut race = Race::new(
-        [fast(1)],
-        Settings {
-            delay: DELAY,
-            timeout: None,
-            plain_joins: false,
-        },
-        t,
-    );
+    let required = Plan {
+        plain_after: None,
+        ..fast(1)
+    };
+    let mut race = race([required], t);
     race.next(t);
     assert_eq!(race.next(t + DELAY), Action::Wait(None));
     race.failed(0, REFUSED, t + DELAY);
@@ -143,9 +174,8 @@ fn where_fast_open_is_required_nothing_plain_joins() {
 fn the_deadline_ends_it() {
     let t = Instant::now();
     let settings = Settings {
-        delay: DELAY,
+        address_delay: DELAY,
         timeout: Some(DELAY / 2),
-        plain_joins: true,
     };
     let mut race = Race::new([fast(1)], settings, t);
     race.next(t);
@@ -157,11 +187,14 @@ fn the_deadline_ends_it() {
 fn delays_beyond_the_clock_are_taken() {
     let t = Instant::now();
     let settings = Settings {
-        delay: Duration::MAX,
+        address_delay: Duration::MAX,
         timeout: Some(Duration::MAX),
-        plain_joins: true,
     };
-    let mut race = Race::new([fast(1), fast(2)], settings, t);
+    let patient = |last| Plan {
+        plain_after: Some(Duration::MAX),
+        ..fast(last)
+    };
+    let mut race = Race::new([patient(1), patient(2)], settings, t);
     race.next(t);
     assert!(matches!(race.next(t), Action::Wait(Some(until)) if until > t));
 }

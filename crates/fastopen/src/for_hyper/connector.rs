@@ -96,6 +96,7 @@ impl HttpConnector {
         let (host, port) = host_and_port(&uri).map_err(ConnectError::Resolve)?;
         let addresses = lookup_host((host, port)).await.map_err(ConnectError::Resolve)?;
         let addresses: Arc<[_]> = addresses.collect();
+        let memory = self.connector.memory().clone();
         let dial = move |first_bytes| -> crate::for_tokio::Connecting {
             let (this, addresses) = (self.clone(), Arc::clone(&addresses));
             Box::pin(async move {
@@ -110,7 +111,7 @@ impl HttpConnector {
                 Ok(connected)
             })
         };
-        Ok(LazyStream::dialing(dial, is_replay_safe))
+        Ok(LazyStream::dialing(memory, dial, is_replay_safe))
     }
 }
 

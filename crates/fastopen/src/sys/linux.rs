@@ -1,7 +1,7 @@
 //! Linux. What the kernel really does stands in its sources: `net/ipv4/tcp.c`, `net/ipv4/tcp_fastopen.c`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -139,6 +139,11 @@ pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     let mut bytes = [0; TcpInfo::MAX_LEN];
     let len = option(socket, libc::IPPROTO_TCP, libc::TCP_INFO, &mut bytes)?;
     Ok(TcpInfo::from_bytes(&bytes[..len]))
+}
+
+/// What the kernel keeps when a connection ends (`tcp_update_metrics`). Where it can't be asked nothing is known.
+pub(crate) fn rtt_of_earlier_connections(destination: IpAddr) -> Option<Duration> {
+    fastopen_host::cookies::rtt(destination).ok().flatten()
 }
 
 /// The IP and TCP headers of the SYN that began the connection, if the listener keeps them and nobody has read them yet.

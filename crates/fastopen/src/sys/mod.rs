@@ -10,6 +10,7 @@
 //! - `is_out_of_descriptors(error)`, `connection_reset()`: error numbers that decisions depend on.
 //! - `send(socket, bytes)`, `wait_writable(sockets, until)`, `wait_readable(socket, until)`: the non-blocking write and the waits of
 //!   the blocking driver.
+//! - `rtt_of_earlier_connections(destination)`: the round-trip time that the system has kept, if it keeps any.
 //! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
 //! - `set_queue`, `set_keys`, `set_save_syn`, `set_syn_retries`, `server_enabled`: a listener's settings.
 //! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.

@@ -1,7 +1,7 @@
 //! Any Unix: plain TCP, without Fast Open and without an account of what happened.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -75,6 +75,10 @@ pub(crate) fn connection_reset() -> CallError {
 
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     SockRef::from(&socket).send(bytes)
+}
+
+pub(crate) fn rtt_of_earlier_connections(_: IpAddr) -> Option<Duration> {
+    None
 }
 
 pub(crate) fn tcp_info(_: BorrowedFd<'_>) -> io::Result<TcpInfo> {

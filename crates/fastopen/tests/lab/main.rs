@@ -6,6 +6,7 @@ mod confirmation;
 mod early_answers;
 mod listening;
 mod machine;
+mod memory;
 mod outcomes;
 mod racing;
 mod seen;
@@ -18,11 +19,9 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    let tests = outcomes::tests().chain(racing::tests()).chain(machine::tests());
-    let tests = tests
-        .chain(settings::tests())
-        .chain(server_first::tests())
-        .chain(seen::tests());
+    let tests = outcomes::tests().chain(racing::tests()).chain(memory::tests());
+    let tests = tests.chain(machine::tests()).chain(settings::tests());
+    let tests = tests.chain(server_first::tests()).chain(seen::tests());
     let tests = tests.chain(early_answers::tests()).chain(confirmation::tests());
     testing::main(tests.chain(listening::tests()))
 }

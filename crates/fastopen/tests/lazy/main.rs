@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 
+mod dying;
 mod failing;
 mod giving_up;
 mod sharing;
@@ -14,5 +15,10 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     let tests = writing::tests().chain(giving_up::tests());
-    testing::main(tests.chain(sharing::tests()).chain(failing::tests()))
+    testing::main(
+        tests
+            .chain(sharing::tests())
+            .chain(failing::tests())
+            .chain(dying::tests()),
+    )
 }

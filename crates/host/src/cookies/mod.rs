@@ -37,6 +37,8 @@ pub struct Entry {
     pub last_syn_drop: Option<Duration>,
     /// The cookie, if one was granted.
     pub cookie: Option<Cookie>,
+    /// The round-trip time over earlier connections, smoothed by the kernel.
+    pub rtt: Option<Duration>,
 }
 
 impl Entry {
@@ -82,10 +84,22 @@ pub fn list() -> Result<Vec<Entry>, Error> {
 /// # Errors
 /// As [`list`].
 pub fn get(destination: IpAddr) -> Result<Option<Entry>, Error> {
+    find(destination).map(|entry| entry.filter(Entry::is_about_fast_open))
+}
+
+/// The round-trip time that the kernel remembers from earlier connections to one destination, with Fast Open or without; `None` if none.
+///
+/// # Errors
+/// As [`list`].
+pub fn rtt(destination: IpAddr) -> Result<Option<Duration>, Error> {
+    find(destination).map(|entry| entry?.rtt)
+}
+
+fn find(destination: IpAddr) -> Result<Option<Entry>, Error> {
     let mut metrics = Metrics::open(GET)?;
     metrics.send(command::GET, NLM_F_ACK, Some(destination))?;
     match metrics.next_entry() {
-        Ok(entry) => Ok(entry.filter(Entry::is_about_fast_open)),
+        Ok(entry) => Ok(entry),
         Err(error) if is_nothing_there(&error) => Ok(None),
         Err(error) => Err(error),
     }

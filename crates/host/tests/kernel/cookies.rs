@@ -36,6 +36,18 @@ pub(crate) fn they_agree_with_ip() {
             "{line}"
         );
         assert!(line.contains(&format!("fo_mss {}", entry.mss.unwrap())), "{line}");
+        let rtt = entry.rtt.unwrap();
+        assert!(
+            line.contains(&format!(" rtt {}us ", rtt.as_micros())),
+            "{rtt:?}: {line}"
+        );
+        assert_eq!(
+            lab.client()
+                .unwrap()
+                .run(|| cookies::rtt(entry.destination))
+                .unwrap(),
+            Some(rtt)
+        );
         assert!(
             line.contains(&format!("source {}", entry.source.unwrap())),
             "{line}"

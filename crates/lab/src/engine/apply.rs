@@ -3,8 +3,8 @@
 use fastopen_wire::Segment;
 
 use super::matching::View;
-use super::{Engine, Flow, Transit, edited, proxy, topology};
-use crate::packet::TcpPacket;
+use super::{Departure, Engine, Flow, Transit, edited, proxy, topology};
+use crate::packet::{TcpPacket, packet_too_big};
 use crate::{Action, Forgery, Replay, SegmentBuilder, SegmentKind};
 
 impl Engine {
@@ -73,6 +73,18 @@ impl Engine {
                 if let Some(segment) = reset(&transit.packet) {
                     let answer = transit.answer(one_way, &segment);
                     self.enqueue(answer);
+                }
+                self.counters.dropped += 1;
+                return false;
+            }
+            Action::TooBig(mtu) => {
+                if let Some(packet) = packet_too_big(&transit.packet, *mtu) {
+                    self.enqueue(Departure {
+                        at: transit.due + one_way,
+                        from: None,
+                        to: transit.from,
+                        packet,
+                    });
                 }
                 self.counters.dropped += 1;
                 return false;

@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071), for IPv4 headers and for TCP.
+//! The Internet checksum (RFC 1071), for IPv4 headers, TCP and ICMP.
 
 use super::layout::{IPV4, tcp_offset};
 
@@ -15,6 +15,11 @@ pub(super) fn fill_in(packet: &mut [u8]) {
     packet[tcp + 16..tcp + 18].fill(0);
     let sum = complement(add(pseudo_header(packet, tcp), &packet[tcp..]));
     packet[tcp + 16..tcp + 18].copy_from_slice(&sum);
+}
+
+/// The checksum over these bytes, which count as one sequence; each part but the last has an even length.
+pub(super) fn of(parts: &[&[u8]]) -> [u8; 2] {
+    complement(parts.iter().fold(0, |sum, part| add(sum, part)))
 }
 
 /// Whether an IP packet with a TCP segment has the right checksums.

@@ -5,9 +5,11 @@
 mod build;
 mod checksum;
 mod edit;
+mod icmp;
 mod layout;
 
 pub use build::SegmentBuilder;
 #[cfg(test)]
 pub(crate) use checksum::is_right;
 pub(crate) use edit::TcpPacket;
+pub(crate) use icmp::packet_too_big;

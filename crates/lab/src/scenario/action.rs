@@ -22,6 +22,8 @@ pub enum Action {
     StripOption,
     /// Drop it, and answer with a RST that its sender believes.
     Reset,
+    /// Drop it, and tell its sender by ICMP that no packet of more than so many bytes passes, as a router does.
+    TooBig(u16),
     /// Change the cookie in it.
     ForgeCookie(Forgery),
     /// Hold it back.

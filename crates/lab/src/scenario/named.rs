@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = scenarios! {
     "syn-proxy"
     "replay"
     "held-ack"
+    "narrow-hop"
     "rebind"
     "blackhole"
     "loss"

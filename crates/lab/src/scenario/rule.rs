@@ -96,6 +96,11 @@ impl Rule {
         Self::new(Action::Reset)
     }
 
+    /// Drops packets of more than so many bytes, and tells their sender by ICMP, as a hop with that MTU does.
+    pub fn too_big(mtu: u16) -> Self {
+        Self::new(Action::TooBig(mtu)).longer_than(mtu.into())
+    }
+
     /// Changes the cookie that is presented or granted.
     pub fn forge_cookie(forgery: Forgery) -> Self {
         Self::new(Action::ForgeCookie(forgery))

@@ -103,8 +103,9 @@ fn explanation(out: &mut impl Write) -> io::Result<()> {
         "
   ignored   The data in the SYN was not taken. The kernel sends it again, which
             takes no longer than plain TCP.
-  syn-lost  The fast SYN got no answer. After {} ms, or at once after a reset,
-            a plain one joins it. For a while the path is then used plainly.
+  syn-lost  The fast SYN got no answer. When the SYN-ACK is overdue (after {} ms
+            where nothing is known of the path), or at once after a reset, a
+            plain one joins it. For a while the path is then used plainly.
   a copy    Whoever saw a SYN can send it again. The server reads the request a
             second time, but nobody confirms it: that is what to wait for
             before doing anything that must not happen twice.

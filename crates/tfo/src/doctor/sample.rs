@@ -112,6 +112,7 @@ pub(super) fn entry(destination: &str, syn_drops: u16) -> Entry {
         syn_drops,
         last_syn_drop: (syn_drops > 0).then(|| Duration::from_secs(60)),
         cookie: Some("3021b9d889017eeb".parse().unwrap()),
+        rtt: Some(Duration::from_millis(60)),
     }
 }
 

@@ -68,7 +68,10 @@ impl LazyStream {
                 cut_short.wrote(written);
                 Ok(written)
             }
-            Err(error) => cut_short.write_failed(error, bufs.iter().map(|buf| buf.len()).sum()),
+            Err(error) => {
+                self.silence.failed(&error);
+                cut_short.write_failed(error, bufs.iter().map(|buf| buf.len()).sum())
+            }
         };
         Poll::Ready(written)
     }
@@ -85,12 +88,22 @@ impl AsyncRead for LazyStream {
             return Poll::Pending;
         };
         let before = buf.filled().len();
-        let room = buf.remaining() > 0;
-        ready!(Pin::new(stream).poll_read(cx, buf))?;
-        if room {
-            cut_short.read(buf.filled().len() - before)?;
+        let has_room = buf.remaining() > 0;
+        match Pin::new(stream).poll_read(cx, buf) {
+            Poll::Pending => {
+                this.silence.waiting();
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) if has_room => {
+                this.silence.received();
+                Poll::Ready(cut_short.read(buf.filled().len() - before))
+            }
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => {
+                this.silence.failed(&error);
+                Poll::Ready(Err(error))
+            }
         }
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -4,6 +4,7 @@ mod cut_short;
 mod first_flight;
 mod io;
 mod report;
+mod silence;
 mod wakers;
 
 pub use report::ConnectReport;
@@ -18,8 +19,9 @@ use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 
 use self::cut_short::CutShort;
+use self::silence::Silence;
 use self::wakers::{Side, Wakers};
-use crate::connect::{ConnectError, Connected, Connector, ToDestination};
+use crate::connect::{ConnectError, Connected, Connector, PathMemory, ToDestination};
 use crate::replay_safe::ReplaySafe;
 
 /// A stream that connects when it is first written to, and sends what is written first in the SYN.
@@ -35,6 +37,9 @@ use crate::replay_safe::ReplaySafe;
 /// - **A write that is given up** before it is complete may have been sent all the same. Writing the same bytes again reports them as
 ///   written; other bytes begin anew on another connection and the first is closed, as long as it hasn't come about. Once it has,
 ///   which only happens when something else waits as well, writing other bytes is an error.
+/// - **A connection that dies after its handshake** is told to the connector's [path memory](crate::PathMemory::report_dead): its SYN's
+///   data was accepted, then nothing was received until it timed out, or until it was dropped by somebody who had waited for long or
+///   whose data was sent again without an answer.
 /// - **Dropping it** closes whatever it had opened. Reading and writing may be left to two tasks, with `tokio::io::split`.
 /// - **A server that answers and closes** before it has read everything has its answer read: until something is read, what a send
 ///   buffer can hold counts as written, as it does after an ordinary handshake, and the reset shows behind the answer.
@@ -73,6 +78,7 @@ pub struct LazyStream {
     report: ConnectReport,
     wakers: Arc<Wakers>,
     state: State,
+    silence: Silence,
 }
 
 pub(crate) type Connecting =
@@ -122,15 +128,18 @@ impl LazyStream {
     where
         A: ToDestination + Clone + Send + Sync + 'static,
     {
+        let memory = connector.memory().clone();
         let dial = move |first_bytes| -> Connecting {
             let (connector, address) = (connector.clone(), address.clone());
             Box::pin(async move { connector.connect_tokio(address, ReplaySafe(first_bytes)).await })
         };
-        Self::dialing(dial, is_replay_safe)
+        Self::dialing(memory, dial, is_replay_safe)
     }
 
-    /// A stream that calls `dial` to connect, with the first bytes for the SYN: none where it is to be plain.
+    /// A stream that calls `dial` to connect, with the first bytes for the SYN: none where it is to be plain. `memory` gets to know
+    /// whether the path lives.
     pub(crate) fn dialing(
+        memory: PathMemory,
         dial: impl Fn(Arc<[u8]>) -> Connecting + Send + Sync + 'static,
         is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
     ) -> Self {
@@ -140,6 +149,7 @@ impl LazyStream {
             report: ConnectReport::default(),
             wakers: Arc::default(),
             state: State::Idle,
+            silence: Silence::new(memory),
         }
     }
 
@@ -162,7 +172,7 @@ impl LazyStream {
     /// There is no connection: as for a read.
     pub async fn into_tcp_stream(mut self) -> Result<TcpStream> {
         std::future::poll_fn(|cx| self.poll_connected(cx, Side::Read).map_ok(|_| ())).await?;
-        match self.state {
+        match std::mem::replace(&mut self.state, State::Idle) {
             State::Connected { stream, .. } => Ok(stream),
             _ => Err(ErrorKind::NotConnected.into()),
         }
@@ -204,6 +214,7 @@ impl LazyStream {
         self.wakers.wake_all();
         match result {
             Ok(connected) => {
+                self.silence.begin(&connected);
                 let mut cut_short = CutShort::default();
                 if let Some(error) = connected.cut_short {
                     cut_short.failed(error.into());
@@ -221,6 +232,14 @@ impl LazyStream {
                 // A plain conversion would keep the error number and lose the attempts.
                 Poll::Ready(Err(Error::new(error.kind(), error)))
             }
+        }
+    }
+}
+
+impl Drop for LazyStream {
+    fn drop(&mut self) {
+        if let State::Connected { stream, .. } = &self.state {
+            self.silence.given_up(stream);
         }
     }
 }
