@@ -7,7 +7,6 @@ mod exactly_once;
 mod failing;
 mod foreign;
 mod hello;
-mod programs;
 
 use std::process::ExitCode;
 
