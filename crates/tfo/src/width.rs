@@ -42,6 +42,32 @@ pub fn hang(first: &str, text: &str, columns: usize) -> String {
     textwrap::fill(&format!("{first}{text}"), options)
 }
 
+/// A row of a table: cells, each with the columns that it has there. Where that is too wide, a list: the first cell, and the others
+/// below it.
+///
+/// ```
+/// let cells = [("[::]:443", 12), ("queue 256", 11), ("nginx", 5)];
+/// assert_eq!(tfo::width::row(&cells, 40), "  [::]:443      queue 256    nginx");
+/// assert_eq!(tfo::width::row(&cells, 24), "  [::]:443\n      queue 256, nginx");
+/// ```
+pub fn row(cells: &[(&str, usize)], columns: usize) -> String {
+    let mut line = String::new();
+    for (text, width) in cells {
+        let room = width.saturating_sub(display(text));
+        line += &format!("  {text}{:room$}", "");
+    }
+    let line = line.trim_end();
+    let fits = cells.iter().all(|(text, width)| display(text) <= *width);
+    if fits && display(line) <= columns {
+        return line.to_owned();
+    }
+    let others: Vec<_> = cells.iter().skip(1).map(|(text, _)| text.trim()).collect();
+    let others: Vec<_> = others.into_iter().filter(|text| !text.is_empty()).collect();
+    let first = cells.first().map_or("", |(text, _)| text);
+    let below = hang("      ", &others.join(", "), columns);
+    format!("  {first}\n{below}").trim_end().to_owned()
+}
+
 /// How many columns text takes on a terminal, without the escape sequences of its styles.
 pub fn display(text: &str) -> usize {
     textwrap::core::display_width(text)
