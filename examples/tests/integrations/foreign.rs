@@ -10,7 +10,7 @@ use fastopen::for_hyper::HttpConnector;
 use fastopen::for_tokio::{ConnectReport, LazyStream, Peer};
 use fastopen::{Outcome, Syn};
 use fastopen_examples::lab::{Site, connector};
-use fastopen_lab::testing::{LabTest, Peer, program, test};
+use fastopen_lab::testing::{LabTest, Running, program, test};
 use fastopen_lab::{HostSpec, Scenario};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -104,7 +104,7 @@ fn hyper_asks_nginx() {
         .arg("-p")
         .arg(directory.path())
         .args(["-c", "nginx.conf", "-e", "error"]);
-    let mut peer = Peer::start(nginx);
+    let mut peer = Running::start(nginx);
     peer.await_port(site.lab.server().unwrap(), site.address(80));
     ask_twice(&site);
 }
@@ -125,7 +125,7 @@ frontend web
     fs::write(&file, config).unwrap();
     let mut haproxy = program(site.lab.server().unwrap(), "haproxy");
     haproxy.args(["-db", "-f"]).arg(&file);
-    let mut peer = Peer::start(haproxy);
+    let mut peer = Running::start(haproxy);
     peer.await_port(site.lab.server().unwrap(), site.address(80));
     ask_twice(&site);
 }
@@ -142,7 +142,7 @@ fn the_redis_example() {
     let mut server = program(site.lab.server().unwrap(), "redis-server");
     server.args(["--port", "6379", "--protected-mode", "no", "--save", "", "--dir"]);
     server.arg(directory.path());
-    let mut peer = Peer::start(server);
+    let mut peer = Running::start(server);
     peer.await_port(site.lab.server().unwrap(), site.address(6379));
     let address = site.address(6379).to_string();
     site.lab.client().unwrap().run(|| {
@@ -169,7 +169,7 @@ fn the_dns_example() {
         "--pid-file=",
     ]);
     server.args(["--address=/greeting.test/192.0.2.99"]);
-    let mut peer = Peer::start(server);
+    let mut peer = Running::start(server);
     peer.await_port(site.lab.server().unwrap(), site.address(53));
     let address = site.address(53).to_string();
     site.lab.client().unwrap().run(|| {
@@ -209,7 +209,7 @@ fn rustls_sends_openssl_early_data() {
     let mut openssl = program(host, "openssl");
     openssl.args(["s_server", "-accept", "443", "-tls1_3", "-early_data", "-key"]);
     openssl.arg(&key).arg("-cert").arg(&certificate);
-    let mut openssl = Peer::start(openssl);
+    let mut openssl = Running::start(openssl);
     openssl.wait_for("ACCEPT");
 
     let mut roots = rustls::RootCertStore::empty();

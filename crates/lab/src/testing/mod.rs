@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use programs::Skipped;
-pub use programs::{Peer, program, program_path};
+pub use programs::{Running, program, program_path};
 
 /// A test that needs a lab.
 pub struct LabTest {

@@ -81,13 +81,13 @@ fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 /// A program that runs as long as this lives. What it prints is shown only if the test fails.
-pub struct Peer {
+pub struct Running {
     name: String,
     child: Child,
     printed: Arc<Mutex<String>>,
 }
 
-impl Peer {
+impl Running {
     /// Starts it, with both its outputs kept.
     ///
     /// # Panics
@@ -136,7 +136,7 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

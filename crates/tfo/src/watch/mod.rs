@@ -71,7 +71,7 @@ Words:
             plain (those that asked for a cookie included), half-open
 
 Exit status:
-  0  stopped by q, Ctrl-C or SIGTERM
+  0  stopped by q, Ctrl-C or a signal
   2  wrong usage, no privilege for --netns, no such address, or a system that can't tell";
 
 /// Watches until it is asked to stop.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fastopen_lab::Host;
-use fastopen_lab::testing::{LabTest, Peer, program, test};
+use fastopen_lab::testing::{LabTest, Running, program, test};
 use serde_json::Value;
 
 use crate::{FAST_OPEN, lab, levels, listen, report};
@@ -56,7 +56,7 @@ fn setting(finding: &Value, name: &str) -> String {
 }
 
 /// A server that doesn't ask is named with its setting; with the setting it asks, and what lengthens its queue does so.
-fn settings_of_its_own(name: &str, plain: &str, tiny: &str, start: fn(&Host, &Path, &str) -> Peer) {
+fn settings_of_its_own(name: &str, plain: &str, tiny: &str, start: fn(&Host, &Path, &str) -> Running) {
     let lab = lab("3");
     let server = lab.server().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn settings_of_its_own(name: &str, plain: &str, tiny: &str, start: fn(&Host, &Pa
     );
 }
 
-fn nginx(host: &Host, folder: &Path, listen: &str) -> Peer {
+fn nginx(host: &Host, folder: &Path, listen: &str) -> Running {
     let path = folder.display();
     let config = format!(
         "user root; daemon off; master_process off; pid {path}/pid; error_log {path}/error;
@@ -114,10 +114,10 @@ fn nginx(host: &Host, folder: &Path, listen: &str) -> Peer {
         .arg("-p")
         .arg(folder)
         .args(["-c", "nginx.conf", "-e", "error"]);
-    Peer::start(nginx)
+    Running::start(nginx)
 }
 
-fn haproxy(host: &Host, folder: &Path, frontend: &str) -> Peer {
+fn haproxy(host: &Host, folder: &Path, frontend: &str) -> Running {
     let config = format!(
         "defaults\n mode http\n timeout client 10s\n timeout server 10s\n timeout connect 10s\n\
          frontend web\n {frontend}\n http-request return status 200\n"
@@ -126,7 +126,7 @@ fn haproxy(host: &Host, folder: &Path, frontend: &str) -> Peer {
     fs::write(&file, config).unwrap();
     let mut haproxy = program(host, "haproxy");
     haproxy.args(["-db", "-f"]).arg(&file);
-    Peer::start(haproxy)
+    Running::start(haproxy)
 }
 
 /// A desktop with libvirt has it, and is as fine a client as any.
@@ -141,7 +141,7 @@ fn dnsmasq_asks_on_every_machine() {
         "--conf-file=/dev/null",
         "--pid-file=",
     ]);
-    let mut peer = Peer::start(dnsmasq);
+    let mut peer = Running::start(dnsmasq);
     peer.await_port(server, SocketAddr::new(server.ipv4().into(), 53));
     let (report, status) = report(server, &["--fix"]);
     assert_eq!(status, 0);
@@ -162,7 +162,7 @@ fn any_program_works_with_the_bit_for_every_listener() {
         let mut python = program(server, "python3");
         python.args(["-m", "http.server", "80", "--directory"]);
         python.arg(folder.path());
-        let mut peer = Peer::start(python);
+        let mut peer = Running::start(python);
         peer.await_port(server, SocketAddr::new(server.ipv4().into(), 80));
         peer
     };

@@ -11,10 +11,30 @@ use super::palette::{BOLD, DIM, Palette};
 use super::table::Meaning;
 use crate::units::grouped;
 
-/// Draws as many of them as are to be shown.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: usize, palette: Palette) {
-    let heading = ["counter", "total", "per second", "what it counts"];
-    let rows = report.counters.iter().take(shown).map(|row| {
+/// Which of them are seen, and whether the keys are for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// How many are above the first one that is seen.
+    pub(super) above: usize,
+    /// How many are seen.
+    pub(super) count: usize,
+    pub(super) focused: bool,
+}
+
+/// Draws those that are to be shown.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: Shown, palette: Palette) {
+    let name = match (shown.focused, shown.count < report.counters.len()) {
+        (true, true) => {
+            let last = report.counters.len().min(shown.above + shown.count);
+            let all = report.counters.len();
+            format!("▶ counter {}–{last} of {all}", shown.above + 1)
+        }
+        (true, false) => "▶ counter".to_owned(),
+        (false, _) => "counter".to_owned(),
+    };
+    let heading = [&name[..], "total", "per second", "what it counts"];
+    let seen = report.counters.iter().skip(shown.above).take(shown.count);
+    let rows = seen.map(|row| {
         let name = row.counter.name();
         let (total, rate) = (grouped(row.value), row.per_second.map_or_else(String::new, rate));
         let style = palette.number(row.rise.unwrap_or(0), meaning(row));
@@ -33,6 +53,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: us
     ];
     let heading = Row::new(heading.iter().enumerate().map(|(column, &text)| match column {
         1 | 2 => right(text, BOLD),
+        0 if shown.focused => Cell::new(text).style(palette.focus()),
         _ => Cell::new(text).style(BOLD),
     }));
     frame.render_widget(Table::new(rows, widths).header(heading), area);
