@@ -20,7 +20,7 @@ pub(super) struct Report {
     pub(super) ip_version: u8,
     pub(super) connections: Vec<Connection>,
     pub(super) paths: Vec<Path>,
-    /// What isn't as it should be.
+    /// What is not as expected.
     pub(super) problems: Vec<String>,
 }
 
