@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::path::Path;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -11,7 +12,7 @@ use fastopen::for_tokio::{ConnectReport, LazyStream, Peer};
 use fastopen::{Outcome, Syn};
 use fastopen_examples::lab::{Site, connector};
 use fastopen_lab::testing::{LabTest, Running, program, test};
-use fastopen_lab::{HostSpec, Scenario};
+use fastopen_lab::{Host, HostSpec, Scenario};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
@@ -84,10 +85,9 @@ fn ask_twice(site: &Site) {
     }
 }
 
-fn hyper_asks_nginx() {
-    let site = Site::new(&Scenario::new("clean"));
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().display();
+/// nginx on port 80, with Fast Open and `hello` on every page.
+pub(crate) fn nginx(host: &Host, directory: &Path) -> Running {
+    let path = directory.display();
     let config = format!(
         "user root; daemon off; master_process off; pid {path}/pid; error_log {path}/error;
          events {{}}
@@ -98,14 +98,21 @@ fn hyper_asks_nginx() {
              server {{ listen 80 fastopen=256; location / {{ return 200 hello; }} }}
          }}"
     );
-    fs::write(directory.path().join("nginx.conf"), config).unwrap();
-    let mut nginx = program(site.lab.server().unwrap(), "nginx");
+    fs::write(directory.join("nginx.conf"), config).unwrap();
+    let mut nginx = program(host, "nginx");
     nginx
         .arg("-p")
-        .arg(directory.path())
+        .arg(directory)
         .args(["-c", "nginx.conf", "-e", "error"]);
-    let mut peer = Running::start(nginx);
-    peer.await_port(site.lab.server().unwrap(), site.address(80));
+    let mut nginx = Running::start(nginx);
+    nginx.await_port(host, (host.ipv4(), 80).into());
+    nginx
+}
+
+fn hyper_asks_nginx() {
+    let site = Site::new(&Scenario::new("clean"));
+    let directory = tempfile::tempdir().unwrap();
+    let _nginx = nginx(site.lab.server().unwrap(), directory.path());
     ask_twice(&site);
 }
 

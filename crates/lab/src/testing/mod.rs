@@ -24,6 +24,7 @@ mod programs;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
+use std::thread;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -41,6 +42,23 @@ pub fn test(name: impl Into<String>, body: impl FnOnce() + Send + 'static) -> La
     LabTest {
         name: name.into(),
         body: Box::new(body),
+    }
+}
+
+/// Text that is printed if the thread panics before this is dropped: a passing test prints nothing.
+#[must_use = "it is printed while it lives"]
+pub struct OnFailure(String);
+
+/// Keeps a text for the case that the test fails.
+pub fn on_failure(text: impl Into<String>) -> OnFailure {
+    OnFailure(text.into())
+}
+
+impl Drop for OnFailure {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.0);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::Host;
 pub(super) const REQUIRED: &str = "FASTOPEN_REQUIRE_PROGRAMS";
 
 /// The programs, and the Debian packages that have them; `.ci/packages` installs these.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
     ("haproxy", "haproxy"),
@@ -32,10 +32,11 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("sysctl", "procps"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("unshare", "util-linux"),
 ];
 
 /// Where servers are installed, whether or not this user's PATH says so.
-const ALSO: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+const ALSO: &[&str] = &["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// How long a program may take to start.
 const STARTING: Duration = Duration::from_secs(30);
@@ -172,7 +173,7 @@ mod tests {
         let (list, _) = list.split_once(')').unwrap();
         for (program, package) in PROGRAMS {
             assert!(
-                list.split_whitespace().any(|listed| listed == package),
+                list.split_whitespace().any(|listed| listed == *package),
                 "{program}: {package} is not in .ci/packages"
             );
         }
