@@ -13,12 +13,12 @@ use crate::foreign::nginx;
 use fastopen_examples::lab::Site;
 
 const README: &str = include_str!("../../../README.md");
-const CLIENT: &str = include_str!("../../../crates/fastopen/examples/client.rs");
+const CLIENT: &str = include_str!("../../../crates/fastopen/examples/client/client.rs");
 /// Set for the process that is the client.
 const WANTED: &str = "FASTOPEN_README_CLIENT";
 
 mod client {
-    include!("../../../crates/fastopen/examples/client.rs");
+    include!("../../../crates/fastopen/examples/client/client.rs");
 
     pub(super) fn run() -> std::io::Result<()> {
         main()

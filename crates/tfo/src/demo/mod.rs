@@ -78,8 +78,8 @@ Examples:
 
 Exit status:
   0  everything is as expected
-  1  something is not: the output says what
-  2  wrong usage, or this user may not make namespaces: the error says what to do";
+  1  something is not: the output names it
+  2  wrong usage, or this user may not make namespaces: the error says how to allow it";
 
 /// How far apart the hosts are, and how they talk.
 #[derive(Clone, Copy, Debug)]

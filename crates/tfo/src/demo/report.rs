@@ -73,7 +73,7 @@ pub(super) struct Arrived {
     pub(super) confirmed_ms: Option<f64>,
 }
 
-/// What the SYN said when it reached the server.
+/// The SYN as it reached the server.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Syn {
     pub(super) option: SynOption,

@@ -1,4 +1,4 @@
-//! `--fix`: what can be changed, said first and then done.
+//! `--fix`: prints the settings that it changes, then changes them.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -19,7 +19,7 @@ pub(super) struct Applied {
 pub(super) enum Outcome {
     /// These settings were changed; none if there was nothing to change.
     Applied(Vec<Applied>),
-    /// This process may not; nothing more was changed. What to do instead has been said.
+    /// This process lacks the permission; nothing more was changed, and the commands have been printed.
     NotPermitted,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn plan(findings: &[Finding]) -> Vec<&Fix> {
     plan
 }
 
-/// Says what it will do, and does it.
+/// Prints what it will change, and changes it.
 pub(super) fn apply(plan: &[&Fix], place: Place, messages: &mut impl Write) -> anyhow::Result<Outcome> {
     apply_with(plan, place, messages, |fix| {
         fix.sysctl.write(&fix.value).map_err(io::Error::from)

@@ -1,4 +1,4 @@
-//! What there is to know of this machine, gathered in one go.
+//! Everything that doctor reads from this machine.
 
 use std::collections::HashMap;
 use std::env;
@@ -52,7 +52,7 @@ impl Held {
 }
 
 impl Facts {
-    /// Asks the kernel. What it refuses to tell is unknown; only a system that can tell nothing is an error.
+    /// Reads them from the kernel. What can't be read is unknown; only a system that isn't Linux or has no `/proc` is an error.
     pub(super) fn gather() -> Result<Self, Error> {
         let kernel = match KernelVersion::running() {
             Err(error @ (Error::NotLinux | Error::NoProc)) => return Err(error),
@@ -78,7 +78,7 @@ impl Facts {
         self.bits.as_ref().ok().copied().flatten()
     }
 
-    /// How often that was counted; 0 where the kernel doesn't tell.
+    /// A counter's value; 0 where the kernel has no such counter.
     pub(super) fn count(&self, counter: Counter) -> u64 {
         let counters = self.counters.as_ref().ok();
         counters.and_then(|counters| counters.get(counter)).unwrap_or(0)
@@ -103,14 +103,14 @@ fn signs() -> Signs {
         kubernetes: env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
         docker: exists("/.dockerenv"),
         podman: exists("/run/.containerenv"),
-        // Not everybody may see that of process 1.
+        // An ordinary user can't read that of process 1.
         nested: first.is_some() && first != ours,
     }
 }
 
 fn gather_listeners() -> Result<Vec<Held>, Error> {
     let listeners = listeners::list()?;
-    // Who holds them and how long their queues are is worth telling, and no loss where it can't be told.
+    // The processes and the backlogs are additions: without them the listeners are still reported.
     let owners = Owners::find(listeners.iter().map(|listener| listener.inode)).unwrap_or_default();
     let backlogs: HashMap<u64, u32> = sockets::list(&Filter::new().with_states([State::Listen]))
         .unwrap_or_default()

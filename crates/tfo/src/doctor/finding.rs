@@ -11,7 +11,7 @@ use super::place::Place;
 pub(super) enum Level {
     /// As it should be.
     Ok,
-    /// As somebody may well want it, with consequences to know about.
+    /// Not at fault, but with consequences to know about.
     Note,
     /// Fast Open works, but not everywhere or not for everybody; or something could not be found out.
     Warning,
@@ -121,7 +121,7 @@ impl Fix {
         }
     }
 
-    /// A setting that somebody chose, or has to choose.
+    /// A setting that the administrator chose, or has to choose.
     pub(super) fn by_hand(place: Place, sysctl: Sysctl, value: impl ToString) -> Self {
         let value = value.to_string();
         Self {

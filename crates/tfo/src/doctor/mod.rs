@@ -49,7 +49,7 @@ Examples:
 Exit status:
   0  there is no problem
   1  there is a problem
-  2  wrong usage, no privilege for --fix, or a system that can't tell";
+  2  wrong usage, no privilege for --fix, or a system that can't be examined";
 
 /// Examines this machine, and changes its settings if asked to.
 ///

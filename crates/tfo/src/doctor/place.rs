@@ -1,4 +1,4 @@
-//! Where this process's network settings live, and so how long they last and where they are kept.
+//! The network namespace that the settings belong to: how long they last, and where to make them permanent.
 
 use serde::Serialize;
 
@@ -100,7 +100,8 @@ impl Place {
     }
 }
 
-/// Of the settings here those that a pod may have without the kubelet's leave: <https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/>.
+/// Those of doctor's settings that Kubernetes calls safe, and that the kubelet need not allow:
+/// <https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/>.
 const SAFE_IN_KUBERNETES: [&str; 1] = ["net.ipv4.tcp_syncookies"];
 
 #[cfg(test)]

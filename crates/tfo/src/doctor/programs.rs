@@ -1,4 +1,4 @@
-//! Programs that listen, and how each is told to use Fast Open. What stands here is tried on the programs by `tests/doctor`.
+//! Programs that listen, and how each is configured to use Fast Open. `tests/doctor` tries these settings on the programs.
 
 /// What is known of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) fn find(name: &str) -> Option<Program> {
     }
 }
 
-/// How it is told to ask.
+/// The setting with which it asks.
 pub(super) fn to_ask(name: &str) -> Option<String> {
     match find(name)? {
         Program::Configured { ask, .. } => Some(format!("{name}: {ask}")),
@@ -38,7 +38,7 @@ pub(super) fn to_ask(name: &str) -> Option<String> {
     }
 }
 
-/// How its queue is made that long.
+/// The setting that gives it a queue of that length.
 pub(super) fn to_lengthen(name: &str, queue: u32) -> Option<String> {
     match find(name)? {
         Program::Configured {

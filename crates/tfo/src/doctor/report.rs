@@ -1,4 +1,4 @@
-//! What `tfo doctor` says, as a value. Its JSON form is described by `schemas/doctor.json`.
+//! The report of `tfo doctor`, as a value. `schemas/doctor.json` describes its JSON form.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -32,7 +32,7 @@ pub(super) fn ready() -> Facts {
     }
 }
 
-/// A machine as it comes: the client bit alone, and nobody who asks for more.
+/// A machine with the default settings: the client bit alone, and no listener that asks for Fast Open.
 pub(super) fn stock() -> Facts {
     Facts {
         bits: Ok(Some(FastOpenBits::CLIENT)),
@@ -60,7 +60,7 @@ pub(super) fn troubled() -> Facts {
     }
 }
 
-/// A machine that tells nothing.
+/// A machine of which nothing can be read.
 pub(super) fn unreadable() -> Facts {
     fn refused<T>() -> Result<T, String> {
         Err("no reason".to_owned())

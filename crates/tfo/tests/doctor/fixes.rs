@@ -14,10 +14,10 @@ use crate::{FAST_OPEN, lab, levels, listen, report};
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("fixes::nginx_has_settings_of_its_own", || {
-            settings_of_its_own("nginx", "listen 80;", "listen 80 fastopen=5;", nginx)
+            settings_of_its_own("nginx", "listen 80;", "listen 80 fastopen=5;", nginx);
         }),
         test("fixes::haproxy_has_settings_of_its_own", || {
-            settings_of_its_own("haproxy", "bind :80", "bind :80 tfo\n backlog 5", haproxy)
+            settings_of_its_own("haproxy", "bind :80", "bind :80 tfo\n backlog 5", haproxy);
         }),
         test(
             "fixes::dnsmasq_asks_on_every_machine",

@@ -1,4 +1,4 @@
-//! What decides for connections that this machine opens.
+//! The settings for outgoing connections.
 
 use fastopen_host::counters::Counter;
 use fastopen_host::sysctl::{FastOpenBits, Sysctl};

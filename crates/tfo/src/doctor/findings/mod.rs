@@ -18,7 +18,7 @@ use super::programs::{self, Program};
 pub(super) fn of(facts: &Facts) -> Vec<Finding> {
     let kernel = kernel::findings(facts);
     if facts.bits == Ok(None) {
-        // Without Fast Open in the kernel there is nothing else to say.
+        // Without Fast Open in the kernel no other finding applies.
         return kernel;
     }
     [
@@ -33,7 +33,7 @@ pub(super) fn of(facts: &Facts) -> Vec<Finding> {
     .concat()
 }
 
-/// The bits as they should be, for the client and, where somebody asks for it, for the server: one command is right for both.
+/// The bits with the client's and, where a listener asks for it, the server's: one value fixes both findings.
 fn wanted(bits: FastOpenBits, facts: &Facts) -> i32 {
     let server = asking(facts).next().is_some() || bits.contains(FastOpenBits::EVERY_LISTENER);
     let bits = bits | FastOpenBits::CLIENT;
@@ -41,7 +41,7 @@ fn wanted(bits: FastOpenBits, facts: &Facts) -> i32 {
     bits.bits().cast_signed()
 }
 
-/// The bits as they should be if nobody wants to do without cookies.
+/// The same without the bits that do away with cookies.
 fn with_cookies(bits: FastOpenBits, facts: &Facts) -> i32 {
     let with_cookies = bits
         .without(FastOpenBits::CLIENT_NO_COOKIE)

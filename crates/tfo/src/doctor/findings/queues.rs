@@ -21,7 +21,7 @@ pub(super) fn findings(facts: &Facts) -> Option<Finding> {
         Ok(somaxconn) => (*somaxconn)?,
         Err(error) => return Some(Finding::unknown(ID, "net.core.somaxconn", error)),
     };
-    // The kernel counts overflows, but doesn't say of which queue. The short ones come first.
+    // The kernel counts overflows of all queues together. The short ones come first.
     let mut fast: Vec<_> = facts.fast_listeners().collect();
     fast.sort_by_key(|held| length(held));
     let shortest = length(fast.first()?);
@@ -68,7 +68,7 @@ fn overflowed(facts: &Facts, fast: &[&Held], overflows: u64, somaxconn: u32) -> 
         "queues",
         format!("A Fast Open queue overflowed {}.", count(overflows, "time")),
         format!(
-            "The kernel doesn't say which. Connections that find it full are plain, and those whose last ACK never arrives hold a place \
+            "The kernel does not count which one. Connections that find it full are plain, and those whose last ACK never arrives hold a place \
              for a minute or more. The shortest queues first: {}. net.core.somaxconn allows {somaxconn}.",
             shortened(&lengths(fast))
         ),

@@ -1,4 +1,4 @@
-//! What decides for connections that come to this machine.
+//! The settings for incoming connections.
 
 use fastopen_host::counters::Counter;
 use fastopen_host::sysctl::{FastOpenBits, KeyState, SynCookies, Sysctl};
@@ -70,7 +70,7 @@ fn without_cookie(bits: FastOpenBits, facts: &Facts) -> Option<Finding> {
     bits.contains(FastOpenBits::SERVER_NO_COOKIE).then(|| {
         Finding::warning(
             "server-without-cookie",
-            "Listeners here want no cookies and grant none.",
+            "Listeners here require no cookies and grant none.",
             "net.ipv4.tcp_fastopen has the bit 0x200. Ordinary clients send data in a SYN only with a cookie, so they never will; and \
              anyone can make this machine work for a source address that is not theirs.",
         )
@@ -120,13 +120,15 @@ fn key(facts: &Facts) -> Option<Finding> {
             ID,
             "No key is set yet.",
             format!(
-                "The kernel makes one up for the first listener that uses Fast Open; it lasts {lifetime}. {FARM}"
+                "The kernel generates one for the first listener that uses Fast Open; it lasts {lifetime}. {FARM}"
             ),
         ),
         Ok(KeyState::One) => Finding::ok(
             ID,
             "A key is set.",
-            format!("By somebody, or by the kernel, whose own lasts {lifetime}. {FARM}"),
+            format!(
+                "An administrator set it, or the kernel generated it; a generated one lasts {lifetime}. {FARM}"
+            ),
         ),
         Ok(KeyState::Two) => Finding::ok(
             ID,
@@ -135,9 +137,9 @@ fn key(facts: &Facts) -> Option<Finding> {
         ),
         Ok(KeyState::Unreadable) => Finding::ok(
             ID,
-            "Whether a key is set only root can see.",
+            "Only root can see whether a key is set.",
             format!(
-                "{}tfo doctor tells; the key itself it never shows. One that the kernel made up lasts {lifetime}. {FARM}",
+                "{}tfo doctor as root shows it, without the key itself. One that the kernel generates lasts {lifetime}. {FARM}",
                 facts.place.sudo()
             ),
         ),
@@ -146,13 +148,13 @@ fn key(facts: &Facts) -> Option<Finding> {
     let serves = facts.fast_listeners().next().is_some();
     Some(match facts.place {
         Place::Machine => finding,
-        // Whoever serves from here has to know how long his clients' cookies hold.
+        // A server's operator has to know how long clients' cookies stay valid.
         place if serves => short_lived_key(finding, place),
         _ => finding,
     })
 }
 
-/// A key in a network namespace that is not the machine's goes with it.
+/// The key of a container or another network namespace is lost with it.
 fn short_lived_key(finding: Finding, place: Place) -> Finding {
     let what = if place.is_container() {
         "container"
@@ -160,9 +162,10 @@ fn short_lived_key(finding: Finding, place: Place) -> Finding {
         "network namespace"
     };
     let reason = format!(
-        "Each {what} has a key of its own, and the one that the kernel makes up goes with it: after a redeployment, and at another replica \
+        "Each {what} has its own key, and one that the kernel generates lasts {} at most: after a redeployment, and at another replica \
          behind the same address, no client's cookie is valid. Set one key for all of them, in place of KEY (16 random bytes as four \
-         groups of eight hexadecimal digits, joined by dashes). It is a secret: whoever may read it there can make cookies."
+         groups of eight hexadecimal digits, joined by dashes). It is a secret: anyone who can read it can make valid cookies.",
+        place.lifetime()
     );
     let settings = place.persist("net.ipv4.tcp_fastopen_key", "KEY");
     Finding::note("key", finding.sentence, reason).with_advice(

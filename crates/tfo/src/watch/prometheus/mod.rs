@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::stdout;
 use crowd::Crowd;
 
-/// How many connections are kept. Beyond them the oldest is closed, so that idle ones keep nobody out.
+/// How many connections are kept. The oldest is closed for one more, so that idle ones can't block a scrape.
 const CONNECTIONS: usize = 256;
 /// How long a connection may be idle, and how long a request's head may take.
 const IDLE: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ const HEAD: usize = 16 * 1024;
 /// How much of a longer one is read, so that its sender gets the answer 431 and not a reset.
 const BUFFER: usize = 128 * 1024;
 
-/// Serves them until it is asked to stop.
+/// Serves them until a stop is requested.
 pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result<()> {
     let mut interrupt = Interrupt::new()?;
     let listener = TcpListener::bind(address)
@@ -48,7 +48,7 @@ pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result
         };
         match accepted {
             Ok((stream, _)) => crowd.add(serve(stream, sampler.clone())),
-            // There are no descriptors left, perhaps because of those who are connected.
+            // There are no descriptors left: free one, or wait for one.
             Err(_) if crowd.close_oldest() => {}
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
@@ -60,7 +60,7 @@ async fn serve(stream: TcpStream, sampler: Sampler) {
         let sampler = sampler.clone();
         async move { answer::to(&request, &sampler).await }
     });
-    // A scraper that goes away, or says what is no HTTP, has no answer to get.
+    // An error here is the client's: it disconnected or sent something other than HTTP.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)

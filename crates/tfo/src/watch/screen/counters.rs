@@ -11,6 +11,9 @@ use super::palette::{BOLD, DIM, Palette};
 use super::table::Meaning;
 use crate::units::grouped;
 
+/// From this width on there is room for what a counter counts.
+const EXPLAINED: u16 = 78;
+
 /// Which of them are seen, and whether the keys are for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown {
@@ -45,6 +48,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: Sh
             Cell::new(row.counter.summary()).style(DIM),
         ])
     });
+    // Cut words explain nothing: on a narrow screen there are names and numbers alone.
+    let columns = if area.width < EXPLAINED { 3 } else { 4 };
     let widths = [
         Constraint::Length(25),
         Constraint::Length(11),
@@ -56,7 +61,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: Sh
         0 if shown.focused => Cell::new(text).style(palette.focus()),
         _ => Cell::new(text).style(BOLD),
     }));
-    frame.render_widget(Table::new(rows, widths).header(heading), area);
+    frame.render_widget(Table::new(rows, &widths[..columns]).header(heading), area);
 }
 
 fn meaning(row: &CounterRow) -> Meaning {

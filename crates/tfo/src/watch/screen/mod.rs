@@ -25,13 +25,13 @@ use super::text;
 use crate::interrupt::Interrupt;
 use crate::stdout;
 use palette::Palette;
-use state::{State, Wish};
+use state::{Next, State};
 
-/// Fills the screen until it is asked to stop; then the screen is as it was, with a summary below.
+/// Fills the screen until a stop is requested; then the screen is as it was, with a summary below.
 pub(super) async fn run(sampler: Sampler, period: Duration, subject: String) -> anyhow::Result<()> {
     let interrupt = Interrupt::new()?;
     let leaving = Leaving::new()?;
-    // It restores the terminal before a panic is told, too.
+    // It also restores the terminal before a panic's message is printed.
     let terminal = ratatui::try_init().context("preparing the terminal")?;
     let watched = watch(
         terminal,
@@ -68,7 +68,7 @@ async fn watch(
             () = interrupt.wished() => return Ok(ends),
             () = leaving.requested() => return Ok(ends),
             event = input.recv() => match event.transpose()? {
-                Some(event) if state.handle(&event) == Wish::Stay => {}
+                Some(event) if state.handle(&event) == Next::Stay => {}
                 _ => return Ok(ends),
             },
             snapshot = snapshots.recv() => {

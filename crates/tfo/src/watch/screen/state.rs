@@ -1,4 +1,4 @@
-//! What the person at the screen chose.
+//! What the user has chosen with keys.
 
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -78,7 +78,7 @@ pub(super) struct View {
 
 /// Whether to go on after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Next {
     Stay,
     Quit,
 }
@@ -131,23 +131,23 @@ impl State {
         self.counters.above
     }
 
-    /// Does what a key says.
-    pub(super) fn handle(&mut self, event: &Event) -> Wish {
+    /// Handles a key.
+    pub(super) fn handle(&mut self, event: &Event) -> Next {
         let Event::Key(key) = event else {
-            return Wish::Stay;
+            return Next::Stay;
         };
         if key.kind == KeyEventKind::Release {
-            return Wish::Stay;
+            return Next::Stay;
         }
         if asks_to_quit(key) {
-            return Wish::Quit;
+            return Next::Quit;
         }
         match key.code {
             KeyCode::Tab => self.focus = self.focus.step(true),
             KeyCode::BackTab => self.focus = self.focus.step(false),
             code => self.handle_in_focus(code),
         }
-        Wish::Stay
+        Next::Stay
     }
 
     fn handle_in_focus(&mut self, code: KeyCode) {
@@ -176,7 +176,7 @@ fn asks_to_quit(key: &KeyEvent) -> bool {
 mod tests {
     use super::*;
 
-    fn press(state: &mut State, code: KeyCode) -> Wish {
+    fn press(state: &mut State, code: KeyCode) -> Next {
         state.handle(&Event::Key(code.into()))
     }
 
@@ -184,11 +184,11 @@ mod tests {
     fn three_keys_quit_and_others_do_not() {
         let mut state = State::new(String::new());
         let ctrl_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(state.handle(&Event::Key(ctrl_c)), Wish::Quit);
-        assert_eq!(press(&mut state, KeyCode::Char('q')), Wish::Quit);
-        assert_eq!(press(&mut state, KeyCode::Esc), Wish::Quit);
-        assert_eq!(press(&mut state, KeyCode::Char('c')), Wish::Stay);
-        assert_eq!(state.handle(&Event::Resize(1, 1)), Wish::Stay);
+        assert_eq!(state.handle(&Event::Key(ctrl_c)), Next::Quit);
+        assert_eq!(press(&mut state, KeyCode::Char('q')), Next::Quit);
+        assert_eq!(press(&mut state, KeyCode::Esc), Next::Quit);
+        assert_eq!(press(&mut state, KeyCode::Char('c')), Next::Stay);
+        assert_eq!(state.handle(&Event::Resize(1, 1)), Next::Stay);
     }
 
     #[test]
