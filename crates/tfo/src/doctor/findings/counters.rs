@@ -39,7 +39,7 @@ fn active(counters: &Counters) -> Option<Finding> {
         (
             Level::Warning,
             "Their data was not accepted, or their SYN was lost: a middlebox on the way removes the option or drops the SYN, or the \
-             servers behind an address don't share a key. tfo send HOST:PORT shows what becomes of one.",
+             servers behind an address don't share a key. tfo probe HOST:PORT finds out which.",
         )
     } else {
         (

@@ -143,6 +143,24 @@ mod tests {
     }
 
     #[test]
+    fn commands_of_this_program_are_as_it_takes_them() {
+        use clap::Parser;
+        let mut commands = 0;
+        for finding in of(&sample::troubled()) {
+            for (at, _) in finding.reason.match_indices("tfo ") {
+                let words = finding.reason[at..].split([' ', '.', ',']).take(3);
+                let words: Vec<_> = words
+                    .map(|word| word.replace("HOST:PORT", "192.0.2.1:80"))
+                    .collect();
+                assert!(crate::cli::Cli::try_parse_from(&words).is_ok(), "{words:?}");
+                assert_ne!(words[1], "send", "without data it finds nothing out");
+                commands += 1;
+            }
+        }
+        assert_eq!(commands, 2);
+    }
+
+    #[test]
     fn fixes_of_one_setting_agree() {
         let mut facts = sample::troubled();
         facts.bits = Ok(Some(FastOpenBits::from_bits(0)));
