@@ -12,12 +12,10 @@ const DEFAULT: usize = 80;
 
 /// How many columns a line on standard output may take: as many as the terminal has, between 40 and 120, or 80 where there is none.
 pub fn of_stdout() -> usize {
-    match terminal_size::terminal_size_of(io::stdout()) {
-        // Some serial consoles say that they have none.
-        Some((terminal_size::Width(columns @ 1..), _)) => {
-            usize::from(columns).clamp(*LIMITS.start(), *LIMITS.end())
-        }
-        _ => DEFAULT,
+    // The crate terminal_size reports nothing where the number of rows is 0, as with `stty cols 60` on a new pseudo-terminal.
+    match rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col) {
+        0 => DEFAULT,
+        columns => usize::from(columns).clamp(*LIMITS.start(), *LIMITS.end()),
     }
 }
 

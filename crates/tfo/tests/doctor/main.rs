@@ -185,10 +185,10 @@ fn it_fits_the_terminal() {
     let lab = lab("3");
     let server = lab.server().unwrap();
     let _listener = listen(server);
-    for columns in [50, 80, 110] {
+    for (columns, rows) in [(50, 24), (80, 24), (110, 24), (60, 0)] {
         let mut command = server.command(env!("CARGO_BIN_EXE_tfo")).unwrap();
         command.args(["doctor"]).env("NO_COLOR", "1");
-        let text = terminal::output(&mut command, columns, 24);
+        let text = terminal::output(&mut command, columns, rows);
         let longest = text.lines().map(|line| line.trim_end().chars().count()).max();
         let longest = longest.unwrap();
         assert!(

@@ -23,19 +23,13 @@ impl Crowd {
     /// Serves one more, and closes the oldest if that is one too many.
     pub(super) fn add(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
         self.connections.retain(|connection| !connection.is_finished());
-        if self.connections.len() >= self.limit {
-            self.close_oldest();
+        if self.connections.len() >= self.limit
+            && let Some(oldest) = self.connections.pop_front()
+        {
+            oldest.abort();
         }
         self.connections
             .push_back(tokio::spawn(connection).abort_handle());
-    }
-
-    /// Closes the oldest, if there is one.
-    pub(super) fn close_oldest(&mut self) -> bool {
-        self.connections
-            .pop_front()
-            .map(|oldest| oldest.abort())
-            .is_some()
     }
 }
 
@@ -70,7 +64,5 @@ mod tests {
         let _third = idle(&mut crowd);
         assert!(oldest.await.is_err(), "closed");
         assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
-        assert!(crowd.close_oldest());
-        assert!(second.await.is_err(), "closed");
     }
 }

@@ -13,6 +13,7 @@ use anyhow::Context;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::sampler::Sampler;
@@ -21,7 +22,7 @@ use crate::interrupt::Interrupt;
 use crate::stdout;
 use crowd::Crowd;
 
-/// How many connections are kept. The oldest is closed for one more, so that idle ones can't block a scrape.
+/// How many connections are kept at most. The oldest is closed for one more, so that idle ones can't block a scrape.
 const CONNECTIONS: usize = 256;
 /// How long a connection may be idle, and how long a request's head may take.
 const IDLE: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result
     let mut out = stdout::lock();
     writeln!(out, "metrics at http://{}/metrics", listener.local_addr()?)?;
     out.flush()?;
-    let mut crowd = Crowd::new(CONNECTIONS);
+    let mut crowd = Crowd::new(connections());
     loop {
         let accepted = tokio::select! {
             () = interrupt.wished() => return Ok(()),
@@ -48,11 +49,15 @@ pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result
         };
         match accepted {
             Ok((stream, _)) => crowd.add(serve(stream, sampler.clone())),
-            // There are no descriptors left: free one, or wait for one.
-            Err(_) if crowd.close_oldest() => {}
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
+}
+
+/// How many connections are kept: half of the descriptors are for reading the kernel's values, whoever connects.
+fn connections() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors / 2).map_or(CONNECTIONS, |half| half.min(CONNECTIONS))
 }
 
 async fn serve(stream: TcpStream, sampler: Sampler) {
