@@ -49,10 +49,10 @@ fn none_asks(bits: FastOpenBits, listeners: &[Held], facts: &Facts) -> Finding {
     let finding = |reason: &str| {
         Finding::warning(
             "listeners",
-            format!(
-                "The server bit is on, but none of {} uses Fast Open.",
-                count(listeners.len() as u64, "listener")
-            ),
+            match listeners.len() {
+                1 => "The server bit is on, but the only listener does not use Fast Open.".to_owned(),
+                several => format!("The server bit is on, but none of {several} listeners uses Fast Open."),
+            },
             format!("{reason}: {}.", shortened(&names)),
         )
     };
@@ -72,14 +72,15 @@ fn none_asks(bits: FastOpenBits, listeners: &[Held], facts: &Facts) -> Finding {
             .with_advice(whose.into_iter().chain([format!("Restart {programs}.")]));
     }
     let settings = programs.iter().map(|program| {
-        programs::to_ask(program)
-            .unwrap_or_else(|| format!("{program}: if it has no setting for TCP_FASTOPEN, the bit 0x400"))
+        programs::to_ask(program).unwrap_or_else(|| {
+            format!("{program}: its own setting for TCP_FASTOPEN if it has one, or the bit 0x400")
+        })
     });
     let every = "Any program: the bit 0x400 makes every listener opened later use Fast Open, so restart the program. Anyone who sees a \
                  SYN with data can replay it, and then also to servers that never asked for Fast Open: set it where a repeated first \
                  request does no harm.";
     let every_listener = (bits | FastOpenBits::EVERY_LISTENER).bits().cast_signed();
-    finding("Their clients get no cookie, since no program sets the socket option TCP_FASTOPEN")
+    finding("Clients get no cookie, since no program sets the socket option TCP_FASTOPEN")
         .with_advice(whose.into_iter().chain(settings).chain([every.to_owned()]))
         .with_fix(Fix::by_hand(facts.place, Sysctl::FastOpen, every_listener))
 }
