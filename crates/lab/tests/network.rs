@@ -168,7 +168,7 @@ fn closures_run_in_their_host() {
     assert_ne!(seen[0], seen[1]);
     assert_ne!(seen[0], namespace());
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        client.run(|| panic!("as it must"))
+        client.run(|| -> () { std::panic::resume_unwind(Box::new("as it must")) });
     }));
     assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"as it must"));
 }

@@ -38,3 +38,4 @@ pub mod trace;
 pub mod units;
 pub mod warning;
 pub mod watch;
+pub mod width;

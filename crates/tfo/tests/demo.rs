@@ -215,6 +215,7 @@ fn people_can_read_it_without_a_terminal() {
         "option-stripped  ignored",
         "a copy came, never confirmed",
         "tfo doctor",
+        "tfo send 127.0.0.1:8080 hello",
     ] {
         assert!(text.contains(part), "{part} in\n{text}");
     }

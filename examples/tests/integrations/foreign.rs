@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::path::Path;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -10,8 +11,8 @@ use fastopen::for_hyper::HttpConnector;
 use fastopen::for_tokio::{ConnectReport, LazyStream, Peer};
 use fastopen::{Outcome, Syn};
 use fastopen_examples::lab::{Site, connector};
-use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{HostSpec, Scenario};
+use fastopen_lab::testing::{LabTest, Running, program, test};
+use fastopen_lab::{Host, HostSpec, Scenario};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
@@ -26,8 +27,6 @@ mod dns;
 #[path = "../../redis.rs"]
 #[allow(dead_code, reason = "the example's main")]
 mod redis;
-
-use crate::programs::{Running, await_port, program};
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
@@ -49,7 +48,7 @@ fn curl_asks_axum() {
     let how = |ConnectInfo(peer): ConnectInfo<Peer>| async move { peer.arrival().unwrap().to_string() };
     let address = site.serve(80, Router::new().route("/", get(how)));
     let ask = || {
-        let mut curl = program(site.lab.client().unwrap(), "curl", "curl");
+        let mut curl = program(site.lab.client().unwrap(), "curl");
         let output = curl
             .args(["--silent", "--tcp-fastopen", &format!("http://{address}/")])
             .output()
@@ -86,10 +85,9 @@ fn ask_twice(site: &Site) {
     }
 }
 
-fn hyper_asks_nginx() {
-    let site = Site::new(&Scenario::new("clean"));
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().display();
+/// nginx on port 80, with Fast Open and `hello` on every page.
+pub(crate) fn nginx(host: &Host, directory: &Path) -> Running {
+    let path = directory.display();
     let config = format!(
         "user root; daemon off; master_process off; pid {path}/pid; error_log {path}/error;
          events {{}}
@@ -100,14 +98,21 @@ fn hyper_asks_nginx() {
              server {{ listen 80 fastopen=256; location / {{ return 200 hello; }} }}
          }}"
     );
-    fs::write(directory.path().join("nginx.conf"), config).unwrap();
-    let mut nginx = program(site.lab.server().unwrap(), "nginx", "nginx");
+    fs::write(directory.join("nginx.conf"), config).unwrap();
+    let mut nginx = program(host, "nginx");
     nginx
         .arg("-p")
-        .arg(directory.path())
+        .arg(directory)
         .args(["-c", "nginx.conf", "-e", "error"]);
-    let _nginx = Running::new(nginx);
-    await_port(&site, 80);
+    let mut nginx = Running::start(nginx);
+    nginx.await_port(host, (host.ipv4(), 80).into());
+    nginx
+}
+
+fn hyper_asks_nginx() {
+    let site = Site::new(&Scenario::new("clean"));
+    let directory = tempfile::tempdir().unwrap();
+    let _nginx = nginx(site.lab.server().unwrap(), directory.path());
     ask_twice(&site);
 }
 
@@ -125,10 +130,10 @@ frontend web
 ";
     let file = directory.path().join("haproxy.cfg");
     fs::write(&file, config).unwrap();
-    let mut haproxy = program(site.lab.server().unwrap(), "haproxy", "haproxy");
+    let mut haproxy = program(site.lab.server().unwrap(), "haproxy");
     haproxy.args(["-db", "-f"]).arg(&file);
-    let _haproxy = Running::new(haproxy);
-    await_port(&site, 80);
+    let mut peer = Running::start(haproxy);
+    peer.await_port(site.lab.server().unwrap(), site.address(80));
     ask_twice(&site);
 }
 
@@ -141,13 +146,11 @@ fn all_fast() -> Site {
 fn the_redis_example() {
     let site = all_fast();
     let directory = tempfile::tempdir().unwrap();
-    let mut server = program(site.lab.server().unwrap(), "redis-server", "redis-server");
+    let mut server = program(site.lab.server().unwrap(), "redis-server");
     server.args(["--port", "6379", "--protected-mode", "no", "--save", "", "--dir"]);
-    let _redis = Running::new({
-        server.arg(directory.path());
-        server
-    });
-    await_port(&site, 6379);
+    server.arg(directory.path());
+    let mut peer = Running::start(server);
+    peer.await_port(site.lab.server().unwrap(), site.address(6379));
     let address = site.address(6379).to_string();
     site.lab.client().unwrap().run(|| {
         let mut setting = std::net::TcpStream::connect(&address).unwrap();
@@ -164,7 +167,7 @@ fn the_redis_example() {
 
 fn the_dns_example() {
     let site = all_fast();
-    let mut server = program(site.lab.server().unwrap(), "dnsmasq", "dnsmasq-base");
+    let mut server = program(site.lab.server().unwrap(), "dnsmasq");
     server.args([
         "--no-daemon",
         "--no-resolv",
@@ -173,8 +176,8 @@ fn the_dns_example() {
         "--pid-file=",
     ]);
     server.args(["--address=/greeting.test/192.0.2.99"]);
-    let _dnsmasq = Running::new(server);
-    await_port(&site, 53);
+    let mut peer = Running::start(server);
+    peer.await_port(site.lab.server().unwrap(), site.address(53));
     let address = site.address(53).to_string();
     site.lab.client().unwrap().run(|| {
         let expected = vec![std::net::Ipv4Addr::new(192, 0, 2, 99)];
@@ -191,7 +194,7 @@ fn rustls_sends_openssl_early_data() {
     let directory = tempfile::tempdir().unwrap();
     let (key, certificate) = (directory.path().join("key"), directory.path().join("certificate"));
     let address = site.address(443);
-    let mut openssl = program(host, "openssl", "openssl");
+    let mut openssl = program(host, "openssl");
     openssl.args([
         "req",
         "-x509",
@@ -210,10 +213,10 @@ fn rustls_sends_openssl_early_data() {
     openssl.args(["-addext", &format!("subjectAltName=IP:{}", address.ip())]);
     openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate);
     assert!(openssl.output().unwrap().status.success());
-    let mut openssl = program(host, "openssl", "openssl");
+    let mut openssl = program(host, "openssl");
     openssl.args(["s_server", "-accept", "443", "-tls1_3", "-early_data", "-key"]);
     openssl.arg(&key).arg("-cert").arg(&certificate);
-    let openssl = Running::new(openssl);
+    let mut openssl = Running::start(openssl);
     openssl.wait_for("ACCEPT");
 
     let mut roots = rustls::RootCertStore::empty();

@@ -7,13 +7,16 @@ mod exactly_once;
 mod failing;
 mod foreign;
 mod hello;
-mod programs;
+mod readme;
 
 use std::process::ExitCode;
 
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
+    if readme::is_wanted() {
+        return readme::main();
+    }
     // An ordinary user has a limit of 1024 unless it is raised, and a crowd needs more.
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
     let tests = exactly_once::tests().chain(crowds::tests());
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
         tests
             .chain(failing::tests())
             .chain(hello::tests())
-            .chain(foreign::tests()),
+            .chain(foreign::tests())
+            .chain(readme::tests()),
     )
 }

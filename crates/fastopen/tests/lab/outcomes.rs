@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::{Driver, at, bytes, connector, finish, get_cookie, lab, serve, served_from};
 use fastopen::{ConnectError, ListenOptions, Outcome, Reason};
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, on_failure, test};
 use fastopen_lab::{Lab, Scenario};
 
 const SIZES: [usize; 5] = [0, 1, 1_400, 5_000, 300_000];
@@ -47,7 +47,11 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
                         let scenario = scenario.clone().with_rtt(Duration::from_millis(10));
                         scope.spawn(move || {
                             for size in SIZES {
-                                println!("{} {driver:?} IPv{} {size} bytes", scenario.name, [4, 6][family]);
+                                let _case = on_failure(format!(
+                                    "{} {driver:?} IPv{} {size} bytes",
+                                    scenario.name,
+                                    [4, 6][family]
+                                ));
                                 check(&scenario, driver, family, size);
                             }
                         });

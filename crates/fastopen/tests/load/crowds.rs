@@ -95,8 +95,7 @@ fn ten_thousand_connects_at_once() {
     serve(&serving, address);
     for _ in 0..2 {
         let outcomes = connect_all(&connecting, &connector(), address, CONNECTS);
-        println!("{outcomes:?}");
-        assert_eq!(outcomes.values().sum::<u32>(), CONNECTS);
+        assert_eq!(outcomes.values().sum::<u32>(), CONNECTS, "{outcomes:?}");
         wait_for_tasks(&connecting, 0);
         assert_eq!(sockets(client), 0);
     }

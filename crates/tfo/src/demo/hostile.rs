@@ -1,8 +1,8 @@
-//! The hostile paths, and what should come of each.
+//! The hostile paths, and the outcome expected of each.
 
 use fastopen::Outcome;
 
-/// A scenario of the lab, and what should come of it.
+/// A scenario of the lab, and what is expected of it.
 pub(super) struct Hostile {
     pub(super) scenario: &'static str,
     pub(super) expected: Outcome,
@@ -10,7 +10,7 @@ pub(super) struct Hostile {
     pub(super) duplicates: usize,
 }
 
-/// In the order in which they are told; the one that takes longest comes last.
+/// In the order in which they are shown; the one that takes longest comes last.
 pub(super) const HOSTILE: [Hostile; 8] = [
     expect("option-stripped", Outcome::Ignored),
     expect("cookie-refused", Outcome::Ignored),
@@ -30,5 +30,24 @@ const fn expect(scenario: &'static str, expected: Outcome) -> Hostile {
         scenario,
         expected,
         duplicates: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_and_the_lab_know_every_path() {
+        let schema: Value = serde_json::from_str(include_str!("../../schemas/demo.json")).unwrap();
+        let scenario = "/properties/paths/items/properties/scenario/enum";
+        let known = schema.pointer(scenario).and_then(Value::as_array).unwrap();
+        let paths: Vec<_> = HOSTILE.iter().map(|hostile| hostile.scenario).collect();
+        assert_eq!(known, &paths);
+        for path in paths {
+            assert!(fastopen_lab::Scenario::named(path).is_some(), "{path}");
+        }
     }
 }

@@ -5,7 +5,7 @@
 //!   labs and threads       one exchange         values     text, ladders; or JSON
 //! ```
 //! `packets` is what the client's end of the path saw of a connection.
-//! `verdict` says whether the report is as it should be.
+//! `verdict` says whether the report is as expected.
 
 mod connections;
 mod dialogue;
@@ -38,6 +38,7 @@ use crate::json;
 use crate::status::Status;
 use crate::stdout::{self, Stdout};
 use crate::trace::PictureFile;
+use crate::width;
 
 use connections::Network;
 use hostile::HOSTILE;
@@ -51,7 +52,7 @@ use report::{Kind, Report};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub struct Args {
-    /// The time that a packet takes to the server and back, from 5ms to 500ms
+    /// The round-trip time to the server, from 5ms to 500ms
     #[arg(long, value_name = "DURATION", default_value = "60ms", value_parser = parse_rtt)]
     rtt: Duration,
     /// Use IPv4 (default)
@@ -76,9 +77,9 @@ Examples:
   tfo demo --json | jq '.connections[] | {kind, outcome, rounds}'
 
 Exit status:
-  0  everything is as it should be
-  1  something is not: the output says what
-  2  wrong usage, or this user may not make namespaces: the error says what to do";
+  0  everything is as expected
+  1  something is not: the output names it
+  2  wrong usage, or this user may not make namespaces: the error says how to allow it";
 
 /// How far apart the hosts are, and how they talk.
 #[derive(Clone, Copy, Debug)]
@@ -163,13 +164,14 @@ fn enter() -> anyhow::Result<()> {
 }
 
 fn show(setting: Setting, screen: &Screen) -> anyhow::Result<Report> {
-    screen.draw(|out| render::opening(setting, out))?;
+    let columns = width::of_stdout();
+    screen.draw(|out| render::opening(setting, columns, out))?;
     let mut report = Report::new(setting);
     let mut network = Network::build(setting)?;
     for kind in Kind::ALL {
         match network.connect(kind) {
             Ok(connection) => {
-                screen.draw(|out| render::connection(&connection, out))?;
+                screen.draw(|out| render::connection(&connection, columns, out))?;
                 report.add_connection(connection);
             }
             Err(error) => report.problems.push(format!("{}: {error:#}", kind.name())),
@@ -177,7 +179,7 @@ fn show(setting: Setting, screen: &Screen) -> anyhow::Result<Report> {
     }
     drop(network);
 
-    screen.draw(render::paths_heading)?;
+    screen.draw(|out| render::paths_heading(columns, out))?;
     let started: Vec<_> = HOSTILE
         .iter()
         .map(|hostile| Ok((hostile, hostile.start(setting)?)))
@@ -185,13 +187,13 @@ fn show(setting: Setting, screen: &Screen) -> anyhow::Result<Report> {
     for (hostile, under_way) in started {
         match under_way.join().unwrap_or_else(|panic| resume_unwind(panic)) {
             Ok(path) => {
-                screen.draw(|out| render::path(&path, out))?;
+                screen.draw(|out| render::path(&path, columns, out))?;
                 report.add_path(path);
             }
             Err(error) => report.problems.push(format!("{}: {error:#}", hostile.scenario)),
         }
     }
-    screen.draw(|out| render::closing(&report, out))?;
+    screen.draw(|out| render::closing(&report, columns, out))?;
     Ok(report)
 }
 

@@ -1,26 +1,32 @@
-//! The demonstration, drawn for people, at 80 columns.
+//! The demonstration, drawn for people, on lines of so many columns.
 
 use std::io::{self, Write};
 
 use fastopen::{ArrivalKind, Connector, Outcome};
+use fastopen_wire::Side;
 
 use super::Setting;
 use super::report::{Connection, Kind, Path, Report};
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::trace::ladder;
+use crate::units;
+use crate::width::hang;
 
-const WIDTH: usize = 80;
+/// From this many columns on there is room for a sequence diagram whose arrows bear their words.
+const LADDER: usize = 72;
+/// From this many on there is room for the table of paths.
+const TABLE: usize = 80;
 
-pub(super) fn opening(setting: Setting, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn opening(setting: Setting, columns: usize, out: &mut impl Write) -> io::Result<()> {
     let rtt = humantime::format_duration(setting.rtt);
-    writeln!(
-        out,
-        "{BOLD}TCP Fast Open{BOLD:#} between a client and a server {rtt} apart, there and back,\n\
-         on a network made for this. The kernels are real; your network is not touched."
-    )
+    let text = format!(
+        "{BOLD}TCP Fast Open{BOLD:#} between a client and a server {rtt} apart, there and back, on a network made for this. The \
+         kernels are real; your network is not touched."
+    );
+    writeln!(out, "{}", hang("", &text, columns))
 }
 
-pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn connection(connection: &Connection, columns: usize, out: &mut impl Write) -> io::Result<()> {
     let Connection {
         exchange,
         server,
@@ -28,8 +34,13 @@ pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::R
         packets,
         ..
     } = connection;
-    writeln!(out, "\n{BOLD}{}{BOLD:#}", connection.title())?;
-    ladder::rows(out, packets, WIDTH)?;
+    let title = format!("{BOLD}{}{BOLD:#}", connection.title());
+    writeln!(out, "\n{}", hang("", &title, columns))?;
+    if columns < LADDER {
+        list(packets, columns, out)?;
+    } else {
+        ladder::rows(out, packets, columns)?;
+    }
     let style = outcome_style(exchange.outcome);
     let answered = match (server.arrival, server.answered_ms) {
         (ArrivalKind::Fast { .. }, Some(at)) => format!("answered at {at:.1} ms, "),
@@ -39,49 +50,76 @@ pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::R
         Some(at) => format!("confirmed at {at:.1} ms"),
         None => "never confirmed".to_owned(),
     };
-    writeln!(
-        out,
-        "  Client: {style}{}{style:#}. Server: {}, {answered}{confirmed}.",
+    let ends = format!(
+        "Client: {style}{}{style:#}. Server: {}, {answered}{confirmed}.",
         exchange.outcome, server.arrival
-    )?;
+    );
+    writeln!(out, "{}", hang("  ", &ends, columns))?;
     let [first, second, third] = samples.each_ref().map(|sample| sample.elapsed_ms);
-    writeln!(
-        out,
-        "  {BOLD}{:.2} round trips{BOLD:#} {DIM}(the median of {first:.1}, {second:.1} and {third:.1} ms){DIM:#}",
+    let rounds = format!(
+        "{BOLD}{:.2} round trips{BOLD:#} {DIM}(the median of {first:.1}, {second:.1} and {third:.1} ms){DIM:#}",
         exchange.rounds
-    )
+    );
+    writeln!(out, "{}", hang("  ", &rounds, columns))
 }
 
-pub(super) fn paths_heading(out: &mut impl Write) -> io::Result<()> {
+/// A connection's packets one below the other.
+fn list(packets: &fastopen_wire::Connection, columns: usize, out: &mut impl Write) -> io::Result<()> {
+    let Some(first) = packets.steps.first() else {
+        return Ok(());
+    };
+    for step in &packets.steps {
+        let time = units::time(step.time.saturating_sub(first.time));
+        let arrow = match step.from {
+            Side::Client => "→",
+            Side::Server => "←",
+        };
+        let before = format!("{DIM}{time:>9}{DIM:#} {arrow} ");
+        writeln!(out, "{}", hang(&before, &step.to_string(), columns))?;
+    }
+    Ok(())
+}
+
+pub(super) fn paths_heading(columns: usize, out: &mut impl Write) -> io::Result<()> {
+    let text = format!("{BOLD}Paths that get in its way{BOLD:#}, for a client that has a cookie already");
+    writeln!(out, "\n{}\n", hang("", &text, columns))?;
+    if columns < TABLE {
+        return Ok(());
+    }
     writeln!(
         out,
-        "\n{BOLD}Paths that get in its way{BOLD:#}, for a client that has a cookie already\n\n  \
-         {DIM}{:<15}  {:<8} {:>6} {:>7}  bytes  what happened{DIM:#}",
+        "  {DIM}{:<15}  {:<8} {:>6} {:>7}  bytes  what happened{DIM:#}",
         "path", "outcome", "rounds", "time"
     )
 }
 
-pub(super) fn path(path: &Path, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn path(path: &Path, columns: usize, out: &mut impl Write) -> io::Result<()> {
     let style = outcome_style(path.exchange.outcome);
     let (once, once_style) = match path.delivered_once {
         true => ("once", GOOD),
         false => ("WRONG", BAD),
     };
+    let Path {
+        scenario, exchange, ..
+    } = path;
+    let (outcome, rounds, time) = (exchange.outcome.name(), exchange.rounds, exchange.elapsed_ms);
+    let note = path.note();
+    if columns < TABLE {
+        let text = format!(
+            "{style}{outcome}{style:#}, {rounds:.1} round trips, {time:.0} ms, bytes: {once_style}{once}{once_style:#}; {note}"
+        );
+        return writeln!(out, "  {scenario}\n{}", hang("      ", &text, columns));
+    }
     writeln!(
         out,
-        "  {:<15}  {style}{:<8}{style:#} {:>6.1} {:>4.0} ms  {once_style}{once:<5}{once_style:#}  {}",
-        path.scenario,
-        path.exchange.outcome.name(),
-        path.exchange.rounds,
-        path.exchange.elapsed_ms,
-        path.note()
+        "  {scenario:<15}  {style}{outcome:<8}{style:#} {rounds:>6.1} {time:>4.0} ms  {once_style}{once:<5}{once_style:#}  {note}"
     )
 }
 
-pub(super) fn closing(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    explanation(out)?;
+pub(super) fn closing(report: &Report, columns: usize, out: &mut impl Write) -> io::Result<()> {
+    explanation(columns, out)?;
     for problem in &report.problems {
-        writeln!(out, "{BAD}not as it should be:{BAD:#} {problem}")?;
+        writeln!(out, "{BAD}not as expected:{BAD:#} {problem}")?;
     }
     let elapsed = |kind| {
         let mut connections = report.connections.iter();
@@ -89,34 +127,59 @@ pub(super) fn closing(report: &Report, out: &mut impl Write) -> io::Result<()> {
         Some(connection.exchange.elapsed_ms)
     };
     if let (Some(plain), Some(fast)) = (elapsed(Kind::Plain), elapsed(Kind::Fast)) {
-        writeln!(
-            out,
+        let text = format!(
             "{BOLD}Without Fast Open {plain:.0} ms, with it {fast:.0} ms.{BOLD:#} Now on your own machine:"
-        )?;
+        );
+        writeln!(out, "{}", hang("", &text, columns))?;
     }
-    writeln!(out, "{NEXT}")
+    for (command, what) in NEXT {
+        if columns < TABLE {
+            writeln!(out, "  {command}\n{}", hang("      ", what, columns))?;
+        } else {
+            writeln!(out, "  {command:<41}  {what}")?;
+        }
+    }
+    Ok(())
 }
 
-fn explanation(out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "
-  ignored   The data in the SYN was not taken. The kernel sends it again, which
-            takes no longer than plain TCP.
-  syn-lost  The fast SYN got no answer. When the SYN-ACK is overdue (after {} ms
-            where nothing is known of the path), or at once after a reset, a
-            plain one joins it. For a while the path is then used plainly.
-  a copy    Whoever saw a SYN can send it again. The server reads the request a
-            second time, but nobody confirms it: that is what to wait for
-            before doing anything that must not happen twice.
-",
-        Connector::DEFAULT_DELAY.as_millis()
-    )
+fn explanation(columns: usize, out: &mut impl Write) -> io::Result<()> {
+    let delay = Connector::DEFAULT_DELAY.as_millis();
+    let words = [
+        (
+            "ignored",
+            "The data in the SYN was not accepted. The kernel sends it again, which takes no longer than plain TCP.".to_owned(),
+        ),
+        (
+            "syn-lost",
+            format!(
+                "The fast SYN got no answer. When the SYN-ACK is overdue (after {delay} ms where nothing is known of the path), or at \
+                 once after a reset, a plain one joins it. For a while connections over that path are then plain."
+            ),
+        ),
+        (
+            "a copy",
+            "Anyone who sees a SYN can send it again. The server reads the request a second time, but nobody confirms that \
+             connection: wait for the confirmation before anything that must not happen twice."
+                .to_owned(),
+        ),
+    ];
+    writeln!(out)?;
+    for (word, meaning) in words {
+        writeln!(out, "{}", hang(&format!("  {word:<8}  "), &meaning, columns))?;
+    }
+    writeln!(out)
 }
 
-const NEXT: &str = "  tfo doctor                      Is this machine ready for it?
-  tfo serve --http :8080          A server that tells how each connection came
-  tfo send 127.0.0.1:8080 hello   A client that tells what became of its bytes";
+/// A server takes part once its machine allows it, and the second connection is fast. `tests/lab/first_steps.rs` runs these.
+const NEXT: [(&str, &str); 4] = [
+    ("tfo doctor", "Is this machine ready?"),
+    (
+        "sudo sysctl -w net.ipv4.tcp_fastopen=3",
+        "Let its servers take part",
+    ),
+    ("tfo serve 127.0.0.1:8080", "A server that reports connections"),
+    ("tfo send 127.0.0.1:8080 hello", "Twice: no-cookie, then accepted"),
+];
 
 fn outcome_style(outcome: Outcome) -> anstyle::Style {
     match outcome {
@@ -134,27 +197,35 @@ mod tests {
     use super::*;
 
     fn drawn(rtt: Duration, report: &Report) -> String {
+        drawn_in(80, rtt, report)
+    }
+
+    fn drawn_in(columns: usize, rtt: Duration, report: &Report) -> String {
         let mut bytes = Vec::new();
         let out = &mut anstream::StripStream::new(&mut bytes);
-        opening(Setting { rtt, ipv6: false }, out).unwrap();
+        opening(Setting { rtt, ipv6: false }, columns, out).unwrap();
         for each in &report.connections {
-            connection(each, out).unwrap();
+            connection(each, columns, out).unwrap();
         }
-        paths_heading(out).unwrap();
+        paths_heading(columns, out).unwrap();
         for each in &report.paths {
-            path(each, out).unwrap();
+            path(each, columns, out).unwrap();
         }
-        closing(report, out).unwrap();
+        closing(report, columns, out).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
     fn all_of_it() {
         insta::assert_snapshot!(drawn(Duration::from_millis(60), &sample::report()));
+        insta::assert_snapshot!(
+            "in_60_columns",
+            drawn_in(60, Duration::from_millis(60), &sample::report())
+        );
     }
 
     #[test]
-    fn it_fits_into_eighty_columns_whatever_the_times() {
+    fn it_fits_the_terminal_whatever_the_times() {
         let mut report = sample::report();
         for connection in &mut report.connections {
             connection.exchange.elapsed_ms = 1234.5;
@@ -168,21 +239,24 @@ mod tests {
             path.exchange.elapsed_ms = 1234.5;
             path.server.confirmed_ms = Some(1234.5);
         }
-        let text = drawn(Duration::from_micros(123_456), &report);
-        for line in text.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
+        for columns in [40, 50, 60, 71, 72, 79, 80, 120] {
+            let text = drawn_in(columns, Duration::from_micros(123_456), &report);
+            for line in text.lines() {
+                let command = line.starts_with("  sudo ");
+                assert!(command || line.chars().count() <= columns, "{columns}: {line}");
+            }
         }
     }
 
     #[test]
-    fn what_is_not_as_it_should_be_is_said() {
+    fn what_is_not_as_expected_is_said() {
         let mut report = sample::report();
         report.paths[0].delivered_once = false;
         report.problems = report.paths[0].problems();
         let text = drawn(Duration::from_millis(60), &report);
         assert!(text.contains("WRONG"), "{text}");
         assert!(
-            text.contains("not as it should be: option-stripped: the bytes did not arrive exactly once"),
+            text.contains("not as expected: option-stripped: the bytes did not arrive exactly once"),
             "{text}"
         );
     }

@@ -20,7 +20,7 @@ pub(super) struct Report {
     pub(super) ip_version: u8,
     pub(super) connections: Vec<Connection>,
     pub(super) paths: Vec<Path>,
-    /// What isn't as it should be.
+    /// What is not as expected.
     pub(super) problems: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Arrived {
     pub(super) confirmed_ms: Option<f64>,
 }
 
-/// What the SYN said when it reached the server.
+/// The SYN as it reached the server.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Syn {
     pub(super) option: SynOption,

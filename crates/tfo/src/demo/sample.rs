@@ -1,4 +1,4 @@
-//! A report in which everything is as it should be.
+//! A report in which everything is as expected.
 
 use fastopen::{ArrivalKind, Outcome, Reason};
 
@@ -75,10 +75,11 @@ pub(super) fn path(scenario: &'static str) -> Path {
         "syn-proxy" => ignored(syn(SynOption::None, 0)),
         "held-ack" => accepted(290.3),
         "replay" => accepted(90.3),
-        _ => {
+        "option-dropped" | "data-dropped" | "reset" => {
             let server = arrived(ArrivalKind::Plain, syn(SynOption::None, 0), 340.3);
             (Outcome::SynLost, 6.2, server)
         }
+        other => panic!("no sample for the path {other}: add one here"),
     };
     let replayed = Duplicate {
         confirmed: false,

@@ -22,7 +22,7 @@ pub(super) const REQUEST_END: &str = "\r\n\r\n";
 /// What every request is answered with.
 pub(super) const ANSWER: &str = "HTTP/1.0 200 OK\r\n\r\nHello\n";
 
-/// The shortest time for which the kernel keeps a fast connection that nobody confirms.
+/// The shortest time for which the kernel keeps an unconfirmed fast connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// No connection here takes longer to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -174,7 +174,7 @@ async fn converse(stream: &mut TcpStream) -> (Vec<u8>, Option<Instant>) {
     let (mut received, mut answered) = (Vec::new(), None);
     while let Ok(1..) = stream.read_buf(&mut received).await {
         if answered.is_none() && received.ends_with(REQUEST_END.as_bytes()) {
-            // If it can't be written, the next read tells.
+            // If the write fails, so does the next read.
             let _ = stream.write_all(ANSWER.as_bytes()).await;
             answered = Some(Instant::now());
         }

@@ -1,9 +1,9 @@
 //! A process of its own, in a session of its own.
 //!
-//! The kernel shares the processor out among sessions first (autogroups, see sched(7)). In the session of whoever started it the
-//! demonstration queues behind whatever else that terminal runs, a build for instance, and a fast connection seems to take one and a
-//! half round trips. In a session of its own it is on time. But a terminal's Ctrl-C reaches its own session only, so the process that
-//! was started stays there and waits, and when it ends its child ends with it.
+//! The kernel divides the processor among sessions first (autogroups, see sched(7)). In its caller's session the demonstration
+//! competes with whatever else that terminal runs, a build for instance, and a fast connection measures as one and a half round trips.
+//! A terminal's Ctrl-C reaches its own session only, so the process that was started stays there and waits, and its child ends with
+//! it.
 
 use std::env;
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Whether what the demonstration found is as it should be.
+//! Whether what the demonstration found is as expected.
 
 use fastopen::{ArrivalKind, Outcome, Reason};
 
@@ -10,7 +10,7 @@ const PLAIN_ROUNDS: f64 = 1.9;
 const FAST_ROUNDS: f64 = 1.1;
 
 impl Connection {
-    /// What isn't as it should be.
+    /// What is not as expected.
     pub(super) fn problems(&self) -> Vec<String> {
         let Self { kind, exchange, .. } = self;
         let (outcome, arrival) = match kind {
@@ -42,7 +42,7 @@ impl Connection {
 }
 
 impl Path {
-    /// What isn't as it should be.
+    /// What is not as expected.
     pub(super) fn problems(&self) -> Vec<String> {
         let outcome = self.exchange.outcome;
         let duplicates = HOSTILE

@@ -1,4 +1,4 @@
-//! What happened, in words for people who see it for the first time.
+//! What happened, for people who see it for the first time.
 
 use fastopen::Outcome;
 
@@ -38,7 +38,20 @@ impl Path {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hostile::HOSTILE;
     use super::super::sample;
+
+    #[test]
+    fn every_path_has_a_note_that_fits_its_column() {
+        for hostile in &HOSTILE {
+            let note = sample::path(hostile.scenario).note();
+            assert!(
+                (1..=30).contains(&note.chars().count()),
+                "{}: {note:?}",
+                hostile.scenario
+            );
+        }
+    }
 
     #[test]
     fn each_path_is_told_apart_from_the_others_that_end_alike() {

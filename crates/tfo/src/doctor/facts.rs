@@ -1,15 +1,20 @@
-//! What there is to know of this machine, gathered in one go.
+//! Everything that doctor reads from this machine.
 
 use std::collections::HashMap;
+use std::env;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use fastopen_host::cookies::{self, Entry};
-use fastopen_host::counters::Counters;
+use fastopen_host::counters::{Counter, Counters};
 use fastopen_host::listeners::{self, Listener};
 use fastopen_host::owners::{Owners, Process};
 use fastopen_host::sockets::{self, Filter, State};
 use fastopen_host::sysctl::{self, FastOpenBits, KeyState, SynCookies};
 use fastopen_host::{Error, KernelVersion};
+
+use super::place::{Place, Signs};
 
 /// A fact, or why it is not known.
 pub(super) type Known<T> = Result<T, String>;
@@ -17,6 +22,7 @@ pub(super) type Known<T> = Result<T, String>;
 /// Everything that the findings are drawn from.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
+    pub(super) place: Place,
     pub(super) kernel: Known<KernelVersion>,
     pub(super) bits: Known<Option<FastOpenBits>>,
     pub(super) key: Known<KeyState>,
@@ -38,14 +44,22 @@ pub(super) struct Held {
     pub(super) processes: Vec<Process>,
 }
 
+impl Held {
+    /// The program that holds it, as far as that can be seen.
+    pub(super) fn program(&self) -> Option<&str> {
+        self.processes.first().map(|process| process.name.as_str())
+    }
+}
+
 impl Facts {
-    /// Asks the kernel. What it refuses to tell is unknown; only a system that can tell nothing is an error.
+    /// Reads them from the kernel. What can't be read is unknown; only a system that isn't Linux or has no `/proc` is an error.
     pub(super) fn gather() -> Result<Self, Error> {
         let kernel = match KernelVersion::running() {
             Err(error @ (Error::NotLinux | Error::NoProc)) => return Err(error),
             kernel => known(kernel),
         };
         Ok(Self {
+            place: Place::of(signs()),
             kernel,
             bits: known(sysctl::fast_open()),
             key: known(sysctl::fast_open_key()),
@@ -64,6 +78,12 @@ impl Facts {
         self.bits.as_ref().ok().copied().flatten()
     }
 
+    /// A counter's value; 0 where the kernel has no such counter.
+    pub(super) fn count(&self, counter: Counter) -> u64 {
+        let counters = self.counters.as_ref().ok();
+        counters.and_then(|counters| counters.get(counter)).unwrap_or(0)
+    }
+
     /// The listeners that ask for Fast Open.
     pub(super) fn fast_listeners(&self) -> impl Iterator<Item = &Held> {
         self.listeners
@@ -73,9 +93,24 @@ impl Facts {
     }
 }
 
+fn signs() -> Signs {
+    let exists = |path| Path::new(path).exists();
+    let namespace = |process| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let (ours, first) = (namespace("self"), namespace("1"));
+    Signs {
+        // One of the settings that are the whole machine's, and that other namespaces don't have: net/ipv4/sysctl_net_ipv4.c.
+        initial: exists("/proc/sys/net/ipv4/tcp_mem"),
+        kubernetes: env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
+        docker: exists("/.dockerenv"),
+        podman: exists("/run/.containerenv"),
+        // An ordinary user can't read that of process 1.
+        nested: first.is_some() && first != ours,
+    }
+}
+
 fn gather_listeners() -> Result<Vec<Held>, Error> {
     let listeners = listeners::list()?;
-    // Who holds them and how long their queues are is worth telling, and no loss where it can't be told.
+    // The processes and the backlogs are additions: without them the listeners are still reported.
     let owners = Owners::find(listeners.iter().map(|listener| listener.inode)).unwrap_or_default();
     let backlogs: HashMap<u64, u32> = sockets::list(&Filter::new().with_states([State::Listen]))
         .unwrap_or_default()

@@ -1,17 +1,18 @@
-//! One thing that was found out, how bad it is, and what mends it.
+//! One thing that was found out, how bad it is, and what fixes it.
 
 use fastopen_host::sysctl::Sysctl;
 use serde::Serialize;
 
-/// Where settings are kept that are to hold after the next boot.
-pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/60-fastopen.conf";
+use super::place::Place;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Level {
-    /// As it should be, or as somebody may well want it.
+    /// As it should be.
     Ok,
+    /// Not at fault, but with consequences to know about.
+    Note,
     /// Fast Open works, but not everywhere or not for everybody; or something could not be found out.
     Warning,
     /// Something that is meant to use Fast Open can't.
@@ -27,8 +28,10 @@ pub(super) struct Finding {
     pub(super) sentence: String,
     /// What it means, or why it is so.
     pub(super) reason: String,
+    /// What can be done where no setting of the kernel alone fixes it.
+    pub(super) advice: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) remedy: Option<Remedy>,
+    pub(super) fix: Option<Fix>,
 }
 
 impl Finding {
@@ -43,12 +46,17 @@ impl Finding {
             level,
             sentence: sentence.into(),
             reason: reason.into(),
-            remedy: None,
+            advice: Vec::new(),
+            fix: None,
         }
     }
 
     pub(super) fn ok(id: &'static str, sentence: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::new(Level::Ok, id, sentence, reason)
+    }
+
+    pub(super) fn note(id: &'static str, sentence: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::new(Level::Note, id, sentence, reason)
     }
 
     pub(super) fn warning(id: &'static str, sentence: impl Into<String>, reason: impl Into<String>) -> Self {
@@ -65,21 +73,29 @@ impl Finding {
     }
 
     #[must_use]
-    pub(super) fn mended_by(self, remedy: Remedy) -> Self {
+    pub(super) fn with_fix(self, fix: Fix) -> Self {
         Self {
-            remedy: Some(remedy),
+            fix: Some(fix),
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub(super) fn with_advice(self, advice: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            advice: advice.into_iter().collect(),
             ..self
         }
     }
 }
 
-/// The setting that mends it.
+/// The setting that fixes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Remedy {
+pub(super) struct Fix {
     /// The command, as a shell takes it.
     pub(super) command: String,
-    /// What makes it hold after the next boot.
-    pub(super) persist: Persist,
+    /// Where the setting is kept so that it lasts.
+    pub(super) persist: Vec<Persist>,
     /// Whether `--fix` does it.
     pub(super) automatic: bool,
     #[serde(skip)]
@@ -88,31 +104,29 @@ pub(super) struct Remedy {
     pub(super) value: String,
 }
 
-/// A line for a file that is read at every boot.
+/// Where a setting is kept, and in which form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Persist {
-    pub(super) file: &'static str,
-    pub(super) line: String,
+    #[serde(rename = "where")]
+    pub(super) place: String,
+    pub(super) what: String,
 }
 
-impl Remedy {
+impl Fix {
     /// A setting that `--fix` changes.
-    pub(super) fn automatic(sysctl: Sysctl, value: impl ToString) -> Self {
+    pub(super) fn automatic(place: Place, sysctl: Sysctl, value: impl ToString) -> Self {
         Self {
             automatic: true,
-            ..Self::by_hand(sysctl, value)
+            ..Self::by_hand(place, sysctl, value)
         }
     }
 
-    /// A setting that somebody chose, and that is theirs to change.
-    pub(super) fn by_hand(sysctl: Sysctl, value: impl ToString) -> Self {
+    /// A setting that the administrator chose, or has to choose.
+    pub(super) fn by_hand(place: Place, sysctl: Sysctl, value: impl ToString) -> Self {
         let value = value.to_string();
         Self {
-            command: format!("sudo sysctl -w {sysctl}={value}"),
-            persist: Persist {
-                file: SYSCTL_FILE,
-                line: format!("{sysctl} = {value}"),
-            },
+            command: format!("{}sysctl -w {sysctl}={value}", place.sudo()),
+            persist: place.persist(&sysctl.to_string(), &value),
             automatic: false,
             sysctl,
             value,

@@ -1,12 +1,14 @@
-//! `tfo doctor`: is this machine ready for Fast Open, and what would mend it?
+//! `tfo doctor`: is this machine ready for Fast Open, and what would fix it?
 //!
 //! [`Facts`] are gathered from the kernel in one place; [`findings`] judges them, without looking at anything else;
-//! [`report`] puts both together; [`render`] draws the report for people; [`fix`] applies what can be applied.
+//! [`report`] puts both together; [`render`] draws the report for people; [`apply`] is `--fix`.
 
+mod apply;
 mod facts;
 mod finding;
 mod findings;
-mod fix;
+mod place;
+mod programs;
 mod render;
 mod report;
 
@@ -17,19 +19,19 @@ use anyhow::Context;
 
 use crate::hint::Hint;
 use crate::status::Status;
-use crate::{json, stdout};
+use crate::{json, stdout, width};
 use facts::Facts;
 use report::Report;
 
 /// Say whether this machine is ready for Fast Open, and what to change
 ///
 /// Looks at the kernel's settings, the listeners, the counters and the cookies that it holds, all of this network namespace. Each
-/// finding is ok, a warning or a problem, with the command that mends it. Nothing is changed without --fix, keys are never shown,
-/// and no packet is sent.
+/// finding is ok, a note, a warning or a problem, with the command that fixes it. Nothing is changed without --fix, keys are never
+/// shown, and no packet is sent.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub struct Args {
-    /// Change the settings that are at fault, after saying how; takes root
+    /// Change the settings that are at fault, after printing them; needs root
     #[arg(long)]
     fix: bool,
     /// Print one JSON object (described by schemas/doctor.json)
@@ -39,37 +41,37 @@ pub struct Args {
 
 const AFTER: &str = "\
 Examples:
-  tfo doctor                             What this machine says of itself
-  sudo tfo doctor                        As root: whose the listeners are, and whether a key is set
-  sudo tfo doctor --fix                  Mend the settings, until the next boot
+  tfo doctor                             Is this machine ready
+  sudo tfo doctor                        As root: which programs listen, and whether a key is set
+  sudo tfo doctor --fix                  Fix the settings, until the next boot
   tfo doctor --json | jq '.findings[] | select(.level == \"problem\")'
 
 Exit status:
   0  there is no problem
   1  there is a problem
-  2  wrong usage, no privilege for --fix, or a system that can't tell";
+  2  wrong usage, no privilege for --fix, or a system that can't be examined";
 
-/// Examines this machine, and mends it if asked to.
+/// Examines this machine, and changes its settings if asked to.
 ///
 /// # Errors
 /// On a system that isn't Linux or has no `/proc`, and those of standard output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     let mut report = examine()?;
     if args.fix {
-        let plan = fix::plan(&report.findings);
-        match fix::apply(&plan, &mut anstream::stderr())? {
-            fix::Outcome::Applied(fixes) => {
+        let plan = apply::plan(&report.findings);
+        match apply::apply(&plan, report.place, &mut anstream::stderr())? {
+            apply::Outcome::Applied(fixes) => {
                 report = examine()?;
                 report.fixes = fixes;
             }
-            fix::Outcome::NotPermitted => return Ok(Status::Unusable),
+            apply::Outcome::NotPermitted => return Ok(Status::Unusable),
         }
     }
     let mut out = stdout::lock();
     if args.json {
         json::line(&mut out, &report)?;
     } else {
-        render::text(&report, &mut out)?;
+        render::text(&report, width::of_stdout(), &mut out)?;
     }
     Ok(if report.ready {
         Status::Works

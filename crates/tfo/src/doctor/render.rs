@@ -2,65 +2,77 @@
 
 use std::io::{self, Write};
 
-use super::finding::{Finding, Level, Persist, Remedy, SYSCTL_FILE};
+use super::apply::Applied;
+use super::finding::{Finding, Fix, Level};
+use super::place::{Place, SYSCTL_FILE};
 use super::report::{CookieEntry, CounterValue, Listener, Report};
-use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
+use crate::style::{BAD, BOLD, DIM, GOOD, HINT, WARNING};
+use crate::width::{display, hang, row, wrap};
 
-/// Sentences are broken so that lines come no longer than this.
-const WIDTH: usize = 100;
+/// What is below a finding's sentence begins in the sentence's column.
+const INDENT: &str = "         ";
 /// Lists longer than this are cut in the text; `--json` has them whole.
 const SHOWN: usize = 20;
 
-/// Writes the whole report.
-pub(super) fn text(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// Writes the whole report, with lines of so many columns. Commands and addresses stay whole.
+pub(super) fn text(report: &Report, columns: usize, out: &mut impl Write) -> io::Result<()> {
     for finding in &report.findings {
-        self::finding(finding, out)?;
+        self::finding(finding, columns, out)?;
     }
-    section("Listeners", &report.listeners, listener, out)?;
-    section("Counters", &report.counters, counter, out)?;
-    section("Cookies", &report.cookies, cookie, out)?;
-    summary(report, out)
+    section(
+        "Listeners",
+        &report.listeners,
+        |item| listener(item, columns),
+        out,
+    )?;
+    section("Counters", &report.counters, |item| counter(item, columns), out)?;
+    section("Cookies", &report.cookies, |item| cookie(item, columns), out)?;
+    summary(report, columns, out)
 }
 
-fn finding(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+fn finding(finding: &Finding, columns: usize, out: &mut impl Write) -> io::Result<()> {
     let (word, style) = match finding.level {
         Level::Ok => ("ok", GOOD),
+        Level::Note => ("note", HINT),
         Level::Warning => ("warning", WARNING),
         Level::Problem => ("problem", BAD),
     };
-    writeln!(out, "{style}{word:>7}{style:#}  {}", finding.sentence)?;
+    let first = format!("{style}{word:>7}{style:#}  ");
+    writeln!(out, "{}", hang(&first, &finding.sentence, columns))?;
     if finding.level > Level::Ok {
-        for line in wrapped(&finding.reason, WIDTH - 9) {
-            writeln!(out, "         {DIM}{line}{DIM:#}")?;
+        for line in wrap(&finding.reason, columns.saturating_sub(INDENT.len())) {
+            writeln!(out, "{INDENT}{DIM}{line}{DIM:#}")?;
         }
     }
-    match &finding.remedy {
-        Some(remedy) => self::remedy(remedy, out),
+    for advice in &finding.advice {
+        writeln!(out, "{}", hang(&format!("{INDENT}- "), advice, columns))?;
+    }
+    match &finding.fix {
+        Some(fix) => self::fix(fix, finding.level, columns, out),
         None => Ok(()),
     }
 }
 
-fn remedy(remedy: &Remedy, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "         mend it: {BOLD}{}{BOLD:#}", remedy.command)?;
-    let Persist { file, line } = &remedy.persist;
-    writeln!(
-        out,
-        "         for good: {BOLD}{line}{BOLD:#} {DIM}in{DIM:#} {file}"
-    )
+fn fix(fix: &Fix, level: Level, columns: usize, out: &mut impl Write) -> io::Result<()> {
+    let label = match level {
+        Level::Ok | Level::Note => "to change it",
+        Level::Warning | Level::Problem => "fix",
+    };
+    writeln!(out, "{INDENT}{label}: {BOLD}{}{BOLD:#}", fix.command)?;
+    for persist in &fix.persist {
+        let text = format!("{BOLD}{}{BOLD:#} in {}", persist.what, persist.place);
+        writeln!(out, "{}", hang(&format!("{INDENT}permanently: "), &text, columns))?;
+    }
+    Ok(())
 }
 
-fn section<T, W: Write>(
-    title: &str,
-    items: &[T],
-    draw: impl Fn(&T, &mut W) -> io::Result<()>,
-    out: &mut W,
-) -> io::Result<()> {
+fn section<T>(title: &str, items: &[T], draw: impl Fn(&T) -> String, out: &mut impl Write) -> io::Result<()> {
     if items.is_empty() {
         return Ok(());
     }
     writeln!(out, "\n{BOLD}{title}{BOLD:#}")?;
     for item in items.iter().take(SHOWN) {
-        draw(item, out)?;
+        writeln!(out, "{}", draw(item))?;
     }
     match items.len().checked_sub(SHOWN) {
         Some(more @ 1..) => writeln!(out, "  {DIM}… and {more} more: tfo doctor --json{DIM:#}"),
@@ -68,7 +80,7 @@ fn section<T, W: Write>(
     }
 }
 
-fn listener(listener: &Listener, out: &mut impl Write) -> io::Result<()> {
+fn listener(listener: &Listener, columns: usize) -> String {
     let queue = match listener.fast_open_queue {
         Some(0) => "plain".to_owned(),
         Some(length) => format!("fast, queue {length}"),
@@ -83,50 +95,53 @@ fn listener(listener: &Listener, out: &mut impl Write) -> io::Result<()> {
         .take(3)
         .map(|process| format!("{} ({})", process.name, process.pid))
         .collect();
-    let processes = processes.join(", ");
-    let line = format!(
-        "  {:<28} {queue:<18} {backlog:<14} {processes}",
-        listener.address.to_string()
-    );
-    writeln!(out, "{}", line.trim_end())
+    let (address, processes) = (listener.address.to_string(), processes.join(", "));
+    let cells = [
+        (&address[..], 26),
+        (&queue, 17),
+        (&backlog, 13),
+        (&processes, display(&processes)),
+    ];
+    row(&cells, columns)
 }
 
-fn counter(counter: &CounterValue, out: &mut impl Write) -> io::Result<()> {
-    const COLUMNS: usize = 41;
-    let mut columns = format!("  {:<26} {:>10}  ", counter.name, counter.value);
-    for line in wrapped(counter.meaning, WIDTH - COLUMNS) {
-        writeln!(out, "{columns}{DIM}{line}{DIM:#}")?;
-        columns = " ".repeat(COLUMNS);
+/// A counter, its value and what it means: beside it, or below it where there is little room.
+fn counter(counter: &CounterValue, columns: usize) -> String {
+    const BESIDE: usize = 70;
+    if columns < BESIDE {
+        let meaning = hang("      ", counter.meaning, columns);
+        return format!("  {}  {}\n{DIM}{meaning}{DIM:#}", counter.name, counter.value);
     }
-    Ok(())
+    let first = format!("  {:<26} {:>10}  {DIM}", counter.name, counter.value);
+    format!("{}{DIM:#}", hang(&first, counter.meaning, columns))
 }
 
-fn cookie(entry: &CookieEntry, out: &mut impl Write) -> io::Result<()> {
+fn cookie(entry: &CookieEntry, columns: usize) -> String {
     let cookie = entry.cookie.as_deref().unwrap_or("none");
     let mss = entry.mss.map_or_else(String::new, |mss| format!("MSS {mss}"));
     let drops = match entry.syn_drops {
         0 => String::new(),
         drops => format!("{drops} lost in a row"),
     };
-    let line = format!(
-        "  {:<28} {cookie:<18} {mss:<14} {drops}",
-        entry.destination.to_string()
-    );
-    writeln!(out, "{}", line.trim_end())
+    let destination = entry.destination.to_string();
+    let cells = [
+        (&destination[..], 26),
+        (cookie, 17),
+        (&mss, 13),
+        (&drops, display(&drops)),
+    ];
+    row(&cells, columns)
 }
 
-fn summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn summary(report: &Report, columns: usize, out: &mut impl Write) -> io::Result<()> {
     let (problems, warnings) = (report.count(Level::Problem), report.count(Level::Warning));
     writeln!(out)?;
-    for fix in &report.fixes {
-        writeln!(
-            out,
-            "Changed {} to {}, until the next boot.",
-            fix.setting, fix.value
-        )?;
+    for Applied { setting, value } in &report.fixes {
+        let text = format!("Changed {setting} to {value}, {}.", report.place.lifetime());
+        writeln!(out, "{}", hang("", &text, columns))?;
     }
     match (problems, warnings) {
-        (0, 0) => writeln!(out, "{BOLD}This machine is ready for Fast Open.{BOLD:#}")?,
+        (0, 0) => writeln!(out, "{BOLD}No problem, no warning.{BOLD:#}")?,
         (0, _) => writeln!(out, "{BOLD}No problem, {}.{BOLD:#}", count(warnings, "warning"))?,
         _ => writeln!(
             out,
@@ -136,57 +151,48 @@ fn summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
         )?,
     }
     if automatic(report).next().is_some() {
-        writeln!(out, "All at once: {BOLD}sudo tfo doctor --fix{BOLD:#}")?;
+        let sudo = report.place.sudo();
+        writeln!(out, "All fixes at once: {BOLD}{sudo}tfo doctor --fix{BOLD:#}")?;
     }
-    keep(report, out)
+    keep(report, columns, out)
 }
 
 /// What `--fix` would do.
-fn automatic(report: &Report) -> impl Iterator<Item = &Remedy> {
-    let remedies = report
-        .findings
-        .iter()
-        .filter_map(|finding| finding.remedy.as_ref());
-    remedies.filter(|remedy| remedy.automatic)
+fn automatic(report: &Report) -> impl Iterator<Item = &Fix> {
+    let fixes = report.findings.iter().filter_map(|finding| finding.fix.as_ref());
+    fixes.filter(|fix| fix.automatic)
 }
 
-/// The command that makes it hold after the next boot: what `--fix` did, and what it would do.
-fn keep(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// What makes it last: what `--fix` did, and what it would do.
+fn keep(report: &Report, columns: usize, out: &mut impl Write) -> io::Result<()> {
     let done = report
         .fixes
         .iter()
-        .map(|fix| format!("{} = {}", fix.setting, fix.value));
-    let to_do = automatic(report).map(|remedy| remedy.persist.line.clone());
-    let mut lines: Vec<String> = Vec::new();
-    for line in done.chain(to_do) {
-        if !lines.contains(&line) {
-            lines.push(line);
+        .flat_map(|applied| report.place.persist(&applied.setting, &applied.value));
+    let mut entries: Vec<_> = Vec::new();
+    for entry in done.chain(automatic(report).flat_map(|fix| fix.persist.clone())) {
+        if !entries.contains(&entry) {
+            entries.push(entry);
         }
     }
-    if lines.is_empty() {
+    if entries.is_empty() {
         return Ok(());
     }
-    let quoted: Vec<_> = lines.iter().map(|line| format!("'{line}'")).collect();
+    writeln!(out, "To make it permanent:")?;
+    if report.place != Place::Machine {
+        for entry in &entries {
+            let text = format!("{BOLD}{}{BOLD:#} in {}", entry.what, entry.place);
+            writeln!(out, "{}", hang("  ", &text, columns))?;
+        }
+        return Ok(());
+    }
+    // A backslash, and the line after it, are one line for the shell.
+    let lines: Vec<_> = entries.iter().map(|entry| format!("'{}'", entry.what)).collect();
     writeln!(
         out,
-        "To keep it:  {BOLD}printf '%s\\n' {} | sudo tee -a {SYSCTL_FILE}{BOLD:#}",
-        quoted.join(" ")
+        "  {BOLD}printf '%s\\n' {} |{BOLD:#}\n  {BOLD}  sudo tee -a {SYSCTL_FILE}{BOLD:#}",
+        lines.join(" \\\n    ")
     )
-}
-
-/// Breaks text between words; a word that is too long stays whole.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_ascii_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn count(number: usize, noun: &str) -> String {
@@ -202,9 +208,13 @@ mod tests {
     use super::*;
 
     fn drawn(facts: &Facts) -> String {
+        drawn_in(facts, 100)
+    }
+
+    fn drawn_in(facts: &Facts, columns: usize) -> String {
         let report = report::Report::new(facts, findings::of(facts));
         let mut out = anstream::StripStream::new(Vec::new());
-        text(&report, &mut out).unwrap();
+        text(&report, columns, &mut out).unwrap();
         String::from_utf8(out.into_inner()).unwrap()
     }
 
@@ -214,6 +224,8 @@ mod tests {
         insta::assert_snapshot!("stock", drawn(&sample::stock()));
         insta::assert_snapshot!("troubled", drawn(&sample::troubled()));
         insta::assert_snapshot!("ancient", drawn(&sample::ancient()));
+        insta::assert_snapshot!("pod", drawn(&sample::pod()));
+        insta::assert_snapshot!("ready-in-50-columns", drawn_in(&sample::ready(), 50));
     }
 
     #[test]
@@ -226,39 +238,59 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_no_longer_than_they_should_be() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("", 7), Vec::<String>::new());
-        assert_eq!(
-            wrapped("incomprehensibilities ok", 7),
-            ["incomprehensibilities", "ok"]
-        );
-        let drawn = drawn(&sample::troubled());
-        let commands = |line: &&str| !line.contains("sudo") && !line.contains("/etc/");
-        for line in drawn.lines().filter(commands) {
-            assert!(line.chars().count() <= WIDTH, "{line}");
+    fn lines_fit_the_terminal_but_for_what_must_stay_whole() {
+        let mut facts = sample::troubled();
+        let long = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
+        facts.listeners = Ok(vec![held(long, 5, 1)]);
+        for columns in 40..=120 {
+            for facts in [&facts, &sample::pod()] {
+                for line in drawn_in(facts, columns).lines() {
+                    // A single word, a command, or a name and its number.
+                    let whole = line.trim().split(' ').count() <= 2
+                        || line.contains("sysctl -w")
+                        || line.contains("sudo te")
+                        || line.trim_start().starts_with('\'')
+                        || line.contains("printf");
+                    assert!(whole || display(line) <= columns, "{columns}: {line}");
+                }
+            }
         }
+    }
+
+    /// The commands that are printed, given to a shell that has another file and no root.
+    #[test]
+    fn the_command_that_makes_it_permanent_works() {
+        let drawn = drawn_in(&sample::troubled(), 80);
+        let (_, command) = drawn.split_once("To make it permanent:\n").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("60-fastopen.conf");
+        let command = command
+            .replace("sudo ", "")
+            .replace(SYSCTL_FILE, file.to_str().unwrap());
+        let output = std::process::Command::new("sh").args(["-ec", &command]).output();
+        assert!(output.unwrap().status.success(), "{command}");
+        assert_eq!(
+            std::fs::read_to_string(file).unwrap(),
+            "net.ipv4.tcp_fastopen = 3847\nnet.ipv4.tcp_syncookies = 1\n"
+        );
     }
 
     #[test]
     fn what_was_changed_can_be_kept() {
         let facts = sample::ready();
         let mut report = report::Report::new(&facts, findings::of(&facts));
-        report.fixes.push(super::super::fix::Fix {
+        report.fixes.push(Applied {
             setting: "net.ipv4.tcp_fastopen".to_owned(),
             value: "3".to_owned(),
         });
         let mut out = Vec::new();
-        summary(&report, &mut out).unwrap();
+        summary(&report, 80, &mut out).unwrap();
         let drawn = String::from_utf8(out).unwrap();
         assert!(
             drawn.starts_with("\nChanged net.ipv4.tcp_fastopen to 3, until the next boot.\n"),
             "{drawn}"
         );
-        assert!(
-            drawn.contains("'net.ipv4.tcp_fastopen = 3' | sudo tee -a"),
-            "{drawn}"
-        );
+        assert!(drawn.contains("'net.ipv4.tcp_fastopen = 3' |"), "{drawn}");
     }
 
     #[test]

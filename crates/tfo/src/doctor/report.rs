@@ -1,4 +1,4 @@
-//! What `tfo doctor` says, as a value. Its JSON form is described by `schemas/doctor.json`.
+//! The report of `tfo doctor`, as a value. `schemas/doctor.json` describes its JSON form.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,15 +6,17 @@ use fastopen_host::counters::Counters;
 use fastopen_host::sysctl::{FastOpenBits, KeyState};
 use serde::{Serialize, Serializer};
 
+use super::apply::Applied;
 use super::facts::{Facts, Held, Known};
 use super::finding::{Finding, Level};
-use super::fix::Fix;
+use super::place::Place;
 
 /// All that was found out, and what was done about it.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
     /// Whether there is no problem.
     pub(super) ready: bool,
+    pub(super) place: Place,
     /// The kernel's version.
     pub(super) kernel: Option<String>,
     pub(super) settings: Settings,
@@ -23,7 +25,7 @@ pub(super) struct Report {
     pub(super) counters: Vec<CounterValue>,
     pub(super) cookies: Vec<CookieEntry>,
     /// What `--fix` changed.
-    pub(super) fixes: Vec<Fix>,
+    pub(super) fixes: Vec<Applied>,
 }
 
 /// The settings, as far as they are known.
@@ -86,6 +88,7 @@ impl Report {
     pub(super) fn new(facts: &Facts, findings: Vec<Finding>) -> Self {
         Self {
             ready: findings.iter().all(|finding| finding.level < Level::Problem),
+            place: facts.place,
             kernel: facts.kernel.as_ref().ok().map(ToString::to_string),
             settings: Settings::new(facts),
             findings,
@@ -214,9 +217,10 @@ mod tests {
             sample::troubled(),
             sample::unreadable(),
             sample::ancient(),
+            sample::pod(),
         ] {
             let mut report = report(&facts);
-            report.fixes.push(Fix {
+            report.fixes.push(Applied {
                 setting: "net.ipv4.tcp_fastopen".to_owned(),
                 value: "3".to_owned(),
             });

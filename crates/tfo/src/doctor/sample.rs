@@ -10,10 +10,12 @@ use fastopen_host::owners::Process;
 use fastopen_host::sysctl::{FastOpenBits, KeyState, SynCookies};
 
 use super::facts::{Facts, Held};
+use super::place::Place;
 
 /// A new kernel, both bits on, one fast listener.
 pub(super) fn ready() -> Facts {
     Facts {
+        place: Place::Machine,
         kernel: Ok(KernelVersion::new(6, 18, 0)),
         bits: Ok(Some(FastOpenBits::CLIENT | FastOpenBits::SERVER)),
         key: Ok(KeyState::One),
@@ -21,18 +23,21 @@ pub(super) fn ready() -> Facts {
         somaxconn: Ok(Some(4096)),
         syn_cookies: Ok(Some(SynCookies::WhenFull)),
         ipv6: Ok(true),
-        listeners: Ok(vec![held("0.0.0.0:443", 256, 4711), held("[::]:22", 0, 4712)]),
+        listeners: Ok(vec![
+            held("0.0.0.0:443", 256, 4711),
+            held_by("sshd", "[::]:22", 0),
+        ]),
         counters: Ok(counters([12, 0, 7, 0, 0, 0, 2, 0, 0, 0])),
         cookies: Ok(vec![entry("192.0.2.1", 0)]),
     }
 }
 
-/// A machine as it comes: the client bit alone, and nobody who asks for more.
+/// A machine with the default settings: the client bit alone, and no listener that asks for Fast Open.
 pub(super) fn stock() -> Facts {
     Facts {
         bits: Ok(Some(FastOpenBits::CLIENT)),
         key: Ok(KeyState::Unreadable),
-        listeners: Ok(vec![held("0.0.0.0:22", 0, 4711)]),
+        listeners: Ok(vec![held_by("sshd", "0.0.0.0:22", 0)]),
         counters: Ok(counters([0; 10])),
         cookies: Ok(vec![]),
         ..ready()
@@ -55,12 +60,13 @@ pub(super) fn troubled() -> Facts {
     }
 }
 
-/// A machine that tells nothing.
+/// A machine of which nothing can be read.
 pub(super) fn unreadable() -> Facts {
     fn refused<T>() -> Result<T, String> {
         Err("no reason".to_owned())
     }
     Facts {
+        place: Place::Machine,
         kernel: refused(),
         bits: refused(),
         key: refused(),
@@ -100,6 +106,22 @@ pub(super) fn held(address: &str, fast_open_queue: u32, inode: u64) -> Held {
             pid: 4,
             name: "nginx".to_owned(),
         }],
+    }
+}
+
+/// A listener of that program.
+pub(super) fn held_by(program: &str, address: &str, fast_open_queue: u32) -> Held {
+    let mut held = held(address, fast_open_queue, 1);
+    program.clone_into(&mut held.processes[0].name);
+    held
+}
+
+/// A pod's container that serves.
+pub(super) fn pod() -> Facts {
+    Facts {
+        place: Place::Kubernetes,
+        bits: Ok(Some(FastOpenBits::CLIENT)),
+        ..ready()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A line for each moment, for whoever reads a pipe or a file.
+//! A line for each moment, for a pipe or a file.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::text;
 use crate::interrupt::Interrupt;
 use crate::{json, stdout};
 
-/// How many listeners and peers one object of JSON tells apart.
+/// How many listeners and peers one object of JSON lists.
 const LISTENERS: usize = 100;
 const PEERS: usize = 20;
 /// How long a line that is being printed may take, when asked to stop.

@@ -6,7 +6,7 @@
 //!   thread      peers        rows
 //! ```
 //!
-//! [`tally`] says how one connection began, [`sockets`] and [`peers`] add them up one by one; [`report`] compares two moments. All of
+//! [`tally`] finds out how one connection began, [`sockets`] and [`peers`] add them up one by one; [`report`] compares two moments. All of
 //! these are pure. [`sampler`] asks the kernel, in the [`namespace`] that is wanted.
 
 mod lines;
@@ -36,22 +36,22 @@ use sampler::Sampler;
 
 /// Watch the Fast Open counters and connections as they change
 ///
-/// Shows the kernel's counters with what they rose by, and the connections there are: those to elsewhere by what became of their
-/// first bytes, those from elsewhere by how they arrived, per listener and per peer. On a terminal it fills the screen; else it
-/// prints a line each time. Reading takes no privilege.
+/// Shows the kernel's counters and how fast they rise, and the open connections: outgoing ones by what became of their first bytes,
+/// incoming ones by how they arrived, per listener and per peer. On a terminal it fills the screen; otherwise it prints a line each
+/// time. It needs no privilege.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub struct Args {
-    /// How often to look
+    /// The time between two readings
     #[arg(long, value_name = "TIME", default_value = "1s")]
     interval: Interval,
-    /// Look into the network namespace of this process, or of a file such as /run/netns/NAME; takes root
+    /// Look into the network namespace of this process, or of a file such as /run/netns/NAME; needs root
     #[arg(long, value_name = "PID|PATH")]
     netns: Option<Namespace>,
     /// Print one JSON object each time (described by schemas/watch.json)
     #[arg(long)]
     json: bool,
-    /// Serve metrics for Prometheus at http://ADDR:PORT/metrics instead, read whenever they are asked for
+    /// Serve metrics for Prometheus at http://ADDR:PORT/metrics instead, read at each request
     #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["json", "interval"])]
     prometheus: Option<SocketAddr>,
 }
@@ -71,13 +71,13 @@ Words:
             plain (those that asked for a cookie included), half-open
 
 Exit status:
-  0  stopped by q, Ctrl-C or SIGTERM
-  2  wrong usage, no privilege for --netns, no such address, or a system that can't tell";
+  0  stopped by q, Ctrl-C or a signal
+  2  wrong usage, no privilege for --netns, no such address, or a system that can't be examined";
 
-/// Watches until it is asked to stop.
+/// Watches until a stop is requested.
 ///
 /// # Errors
-/// The namespace can't be entered, the kernel can't tell, and those of the output.
+/// The namespace can't be entered, the kernel can't be read, and those of the output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     let sampler = Sampler::start(args.netns.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
             None => lines::run(sampler, args.interval.0, args.json).await,
         }
     });
-    // Whatever still prints to somebody who does not read must not hold up the end.
+    // A write to a pipe that nobody reads must not delay the end.
     runtime.shutdown_background();
     watched.map(|()| Status::Works)
 }
@@ -116,7 +116,7 @@ impl Args {
     }
 }
 
-/// How often to look: not so often that looking is all that the machine does.
+/// How often to read: not so often that it keeps the machine busy.
 #[derive(Clone, Copy, Debug)]
 struct Interval(Duration);
 

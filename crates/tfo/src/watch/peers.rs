@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::tally::{End, Ends};
 
-/// How many peers are told apart for certain; twice as many in between.
+/// How many peers are always listed; up to twice as many between two reductions.
 pub(super) const KEPT: usize = 4096;
 
 /// Peers with their connections. Beyond the bound those with the fewest connections are counted together.
@@ -45,7 +45,7 @@ impl Peers {
         rows
     }
 
-    /// Those that were not told apart.
+    /// The connections of the peers that are not listed.
     pub(super) fn others(&self) -> Ends {
         self.others
     }

@@ -64,7 +64,7 @@ pub(super) struct PeerRow {
 }
 
 impl Report {
-    /// What a snapshot says, and what changed since the one before.
+    /// A snapshot, and what changed since the one before.
     pub(super) fn new(before: Option<&Snapshot>, now: &Snapshot) -> Self {
         let elapsed = before.map(|before| now.taken.duration_since(before.taken));
         let mut listeners: Vec<_> = now.sockets.listeners.iter().map(ListenerRow::new).collect();

@@ -1,4 +1,4 @@
-//! What the kernel tells at one moment.
+//! What the kernel reports at one moment.
 
 use std::time::{Instant, SystemTime};
 

@@ -24,7 +24,7 @@ pub(super) struct Listening {
     pub(super) address: SocketAddr,
     /// How many sockets listen there.
     pub(super) sockets: u64,
-    /// How many fast connections may be unconfirmed; `None` where the kernel doesn't tell.
+    /// How many fast connections may be unconfirmed; `None` where the kernel does not report it.
     pub(super) fast_open_queue: Option<u64>,
     /// How many connections wait to be accepted.
     pub(super) to_accept: u64,

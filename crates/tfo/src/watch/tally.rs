@@ -26,7 +26,7 @@ pub(super) struct Incoming {
     pub(super) fast: u64,
     /// Those among the fast ones whose client has not proved its address yet.
     pub(super) unconfirmed: u64,
-    /// Those that asked for a cookie included, which sockets don't tell.
+    /// Including those that asked for a cookie: tcp_info does not show that.
     pub(super) plain: u64,
     /// Ordinary handshakes that have not finished.
     pub(super) half_open: u64,
@@ -51,9 +51,9 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Reads it from a socket; `listened` says whether there is a listener where the socket is. `None` where there is no connection.
+    /// Reads it from a socket; `listened`: whether there is a listener at the socket's local address. `None` where there is no connection.
     ///
-    /// The kernel does not tell which side opened a connection. A mark that only one side can have decides; else whoever has a
+    /// The kernel does not record which side opened a connection. A mark that only one side can have decides; else whoever has a
     /// listener's address was connected to.
     pub(super) fn of(socket: &Socket, listened: bool) -> Option<Self> {
         let info = socket.tcp_info.as_deref().map(TcpInfo::from_bytes);
@@ -174,7 +174,7 @@ impl AddAssign for Ends {
     }
 }
 
-/// An address as far as it says which listener a connection belongs to. Listeners have no zone.
+/// The part of an address that determines the listener. Listeners have no zone.
 pub(super) fn place(address: SocketAddr) -> (IpAddr, u16) {
     (address.ip(), address.port())
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod classic;
+mod first_steps;
 mod programs;
 mod send;
 mod serve;
@@ -19,5 +20,6 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(stop::tests())
         .chain(strain::tests());
+    let tests = tests.chain(first_steps::tests());
     testing::main(tests.chain(send::tests()).chain(classic::tests()))
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, program, program_path, test};
 use fastopen_lab::{Host, HostSpec, Lab, Scenario};
 use serde_json::Value;
 
@@ -90,7 +90,7 @@ fn nginx_with_fastopen() {
     fs::write(folder.path().join("nginx.conf"), config).unwrap();
     let lab = lab_with("3");
     let server = lab.server().unwrap();
-    let mut command = server.command("nginx").unwrap();
+    let mut command = program(server, "nginx");
     command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf"]);
     let _nginx = start(server, command, "nginx", 80);
     assert_works(&lab, 80);
@@ -112,7 +112,7 @@ fn haproxy_with_tfo() {
     fs::write(&file, config).unwrap();
     let lab = lab_with("3");
     let server = lab.server().unwrap();
-    let mut command = server.command("haproxy").unwrap();
+    let mut command = program(server, "haproxy");
     command.arg("-db").arg("-f").arg(&file);
     let _haproxy = start(server, command, "haproxy", 80);
     assert_works(&lab, 80);
@@ -141,7 +141,7 @@ fn as_it_comes(port: u16, command: fn(&Host, &Path) -> (Command, &'static str)) 
 }
 
 fn python(host: &Host, folder: &Path) -> (Command, &'static str) {
-    let mut command = host.command("python3").unwrap();
+    let mut command = program(host, "python3");
     command
         .args(["-m", "http.server", "8000", "--directory"])
         .arg(folder);
@@ -149,7 +149,7 @@ fn python(host: &Host, folder: &Path) -> (Command, &'static str) {
 }
 
 fn redis(host: &Host, folder: &Path) -> (Command, &'static str) {
-    let mut command = host.command("redis-server").unwrap();
+    let mut command = program(host, "redis-server");
     command.current_dir(folder);
     (command, "redis-server")
 }
@@ -157,7 +157,7 @@ fn redis(host: &Host, folder: &Path) -> (Command, &'static str) {
 fn openssl(host: &Host, folder: &Path) -> (Command, &'static str) {
     let key = folder.join("key.pem");
     if !key.exists() {
-        let made = Command::new("openssl")
+        let made = Command::new(program_path("openssl"))
             .args([
                 "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=lab", "-out",
             ])
@@ -168,7 +168,7 @@ fn openssl(host: &Host, folder: &Path) -> (Command, &'static str) {
             made.unwrap_or_else(|error| panic!("openssl: {error}; it comes with: apt-get install openssl"));
         assert!(made.success(), "{made}");
     }
-    let mut command = host.command("openssl").unwrap();
+    let mut command = program(host, "openssl");
     command.current_dir(folder);
     command.args([
         "s_server", "-accept", "443", "-cert", "cert.pem", "-key", "key.pem", "-quiet",

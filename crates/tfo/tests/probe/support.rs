@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::thread;
 
+use fastopen_lab::testing::program;
 use fastopen_lab::{Host, Lab, Scenario};
 use serde_json::Value;
 
@@ -61,7 +62,7 @@ pub(crate) fn command(host: &Host, privilege: Privilege) -> Command {
     let mut command = match privilege {
         Privilege::Packets => host.command(TFO).unwrap(),
         Privilege::None => {
-            let mut command = host.command("setpriv").unwrap();
+            let mut command = program(host, "setpriv");
             command.args(["--bounding-set", "-net_raw", TFO]);
             command
         }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use fastopen::{ListenOptions, Outcome, ReplaySafe};
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, program_path, test};
 use fastopen_lab::{Lab, Scenario};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -112,7 +112,7 @@ fn wireshark_shows_the_verdicts() {
     let file = file.to_str().unwrap();
     let output = trace(&["--read", "-", "--write", file], &capture());
     assert_eq!(output.status.code(), Some(0));
-    let tshark = Command::new("tshark")
+    let tshark = Command::new(program_path("tshark"))
         .args(["-r", file, "-Y", "frame.comment", "-T", "fields"])
         .args([
             "-e",
@@ -123,7 +123,7 @@ fn wireshark_shows_the_verdicts() {
             "frame.comment",
         ])
         .output();
-    let output = tshark.expect("tshark is not here: install the package tshark");
+    let output = tshark.unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{errors}");
     let lines = String::from_utf8(output.stdout).unwrap();

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr, Stdio};
 use std::time::Duration;
 
 use fastopen::{ListenOptions, Outcome, ReplaySafe};
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, program, test};
 use fastopen_lab::{Host, Lab, Scenario};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -200,7 +200,7 @@ fn an_interface_that_goes_down_ends_it() {
     let watch = Watch::start(server, &["-i", "eth0"]);
     assert_eq!(connect(&lab, 0), Outcome::NoCookie);
     std::thread::sleep(Duration::from_millis(300));
-    let mut ip = server.command("ip").unwrap();
+    let mut ip = program(server, "ip");
     assert!(
         ip.args(["link", "set", "eth0", "down"])
             .status()

@@ -12,6 +12,8 @@ mod output;
 mod prometheus;
 mod screen;
 mod support;
+#[path = "../common/terminal.rs"]
+mod terminal;
 
 fn main() -> ExitCode {
     testing::main([
@@ -53,6 +55,18 @@ fn main() -> ExitCode {
             prometheus::a_namespace_is_served_to_another,
         ),
         test("what_is_not_there_is_said", prometheus::what_is_not_there_is_said),
+        test(
+            "whoever_asks_for_nothing_keeps_nobody_out",
+            prometheus::whoever_asks_for_nothing_keeps_nobody_out,
+        ),
+        test(
+            "without_descriptors_it_goes_on",
+            prometheus::without_descriptors_it_goes_on,
+        ),
+        test(
+            "a_connection_is_kept_for_the_next_scrape",
+            prometheus::a_connection_is_kept_for_the_next_scrape,
+        ),
         test(
             "an_address_that_is_taken_is_told",
             prometheus::an_address_that_is_taken_is_told,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use fastopen_lab::Host;
 use prometheus_parse::{Sample, Scrape, Value};
@@ -43,7 +44,11 @@ fn serve(host: &Host) -> (Watch, SocketAddr) {
 /// The head and the body of an answer.
 fn ask(address: SocketAddr, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "{request} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -54,7 +59,7 @@ fn scrape(address: SocketAddr) -> Scrape {
     let (head, body) = ask(address, "GET /metrics");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     assert!(
-        head.contains("\r\nContent-Type: text/plain; version=0.0.4"),
+        head.contains("\r\ncontent-type: text/plain; version=0.0.4"),
         "{head}"
     );
     Scrape::parse(body.lines().map(|line| Ok(line.to_owned()))).unwrap()
@@ -195,26 +200,71 @@ pub(crate) fn what_is_not_there_is_said() {
         ("POST /metrics", "405 Method Not Allowed"),
         ("HEAD /metrics", "200 OK"),
         ("GET /metrics?debug", "200 OK"),
+        ("GET http://elsewhere.example/metrics", "200 OK"),
+        (&format!("GET /metrics?{}", "x".repeat(40_000)), "431 "),
     ] {
         let (head, body) = server.run(|| ask(address, request));
         assert!(
-            head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            head.starts_with(&format!("HTTP/1.1 {status}")),
             "{request}: {head}"
         );
-        assert_eq!(body.is_empty(), request.starts_with("HEAD"), "{request}: {body}");
+        let empty = request.starts_with("HEAD") || status.starts_with("431");
+        assert_eq!(body.is_empty(), empty, "{request}: {body}");
     }
-    // Whoever asks for nothing, or speaks another language, is no harm to the others.
-    let _silent: Vec<_> = (0..8)
-        .map(|_| server.run(|| TcpStream::connect(address)).unwrap())
-        .collect();
-    server
-        .run(|| {
-            TcpStream::connect(address)
-                .unwrap()
-                .write_all(b"\x16\x03\x01\0\0")
-        })
-        .unwrap();
+}
+
+pub(crate) fn whoever_asks_for_nothing_keeps_nobody_out() {
+    let lab = lab();
+    let server = lab.server().unwrap();
+    let (_watch, address) = serve(server);
+    let silent = |begin: &[u8]| {
+        let mut stream = server.run(|| TcpStream::connect(address)).unwrap();
+        stream.write_all(begin).unwrap();
+        stream
+    };
+    let mut held = Vec::new();
+    // More than there are places, and such as speak another language or stop in the middle.
+    for _ in 0..300 {
+        held.push(silent(b""));
+    }
+    held.push(silent(b"\x16\x03\x01\0\0"));
+    held.push(silent(b"GET /metrics HTTP/1.1\r\nHost:"));
+    let began = Instant::now();
     assert!(!server.run(|| scrape(address)).samples.is_empty());
+    // Its own time-outs are longer than this, and so is Prometheus'.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+pub(crate) fn without_descriptors_it_goes_on() {
+    let lab = lab();
+    let server = lab.server().unwrap();
+    let tfo = format!("ulimit -n 40; exec {TFO} watch --prometheus {}:0", server.ipv4());
+    let mut command = server.command("sh").unwrap();
+    let mut watch = Watch::run(command.args(["-c", &tfo]));
+    let address = address(&mut watch);
+    let _silent = [(); 100].map(|()| server.run(|| TcpStream::connect(address)).unwrap());
+    let began = Instant::now();
+    assert!(!server.run(|| scrape(address)).samples.is_empty());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+pub(crate) fn a_connection_is_kept_for_the_next_scrape() {
+    let lab = lab();
+    let server = lab.server().unwrap();
+    let (_watch, address) = serve(server);
+    let mut stream = server.run(|| TcpStream::connect(address)).unwrap();
+    for _ in 0..2 {
+        write!(stream, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert!(head.contains("\r\ncontent-length: "), "{head}");
+    }
 }
 
 pub(crate) fn an_address_that_is_taken_is_told() {

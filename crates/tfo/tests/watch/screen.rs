@@ -1,6 +1,6 @@
 //! The screen, on a terminal of the test's own.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use fastopen_lab::Host;
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::support::{TFO, Watch, connect_fast, lab, listen};
+use crate::terminal::{self, resize};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const ENTER: &str = "\u{1b}[?1049h";
@@ -31,17 +31,7 @@ struct Terminal {
 
 impl Terminal {
     fn start(host: &Host, environment: &[(&str, &str)]) -> Self {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&keyboard).unwrap();
-        unlockpt(&keyboard).unwrap();
-        let path = ptsname(&keyboard, Vec::new()).unwrap();
-        let line = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path.to_str().unwrap())
-            .unwrap();
-        let keyboard = File::from(keyboard);
-        resize(&keyboard, 80, 24);
+        let (keyboard, line) = terminal::open(80, 24);
         let mut command = host.command(TFO).unwrap();
         command
             .args(["watch", "--interval", "100ms"])
@@ -106,25 +96,17 @@ impl Terminal {
     }
 }
 
-fn resize(terminal: &File, columns: u16, rows: u16) {
-    let size = Winsize {
-        ws_row: rows,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(terminal, size).unwrap();
-}
-
 pub(crate) fn it_fills_the_screen_and_leaves_it_as_it_was() {
     let lab = lab();
-    for how in ["q", "\u{1b}", "\u{3}", "SIGTERM"] {
+    for how in ["q", "\u{1b}", "\u{3}", "SIGTERM", "SIGHUP", "SIGQUIT"] {
         let mut terminal = Terminal::start(lab.client().unwrap(), &[]);
         terminal.wait_for(ENTER);
         terminal.wait_for("TCPFastOpenBlackhole");
         assert!(!terminal.is_as_a_shell_wants_it());
         match how {
             "SIGTERM" => terminal.watch.signal(Signal::TERM),
+            "SIGHUP" => terminal.watch.signal(Signal::HUP),
+            "SIGQUIT" => terminal.watch.signal(Signal::QUIT),
             keys => terminal.press(keys),
         }
         terminal.ends_well();

@@ -1,18 +1,18 @@
-//! What decides for connections that this machine opens.
+//! The settings for outgoing connections.
 
 use fastopen_host::counters::Counter;
 use fastopen_host::sysctl::{FastOpenBits, Sysctl};
 
 use super::super::facts::Facts;
-use super::super::finding::{Finding, Remedy};
-use super::{count, described, mended, with_cookies};
+use super::super::finding::{Finding, Fix};
+use super::{count, described, wanted, with_cookies};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &facts.bits {
         Ok(Some(bits)) => {
-            findings.push(client(*bits));
-            findings.extend(without_cookie(*bits));
+            findings.push(client(*bits, facts));
+            findings.extend(without_cookie(*bits, facts));
         }
         Ok(None) => {}
         Err(error) => findings.push(Finding::unknown("client", "net.ipv4.tcp_fastopen", error)),
@@ -21,7 +21,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn client(bits: FastOpenBits) -> Finding {
+fn client(bits: FastOpenBits, facts: &Facts) -> Finding {
     const ID: &str = "client";
     if bits.contains(FastOpenBits::CLIENT) {
         return Finding::ok(
@@ -38,10 +38,10 @@ fn client(bits: FastOpenBits) -> Finding {
             described(bits)
         ),
     )
-    .mended_by(Remedy::automatic(Sysctl::FastOpen, mended(bits)))
+    .with_fix(Fix::automatic(facts.place, Sysctl::FastOpen, wanted(bits, facts)))
 }
 
-fn without_cookie(bits: FastOpenBits) -> Option<Finding> {
+fn without_cookie(bits: FastOpenBits, facts: &Facts) -> Option<Finding> {
     bits.contains(FastOpenBits::CLIENT_NO_COOKIE).then(|| {
         Finding::warning(
             "client-without-cookie",
@@ -49,7 +49,7 @@ fn without_cookie(bits: FastOpenBits) -> Option<Finding> {
             "net.ipv4.tcp_fastopen has the bit 0x4. Servers that want cookies ignore that data and are never asked for one, so with \
              them no connection is ever fast.",
         )
-        .mended_by(Remedy::by_hand(Sysctl::FastOpen, with_cookies(bits)))
+        .with_fix(Fix::by_hand(facts.place, Sysctl::FastOpen, with_cookies(bits, facts)))
     })
 }
 
@@ -63,16 +63,11 @@ fn blackhole(facts: &Facts) -> Option<Finding> {
         return Some(Finding::ok(
             ID,
             "The kernel never switches Fast Open off by itself.",
-            "net.ipv4.tcp_fastopen_blackhole_timeout_sec is 0, as it is by default since Linux 5.14. Paths that Fast Open does not \
-             get through are for the program to remember; the fastopen library does.",
+            "net.ipv4.tcp_fastopen_blackhole_timeout_sec is 0, as it is by default since Linux 5.14. Paths on which fast connections die \
+             after the handshake are then for the program to remember, as the fastopen library does.",
         ));
     }
-    let fired = facts
-        .counters
-        .as_ref()
-        .ok()
-        .and_then(|counters| counters.get(Counter::Blackhole))
-        .unwrap_or(0);
+    let fired = facts.count(Counter::Blackhole);
     let seconds = timeout.as_secs();
     if fired == 0 {
         return Some(Finding::ok(
@@ -83,18 +78,25 @@ fn blackhole(facts: &Facts) -> Option<Finding> {
             "For every destination at once, and longer each time.",
         ));
     }
-    Some(
-        Finding::warning(
-            ID,
-            format!(
-                "The kernel switched Fast Open off {}, for {seconds} s or longer each time.",
-                count(fired, "time")
-            ),
-            "One bad path makes it do so for every destination of this network namespace, and connections are plain meanwhile. 0 \
-             turns the detection off.",
-        )
-        .mended_by(Remedy::by_hand(Sysctl::BlackholeTimeout, 0)),
-    )
+    let off = Fix::by_hand(facts.place, Sysctl::BlackholeTimeout, 0).command;
+    let finding = Finding::warning(
+        ID,
+        format!(
+            "The kernel switched Fast Open off {}, for {seconds} s or longer each time.",
+            count(fired, "time")
+        ),
+        "Fast connections died after their handshakes. Each time the kernel makes connections plain for a while, to every destination of \
+         this network namespace, because of one bad path.",
+    );
+    Some(finding.with_advice([
+        "Leave it as it is where programs here don't remember bad paths themselves: the timer is the kernel's only guard against paths that \
+         drop what follows a fast handshake, and without it each connection over them hangs."
+            .to_owned(),
+        format!(
+            "Turn it off where one bad path must not make all others plain, and the programs have a guard of their own, as the fastopen \
+             library has: {off}"
+        ),
+    ]))
 }
 
 #[cfg(test)]
@@ -104,27 +106,40 @@ mod tests {
     use fastopen_host::counters::Counters;
 
     use super::super::super::finding::Level;
-    use super::super::super::sample;
+    use super::super::super::sample::{self, held};
     use super::*;
 
     #[test]
     fn without_its_bit_the_client_is_a_problem_with_the_exact_command() {
-        let finding = client(FastOpenBits::from_bits(0x802));
+        let finding = client(FastOpenBits::from_bits(0x802), &sample::ready());
         assert_eq!(finding.level, Level::Problem);
-        let remedy = finding.remedy.unwrap();
-        assert_eq!(remedy.command, "sudo sysctl -w net.ipv4.tcp_fastopen=2051");
-        assert_eq!(remedy.persist.line, "net.ipv4.tcp_fastopen = 2051");
-        assert!(remedy.automatic);
+        let fix = finding.fix.unwrap();
+        assert_eq!(fix.command, "sudo sysctl -w net.ipv4.tcp_fastopen=2051");
+        assert_eq!(fix.persist[0].what, "net.ipv4.tcp_fastopen = 2051");
+        assert!(fix.automatic);
+    }
+
+    #[test]
+    fn opening_the_client_opens_no_server() {
+        let mut facts = sample::ready();
+        let off = FastOpenBits::from_bits(0);
+        let value = |facts: &Facts| client(off, facts).fix.unwrap().value;
+        assert_eq!(value(&facts), "3", "a listener asks");
+        facts.listeners = Ok(vec![held("0.0.0.0:22", 0, 1)]);
+        assert_eq!(value(&facts), "1");
     }
 
     #[test]
     fn doing_without_cookies_is_for_somebody_to_undo_by_hand() {
-        let finding = without_cookie(FastOpenBits::from_bits(0x7)).unwrap();
+        let finding = without_cookie(FastOpenBits::from_bits(0x7), &sample::ready()).unwrap();
         assert_eq!(finding.level, Level::Warning);
-        let remedy = finding.remedy.unwrap();
-        assert_eq!(remedy.command, "sudo sysctl -w net.ipv4.tcp_fastopen=3");
-        assert!(!remedy.automatic);
-        assert_eq!(without_cookie(FastOpenBits::from_bits(0x3)), None);
+        let fix = finding.fix.unwrap();
+        assert_eq!(fix.command, "sudo sysctl -w net.ipv4.tcp_fastopen=3");
+        assert!(!fix.automatic);
+        assert_eq!(
+            without_cookie(FastOpenBits::from_bits(0x3), &sample::ready()),
+            None
+        );
     }
 
     #[test]
@@ -137,6 +152,9 @@ mod tests {
         let finding = blackhole(&facts).unwrap();
         assert_eq!(finding.level, Level::Warning);
         assert!(finding.sentence.contains("2 times"), "{finding:?}");
+        assert_eq!(finding.fix, None, "neither side is right everywhere");
+        assert!(finding.advice[0].contains("only guard"), "{finding:?}");
+        assert!(finding.advice[1].ends_with("timeout_sec=0"), "{finding:?}");
         facts.blackhole_timeout = Ok(None);
         assert_eq!(blackhole(&facts), None);
     }

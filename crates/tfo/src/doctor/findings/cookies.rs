@@ -57,7 +57,7 @@ fn lost(entries: &[Entry]) -> Option<Finding> {
         ),
         format!(
             "Only the plain SYN behind it was answered, after a second: {}{dots}. The kernel tries again every time; the fastopen \
-             library does not. tfo send HOST:PORT shows what becomes of one.",
+             library does not. tfo probe HOST:PORT finds out why.",
             hosts.join(", ")
         ),
     ))

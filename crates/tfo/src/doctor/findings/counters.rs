@@ -1,4 +1,4 @@
-//! What the counters say of the connections that there were.
+//! What the counters show of past connections.
 
 use fastopen_host::counters::{Counter, Counters};
 
@@ -22,7 +22,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-/// From this share of failures on, in percent, something is wrong rather than unlucky.
+/// More failures than this, in percent, are not explained by ordinary packet loss.
 const TOLERATED: u64 = 10;
 
 fn active(counters: &Counters) -> Option<Finding> {
@@ -39,7 +39,7 @@ fn active(counters: &Counters) -> Option<Finding> {
         (
             Level::Warning,
             "Their data was not accepted, or their SYN was lost: a middlebox on the way removes the option or drops the SYN, or the \
-             servers behind an address don't share a key. tfo send HOST:PORT shows what becomes of one.",
+             servers behind an address don't share a key. tfo probe HOST:PORT finds out which.",
         )
     } else {
         (

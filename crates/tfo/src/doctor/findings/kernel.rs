@@ -51,7 +51,7 @@ fn kernel(facts: &Facts) -> Finding {
         "Unless the distribution added it, this kernel lacks: {}. What works without it still works.",
         list(&missing)
     );
-    // The mark on the server and Multipath TCP are nobody's loss until they are needed.
+    // Few programs need the server's mark in tcp_info or Multipath TCP, so their absence is no warning.
     let sentence = format!("Linux {version} has Fast Open, but not all that newer kernels have.");
     if missing.contains(&Feature::ClientFail) {
         Finding::warning(ID, sentence, reason)

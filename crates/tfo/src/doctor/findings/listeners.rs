@@ -1,17 +1,14 @@
-//! Which listeners ask for Fast Open, and whether their queues are long enough.
+//! Which listeners ask for Fast Open.
 
-use fastopen_host::counters::Counter;
-use fastopen_host::sysctl::Sysctl;
+use fastopen_host::sysctl::{FastOpenBits, Sysctl};
 
 use super::super::facts::{Facts, Held};
-use super::super::finding::{Finding, Remedy};
+use super::super::finding::{Finding, Fix};
+use super::super::programs;
 use super::count;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    [Some(listeners(facts)), queues(facts)]
-        .into_iter()
-        .flatten()
-        .collect()
+    vec![listeners(facts)]
 }
 
 fn listeners(facts: &Facts) -> Finding {
@@ -28,75 +25,84 @@ fn listeners(facts: &Facts) -> Finding {
         );
     }
     let fast: Vec<_> = facts.fast_listeners().map(name).collect();
-    let mut reason = match fast.len() {
-        0 => String::new(),
-        _ => format!("By {}. ", shortened(&fast)),
-    };
-    if fast.len() < listeners.len() {
-        reason += "Programs ask with TCP_FASTOPEN (nginx: listen 443 fastopen=256; haproxy: bind :443 tfo; systemd: FastOpen=yes).";
+    match facts.known_bits() {
+        Some(bits) if fast.is_empty() && bits.contains(FastOpenBits::SERVER) => {
+            return none_asks(bits, listeners, facts);
+        }
+        _ => {}
     }
+    let reason = match fast.len() {
+        0 => "Programs ask with the socket option TCP_FASTOPEN.".to_owned(),
+        _ => format!("By {}.", shortened(&fast)),
+    };
     let sentence = format!(
         "Fast Open is asked for by {} of {}.",
         fast.len(),
         count(listeners.len() as u64, "listener")
     );
-    Finding::ok(ID, sentence, reason.trim_end())
+    Finding::ok(ID, sentence, reason)
 }
 
-/// What the queues hold, against what they may hold and whether it was enough.
-fn queues(facts: &Facts) -> Option<Finding> {
-    const ID: &str = "queues";
-    let somaxconn = match &facts.somaxconn {
-        Ok(somaxconn) => (*somaxconn)?,
-        Err(error) => return Some(Finding::unknown(ID, "net.core.somaxconn", error)),
+/// The server bit is on, and yet no client gets a cookie here.
+fn none_asks(bits: FastOpenBits, listeners: &[Held], facts: &Facts) -> Finding {
+    let names: Vec<_> = listeners.iter().map(name).collect();
+    let finding = |reason: &str| {
+        Finding::warning(
+            "listeners",
+            match listeners.len() {
+                1 => "The server bit is on, but the only listener does not use Fast Open.".to_owned(),
+                several => format!("The server bit is on, but none of {several} listeners uses Fast Open."),
+            },
+            format!("{reason}: {}.", shortened(&names)),
+        )
     };
-    let longest = facts
-        .fast_listeners()
-        .max_by_key(|held| held.listener.fast_open_queue)?;
-    let length = longest.listener.fast_open_queue.unwrap_or(0);
-    let overflows = facts
-        .counters
-        .as_ref()
-        .ok()
-        .and_then(|counters| counters.get(Counter::ListenOverflow))
-        .unwrap_or(0);
-    if overflows == 0 {
-        return Some(Finding::ok(
-            ID,
-            format!(
-                "The longest Fast Open queue has room for {}.",
-                count(length, "connection")
-            ),
-            format!(
-                "It is that of {}; net.core.somaxconn allows {somaxconn}. None ever overflowed.",
-                name(longest)
-            ),
-        ));
+    let programs = programs_of(listeners);
+    let whose = programs.is_empty().then(|| {
+        format!(
+            "{}tfo doctor as root shows which programs these are.",
+            facts.place.sudo()
+        )
+    });
+    if bits.contains(FastOpenBits::EVERY_LISTENER) {
+        let programs = match &programs[..] {
+            [] => "the programs".to_owned(),
+            programs => shortened(programs),
+        };
+        return finding("They were opened before the bit 0x400 of net.ipv4.tcp_fastopen was set")
+            .with_advice(whose.into_iter().chain([format!("Restart {programs}.")]));
     }
-    let told = format!(
-        "Connections that find it full become plain ones, and those whose last ACK never comes hold a place for a minute or more. \
-         The longest has room for {length} ({}); net.core.somaxconn allows {somaxconn}.",
-        name(longest)
-    );
-    let sentence = format!("A Fast Open queue overflowed {}.", count(overflows, "time"));
-    if length < somaxconn {
-        let advice = format!("Give the listener a longer one (nginx: listen … fastopen={somaxconn}).");
-        return Some(Finding::warning(ID, sentence, format!("{told} {advice}")));
+    let settings = programs.iter().map(|program| {
+        programs::to_ask(program).unwrap_or_else(|| {
+            format!("{program}: its own setting for TCP_FASTOPEN if it has one, or the bit 0x400")
+        })
+    });
+    let every = "Any program: the bit 0x400 makes every listener opened later use Fast Open, so restart the program. Anyone who sees a \
+                 SYN with data can replay it, and then also to servers that never asked for Fast Open: set it where a repeated first \
+                 request does no harm.";
+    let every_listener = (bits | FastOpenBits::EVERY_LISTENER).bits().cast_signed();
+    finding("Clients get no cookie, since no program sets the socket option TCP_FASTOPEN")
+        .with_advice(whose.into_iter().chain(settings).chain([every.to_owned()]))
+        .with_fix(Fix::by_hand(facts.place, Sysctl::FastOpen, every_listener))
+}
+
+/// The names of the programs that listen, each once, the first few.
+fn programs_of(listeners: &[Held]) -> Vec<String> {
+    const SHOWN: usize = 8;
+    let mut programs: Vec<String> = Vec::new();
+    for program in listeners.iter().filter_map(Held::program) {
+        if programs.len() < SHOWN && !programs.iter().any(|known| known == program) {
+            programs.push(program.to_owned());
+        }
     }
-    let twice = somaxconn.saturating_mul(2).clamp(128, i32::MAX.unsigned_abs());
-    let advice = "The listener has to be started again to get more.";
-    Some(
-        Finding::warning(ID, sentence, format!("{told} {advice}"))
-            .mended_by(Remedy::by_hand(Sysctl::SomaxConn, twice)),
-    )
+    programs
 }
 
 /// A listener by its address, and the first of the processes that hold it.
 pub(super) fn name(held: &Held) -> String {
     let address = held.listener.address;
-    match &held.processes[..] {
-        [] => address.to_string(),
-        [process, ..] => format!("{address} ({})", process.name),
+    match held.program() {
+        None => address.to_string(),
+        Some(program) => format!("{address} ({program})"),
     }
 }
 
@@ -112,23 +118,36 @@ pub(super) fn shortened(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::sample::{self, held};
+    use super::super::super::finding::Level;
+    use super::super::super::sample::{self, held, held_by};
     use super::*;
 
     #[test]
-    fn an_overflow_is_mended_where_the_limit_is() {
-        let mut facts = sample::troubled();
-        facts.somaxconn = Ok(Some(4096));
-        let by_program = queues(&facts).unwrap();
-        assert!(by_program.reason.contains("fastopen=4096"), "{by_program:?}");
-        assert_eq!(by_program.remedy, None);
-        facts.somaxconn = Ok(Some(256));
-        let by_setting = queues(&facts).unwrap().remedy.unwrap();
-        assert_eq!(by_setting.command, "sudo sysctl -w net.core.somaxconn=512");
-        for odd in [0, u32::MAX] {
-            facts.somaxconn = Ok(Some(odd));
-            assert!(queues(&facts).is_some());
-        }
+    fn a_server_that_nobody_asks_is_told_what_to_do() {
+        let mut facts = sample::ready();
+        facts.listeners = Ok(vec![
+            held_by("nginx", "0.0.0.0:80", 0),
+            held_by("sshd", "0.0.0.0:22", 0),
+            held_by("sshd", "[::]:22", 0),
+        ]);
+        let finding = listeners(&facts);
+        assert_eq!(finding.level, Level::Warning);
+        assert!(finding.reason.contains("0.0.0.0:22 (sshd)"), "{finding:?}");
+        assert_eq!(finding.advice[0], "nginx: listen PORT fastopen=256;");
+        assert!(finding.advice[1].starts_with("sshd: "), "{finding:?}");
+        assert!(finding.advice[2].contains("replay"), "{finding:?}");
+        assert_eq!(finding.advice.len(), 3, "each program once: {finding:?}");
+        let fix = finding.fix.unwrap();
+        assert_eq!(fix.command, "sudo sysctl -w net.ipv4.tcp_fastopen=1027");
+        assert!(!fix.automatic);
+
+        facts.bits = Ok(Some(FastOpenBits::from_bits(0x403)));
+        let opened_before = listeners(&facts);
+        assert_eq!(opened_before.advice, ["Restart nginx, sshd."]);
+        assert_eq!(opened_before.fix, None);
+
+        facts.bits = Ok(Some(FastOpenBits::CLIENT));
+        assert_eq!(listeners(&facts).level, Level::Ok, "a client needs no listener");
     }
 
     #[test]

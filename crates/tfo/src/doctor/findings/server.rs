@@ -1,19 +1,20 @@
-//! What decides for connections that come to this machine.
+//! The settings for incoming connections.
 
 use fastopen_host::counters::Counter;
 use fastopen_host::sysctl::{FastOpenBits, KeyState, SynCookies, Sysctl};
 
 use super::super::facts::Facts;
-use super::super::finding::{Finding, Remedy};
+use super::super::finding::{Finding, Fix};
+use super::super::place::Place;
 use super::listeners::{name, shortened};
-use super::{count, described, mended, with_cookies};
+use super::{asking, count, described, wanted, with_cookies};
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(bits) = facts.known_bits() {
         findings.push(server(bits, facts));
-        findings.extend(without_cookie(bits));
-        findings.extend(every_listener(bits));
+        findings.extend(without_cookie(bits, facts));
+        findings.extend(every_listener(bits, facts));
         findings.extend(unknown_bits(bits));
     }
     findings.extend(key(facts));
@@ -30,8 +31,7 @@ fn server(bits: FastOpenBits, facts: &Facts) -> Finding {
             format!("{}, with the server bit (0x2).", described(bits)),
         );
     }
-    let remedy = Remedy::automatic(Sysctl::FastOpen, mended(bits));
-    let asked: Vec<_> = facts.fast_listeners().map(name).collect();
+    let asked: Vec<_> = asking(facts).map(name).collect();
     if !asked.is_empty() {
         return Finding::problem(
             ID,
@@ -48,42 +48,37 @@ fn server(bits: FastOpenBits, facts: &Facts) -> Finding {
                 shortened(&asked)
             ),
         )
-        .mended_by(remedy);
+        .with_fix(Fix::automatic(facts.place, Sysctl::FastOpen, wanted(bits, facts)));
     }
-    let requested = facts
-        .counters
-        .as_ref()
-        .ok()
-        .and_then(|counters| counters.get(Counter::CookieRequested))
-        .unwrap_or(0);
-    let reason = match requested {
-        0 => "It matters once this machine is to serve; clients need nothing of it.".to_owned(),
-        _ => format!(
-            "Clients asked for cookies {} and got none.",
+    let served = wanted(bits | FastOpenBits::SERVER, facts);
+    let fix = Fix::by_hand(facts.place, Sysctl::FastOpen, served);
+    let asked = match facts.count(Counter::CookieRequested) {
+        0 => "Connecting to other machines needs nothing of it.".to_owned(),
+        requested => format!(
+            "Clients asked listeners here for cookies {} and got none.",
             count(requested, "time")
         ),
     };
-    Finding::warning(
-        ID,
-        "Listeners here can't accept data in a SYN.",
-        format!("{}, without the server bit (0x2). {reason}", described(bits)),
-    )
-    .mended_by(remedy)
+    let reason = format!(
+        "{}, without the server bit (0x2), which is off by default. {asked}",
+        described(bits)
+    );
+    Finding::note(ID, "Listeners here use plain TCP.", reason).with_fix(fix)
 }
 
-fn without_cookie(bits: FastOpenBits) -> Option<Finding> {
+fn without_cookie(bits: FastOpenBits, facts: &Facts) -> Option<Finding> {
     bits.contains(FastOpenBits::SERVER_NO_COOKIE).then(|| {
         Finding::warning(
             "server-without-cookie",
-            "Listeners here want no cookies and grant none.",
+            "Listeners here require no cookies and grant none.",
             "net.ipv4.tcp_fastopen has the bit 0x200. Ordinary clients send data in a SYN only with a cookie, so they never will; and \
              anyone can make this machine work for a source address that is not theirs.",
         )
-        .mended_by(Remedy::by_hand(Sysctl::FastOpen, with_cookies(bits)))
+        .with_fix(Fix::by_hand(facts.place, Sysctl::FastOpen, with_cookies(bits, facts)))
     })
 }
 
-fn every_listener(bits: FastOpenBits) -> Option<Finding> {
+fn every_listener(bits: FastOpenBits, facts: &Facts) -> Option<Finding> {
     const ID: &str = "every-listener";
     if !bits.contains(FastOpenBits::EVERY_LISTENER) {
         return None;
@@ -94,12 +89,12 @@ fn every_listener(bits: FastOpenBits) -> Option<Finding> {
             "Every listener is meant to use Fast Open, and none can.",
             "net.ipv4.tcp_fastopen has the bit 0x400, which does nothing without the server bit (0x2).",
         );
-        return Some(finding.mended_by(Remedy::automatic(Sysctl::FastOpen, mended(bits))));
+        return Some(finding.with_fix(Fix::automatic(facts.place, Sysctl::FastOpen, wanted(bits, facts))));
     }
-    Some(Finding::ok(
+    Some(Finding::note(
         ID,
-        "Every listener made since that was set uses Fast Open, asked for or not.",
-        "net.ipv4.tcp_fastopen has the bit 0x400. Programs that don't know about it may see a request twice when a SYN is replayed.",
+        "Every listener opened since the bit 0x400 was set uses Fast Open, asked for or not.",
+        "Anyone who sees a SYN with data can replay it: programs that never asked for Fast Open may then receive a request twice.",
     ))
 }
 
@@ -118,19 +113,22 @@ fn key(facts: &Facts) -> Option<Finding> {
     const ID: &str = "key";
     const FARM: &str =
         "Servers that share an address must share the key, or they refuse each other's cookies.";
-    Some(match &facts.key {
+    let lifetime = facts.place.lifetime();
+    let finding = match &facts.key {
         Ok(KeyState::Missing) => return None,
         Ok(KeyState::Unset) => Finding::ok(
             ID,
             "No key is set yet.",
             format!(
-                "The kernel makes one up for the first listener that uses Fast Open, and another after the next boot. {FARM}"
+                "The kernel generates one for the first listener that uses Fast Open; it lasts {lifetime}. {FARM}"
             ),
         ),
         Ok(KeyState::One) => Finding::ok(
             ID,
             "A key is set.",
-            format!("By somebody, or by the kernel, whose own lasts until the next boot. {FARM}"),
+            format!(
+                "An administrator set it, or the kernel generated it; a generated one lasts {lifetime}. {FARM}"
+            ),
         ),
         Ok(KeyState::Two) => Finding::ok(
             ID,
@@ -139,11 +137,42 @@ fn key(facts: &Facts) -> Option<Finding> {
         ),
         Ok(KeyState::Unreadable) => Finding::ok(
             ID,
-            "Whether a key is set only root can see.",
-            format!("sudo tfo doctor tells; the key itself it never shows. {FARM}"),
+            "Only root can see whether a key is set.",
+            format!(
+                "{}tfo doctor as root shows it, without the key itself. One that the kernel generates lasts {lifetime}. {FARM}",
+                facts.place.sudo()
+            ),
         ),
-        Err(error) => Finding::unknown(ID, "Whether a key is set", error),
+        Err(error) => return Some(Finding::unknown(ID, "Whether a key is set", error)),
+    };
+    let serves = facts.fast_listeners().next().is_some();
+    Some(match facts.place {
+        Place::Machine => finding,
+        // A server's operator has to know how long clients' cookies stay valid.
+        place if serves => short_lived_key(finding, place),
+        _ => finding,
     })
+}
+
+/// The key of a container or another network namespace is lost with it.
+fn short_lived_key(finding: Finding, place: Place) -> Finding {
+    let what = if place.is_container() {
+        "container"
+    } else {
+        "network namespace"
+    };
+    let reason = format!(
+        "Each {what} has its own key, and one that the kernel generates lasts {} at most: after a redeployment, and at another replica \
+         behind the same address, no client's cookie is valid. Set one key for all of them, in place of KEY (16 random bytes as four \
+         groups of eight hexadecimal digits, joined by dashes). It is a secret: anyone who can read it can make valid cookies.",
+        place.lifetime()
+    );
+    let settings = place.persist("net.ipv4.tcp_fastopen_key", "KEY");
+    Finding::note("key", finding.sentence, reason).with_advice(
+        settings
+            .into_iter()
+            .map(|entry| format!("{}: {}", entry.place, entry.what)),
+    )
 }
 
 fn syn_cookies(facts: &Facts) -> Option<Finding> {
@@ -155,7 +184,7 @@ fn syn_cookies(facts: &Facts) -> Option<Finding> {
                 "Every SYN is answered with a SYN cookie, so its data is ignored.",
                 "net.ipv4.tcp_syncookies is 2, which is meant for tests: no Fast Open cookie is granted or looked at.",
             )
-            .mended_by(Remedy::automatic(Sysctl::SynCookies, 1)),
+            .with_fix(Fix::automatic(facts.place, Sysctl::SynCookies, 1)),
         ),
         Ok(_) => None,
         Err(error) => Some(Finding::unknown(ID, "net.ipv4.tcp_syncookies", error)),
@@ -167,7 +196,7 @@ mod tests {
     use fastopen_host::counters::Counters;
 
     use super::super::super::finding::Level;
-    use super::super::super::sample::{self, held};
+    use super::super::super::sample::{self, held, held_by};
     use super::*;
 
     const CLIENT_ONLY: FastOpenBits = FastOpenBits::CLIENT;
@@ -179,12 +208,44 @@ mod tests {
         assert_eq!(finding.level, Level::Problem);
         assert!(finding.reason.contains("0.0.0.0:443 (nginx)"), "{finding:?}");
         assert_eq!(
-            finding.remedy.unwrap().command,
+            finding.fix.unwrap().command,
             "sudo sysctl -w net.ipv4.tcp_fastopen=3"
         );
 
         facts.listeners = Ok(vec![held("0.0.0.0:22", 0, 1)]);
-        assert_eq!(server(CLIENT_ONLY, &facts).level, Level::Warning);
+        let nobody_asks = server(CLIENT_ONLY, &facts);
+        assert_eq!(nobody_asks.level, Level::Note);
+        assert!(!nobody_asks.fix.unwrap().automatic, "nobody asked for it");
+        facts.listeners = Ok(vec![held_by("dnsmasq", "0.0.0.0:53", 5)]);
+        assert_eq!(
+            server(CLIENT_ONLY, &facts).level,
+            Level::Note,
+            "it asks on every machine that has libvirt"
+        );
+    }
+
+    #[test]
+    fn the_key_of_a_container_goes_with_it() {
+        let mut facts = sample::ready();
+        facts.place = Place::Kubernetes;
+        let finding = key(&facts).unwrap();
+        assert_eq!(finding.level, Level::Note);
+        assert!(finding.reason.contains("redeployment"), "{finding:?}");
+        assert!(!finding.reason.contains("boot"), "{finding:?}");
+        assert_eq!(
+            finding.advice,
+            [
+                "the pod's securityContext: sysctls: [{name: net.ipv4.tcp_fastopen_key, value: \"KEY\"}]",
+                "the kubelet's options: --allowed-unsafe-sysctls=net.ipv4.tcp_fastopen_key"
+            ]
+        );
+        facts.place = Place::Docker;
+        let advice = key(&facts).unwrap().advice;
+        assert_eq!(advice[0], "docker run: --sysctl net.ipv4.tcp_fastopen_key=KEY");
+        facts.listeners = Ok(vec![]);
+        let finding = key(&facts).unwrap();
+        assert_eq!(finding.level, Level::Ok, "a client has no key");
+        assert!(!finding.reason.contains("boot"), "{finding:?}");
     }
 
     #[test]
@@ -193,19 +254,24 @@ mod tests {
         facts.counters =
             Counters::parse("TcpExt: TCPFastOpenCookieReqd\nTcpExt: 1\n").map_err(|_| String::new());
         let finding = server(CLIENT_ONLY, &facts);
+        assert_eq!(finding.level, Level::Note, "every scanner asks");
         assert!(finding.reason.contains("1 time and got none"), "{finding:?}");
+        assert!(!finding.fix.unwrap().automatic);
     }
 
     #[test]
     fn bits_that_work_against_fast_open_are_warnings() {
+        let facts = sample::ready();
         let bits = FastOpenBits::from_bits(0xe03);
         assert_eq!(
-            without_cookie(bits).unwrap().remedy.unwrap().command,
+            without_cookie(bits, &facts).unwrap().fix.unwrap().command,
             "sudo sysctl -w net.ipv4.tcp_fastopen=3075"
         );
-        assert_eq!(every_listener(bits).unwrap().level, Level::Ok);
+        assert_eq!(every_listener(bits, &facts).unwrap().level, Level::Note);
         assert_eq!(
-            every_listener(FastOpenBits::EVERY_LISTENER).unwrap().level,
+            every_listener(FastOpenBits::EVERY_LISTENER, &facts)
+                .unwrap()
+                .level,
             Level::Warning
         );
         assert!(unknown_bits(bits).unwrap().sentence.contains("0x800"));

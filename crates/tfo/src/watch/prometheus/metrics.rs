@@ -47,7 +47,7 @@ fn outgoing(report: &Report, page: &mut Page) {
     let mut metric = page.metric(
         "fastopen_outgoing_connections",
         Kind::Gauge,
-        "Open connections to elsewhere, by what became of their first bytes; unknown: without a trace of Fast Open.",
+        "Open outgoing connections, by what became of their first bytes; unknown: without a trace of Fast Open.",
     );
     let outgoing = &report.outgoing;
     for (outcome, connections) in [
@@ -66,7 +66,7 @@ fn incoming(report: &Report, page: &mut Page) {
     let mut metric = page.metric(
         "fastopen_incoming_connections",
         Kind::Gauge,
-        "Open connections from elsewhere, by how they arrived and whether their handshakes have finished.",
+        "Open incoming connections, by how they arrived and whether their handshakes have finished.",
     );
     let mut sample = |listener: &str, incoming: &Incoming| {
         for (arrival, confirmed, connections) in [
@@ -85,12 +85,12 @@ fn incoming(report: &Report, page: &mut Page) {
             );
         }
     };
-    let mut told = Incoming::default();
+    let mut listed = Incoming::default();
     for row in &report.listeners {
         sample(&row.address.to_string(), &row.incoming);
-        told += row.incoming;
+        listed += row.incoming;
     }
-    sample(OTHER, &report.incoming.without(told));
+    sample(OTHER, &report.incoming.without(listed));
 }
 
 fn queues(report: &Report, page: &mut Page) {

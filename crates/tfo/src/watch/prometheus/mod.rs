@@ -1,29 +1,37 @@
-//! Metrics for Prometheus, over HTTP: each time somebody asks, those of that moment.
+//! Metrics for Prometheus, over HTTP: those of the moment in which they are asked for.
 
-mod http;
+mod answer;
+mod crowd;
 mod metrics;
 mod page;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::report::Report;
 use super::sampler::Sampler;
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 use crate::stdout;
-use http::{Request, Response};
+use crowd::Crowd;
 
-/// How many may ask at the same time before others have to wait.
-const AT_ONCE: usize = 32;
+/// How many connections are kept at most. The oldest is closed for one more, so that idle ones can't block a scrape.
+const CONNECTIONS: usize = 256;
+/// How long a connection may be idle, and how long a request's head may take.
+const IDLE: Duration = Duration::from_secs(30);
+/// The longest that a request's head may be.
+const HEAD: usize = 16 * 1024;
+/// How much of a longer one is read, so that its sender gets the answer 431 and not a reset.
+const BUFFER: usize = 128 * 1024;
 
-/// Serves them until it is asked to stop.
+/// Serves them until a stop is requested.
 pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result<()> {
     let mut interrupt = Interrupt::new()?;
     let listener = TcpListener::bind(address)
@@ -33,57 +41,36 @@ pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result
     let mut out = stdout::lock();
     writeln!(out, "metrics at http://{}/metrics", listener.local_addr()?)?;
     out.flush()?;
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut crowd = Crowd::new(connections());
     loop {
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             () = interrupt.wished() => return Ok(()),
-            next = next(&places, &listener) => next,
+            accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
-            // Descriptors come back as those that ask go away.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
+        match accepted {
+            Ok((stream, _)) => crowd.add(serve(stream, sampler.clone())),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// How many connections are kept: half of the descriptors are for reading the kernel's values, whoever connects.
+fn connections() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors / 2).map_or(CONNECTIONS, |half| half.min(CONNECTIONS))
+}
+
+async fn serve(stream: TcpStream, sampler: Sampler) {
+    let service = service_fn(|request| {
         let sampler = sampler.clone();
-        tokio::spawn(async move {
-            // A scraper that goes away, or says what is no HTTP, has no answer to get.
-            let _ = serve(stream, &sampler).await;
-            drop(place);
-        });
-    }
-}
-
-/// Waits for a free place, and then for somebody to take it.
-async fn next(
-    places: &Arc<Semaphore>,
-    listener: &TcpListener,
-) -> (Option<OwnedSemaphorePermit>, io::Result<(TcpStream, SocketAddr)>) {
-    // Nobody closes the semaphore.
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    (place, listener.accept().await)
-}
-
-async fn serve(mut stream: TcpStream, sampler: &Sampler) -> io::Result<()> {
-    let Some(request) = http::read(&mut stream).await? else {
-        return Ok(());
-    };
-    let (response, with_body) = match request {
-        Request::Metrics { with_body } => (metrics(sampler).await, with_body),
-        Request::Elsewhere => (
-            Response::text("404 Not Found", "The metrics are at /metrics\n"),
-            true,
-        ),
-        Request::NotReading => (Response::text("405 Method Not Allowed", "GET /metrics\n"), true),
-    };
-    http::write(&mut stream, &response, with_body).await
-}
-
-async fn metrics(sampler: &Sampler) -> Response {
-    match sampler.snapshot().await {
-        Ok(snapshot) => Response {
-            kind: "text/plain; version=0.0.4; charset=utf-8",
-            ..Response::text("200 OK", metrics::page(Report::new(None, &snapshot)))
-        },
-        Err(error) => Response::text("500 Internal Server Error", format!("{error:#}\n")),
-    }
+        async move { answer::to(&request, &sampler).await }
+    });
+    // An error here is the client's: it disconnected or sent something other than HTTP.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_header_size(HEAD)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }

@@ -11,10 +11,33 @@ use super::palette::{BOLD, DIM, Palette};
 use super::table::Meaning;
 use crate::units::grouped;
 
-/// Draws as many of them as are to be shown.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: usize, palette: Palette) {
-    let heading = ["counter", "total", "per second", "what it counts"];
-    let rows = report.counters.iter().take(shown).map(|row| {
+/// From this width on there is room for what a counter counts.
+const EXPLAINED: u16 = 78;
+
+/// Which of them are seen, and whether the keys are for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    /// How many are above the first one that is seen.
+    pub(super) above: usize,
+    /// How many are seen.
+    pub(super) count: usize,
+    pub(super) focused: bool,
+}
+
+/// Draws those that are to be shown.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: Shown, palette: Palette) {
+    let name = match (shown.focused, shown.count < report.counters.len()) {
+        (true, true) => {
+            let last = report.counters.len().min(shown.above + shown.count);
+            let all = report.counters.len();
+            format!("▶ counter {}–{last} of {all}", shown.above + 1)
+        }
+        (true, false) => "▶ counter".to_owned(),
+        (false, _) => "counter".to_owned(),
+    };
+    let heading = [&name[..], "total", "per second", "what it counts"];
+    let seen = report.counters.iter().skip(shown.above).take(shown.count);
+    let rows = seen.map(|row| {
         let name = row.counter.name();
         let (total, rate) = (grouped(row.value), row.per_second.map_or_else(String::new, rate));
         let style = palette.number(row.rise.unwrap_or(0), meaning(row));
@@ -25,6 +48,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: us
             Cell::new(row.counter.summary()).style(DIM),
         ])
     });
+    // Cut words explain nothing: on a narrow screen there are names and numbers alone.
+    let columns = if area.width < EXPLAINED { 3 } else { 4 };
     let widths = [
         Constraint::Length(25),
         Constraint::Length(11),
@@ -33,9 +58,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: us
     ];
     let heading = Row::new(heading.iter().enumerate().map(|(column, &text)| match column {
         1 | 2 => right(text, BOLD),
+        0 if shown.focused => Cell::new(text).style(palette.focus()),
         _ => Cell::new(text).style(BOLD),
     }));
-    frame.render_widget(Table::new(rows, widths).header(heading), area);
+    frame.render_widget(Table::new(rows, &widths[..columns]).header(heading), area);
 }
 
 fn meaning(row: &CounterRow) -> Meaning {

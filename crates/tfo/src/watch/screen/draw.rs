@@ -7,38 +7,55 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::palette::{BOLD, KEY, Palette};
-use super::state::State;
+use super::state::{Focus, State};
 use super::table::Table;
 use super::{counters, grid};
+use counters::Shown;
 
-/// From this height on all counters are shown, not only Fast Open's own.
-const TALL: u16 = 30;
-/// How many of the counters are Fast Open's own.
-const OWN: usize = 8;
-/// On a small screen the counters leave so many lines to the rest.
-const REST: u16 = 12;
+/// With so much room between title and keys all counters are shown, not only Fast Open's own.
+const TALL: u16 = 28;
+/// How many of the counters are Fast Open's own; they come first.
+const OWN: u16 = 8;
+/// Lower screens show what the keys are for: the counters alone, or some of them and one table.
+const LOW: u16 = 18;
+/// How many lines the two tables need at least.
+const TABLES: u16 = 10;
 
 pub(super) fn screen(frame: &mut Frame<'_>, state: &mut State, palette: Palette) {
-    let shown = match frame.area().height {
-        TALL.. => Counter::ALL.len(),
-        height => OWN.min(height.saturating_sub(REST).into()),
+    let [title, middle, keys] =
+        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
+            .areas(frame.area());
+    let low = frame.area().height < LOW;
+    let all = Counter::ALL.len() as u16;
+    let shown = match (middle.height, state.focus) {
+        (room, Focus::Counters) if low => all.min(room.saturating_sub(1)),
+        (room, _) if low => (room / 2).saturating_sub(1),
+        (TALL.., _) => all,
+        (room, _) => OWN.min(room.saturating_sub(1 + TABLES)),
     };
-    let [title, counters_area, tables, keys] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1 + shown as u16),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ])
-    .areas(frame.area());
-    let rows = [Table::Listeners, Table::Peers].map(|table| state.rows(table).len());
-    let [listeners, peers] =
-        Layout::vertical(heights(tables.height, rows).map(Constraint::Length)).areas(tables);
+    let [counters, tables] =
+        Layout::vertical([Constraint::Length(1 + shown), Constraint::Fill(1)]).areas(middle);
     self::title(frame, title, state);
+    let above = state.fit_counters(shown.into(), Counter::ALL.len());
     if let Some(report) = &state.report {
-        counters::draw(frame, counters_area, report, shown, palette);
+        let shown = Shown {
+            above,
+            count: shown.into(),
+            focused: state.focus == Focus::Counters,
+        };
+        counters::draw(frame, counters, report, shown, palette);
     }
-    grid::draw(frame, listeners, state, Table::Listeners, palette);
-    grid::draw(frame, peers, state, Table::Peers, palette);
+    if low {
+        if let Focus::Table(table) = state.focus {
+            grid::draw(frame, tables, state, table, palette);
+        }
+    } else {
+        let rows = [Table::Listeners, Table::Peers].map(|table| state.rows(table).len());
+        let [listeners, peers] =
+            Layout::vertical(heights(tables.height, rows).map(Constraint::Length)).areas(tables);
+        grid::draw(frame, listeners, state, Table::Listeners, palette);
+        grid::draw(frame, peers, state, Table::Peers, palette);
+    }
     self::keys(frame, keys, state);
 }
 
@@ -71,15 +88,15 @@ fn title(frame: &mut Frame<'_>, area: Rect, state: &State) {
 }
 
 fn keys(frame: &mut Frame<'_>, area: Rect, state: &State) {
-    let sort = state.view(state.focus).sort.name(state.focus);
-    let keys = [
-        ("q", "quit"),
-        ("Tab", "other table"),
-        ("←→", sort.as_str()),
-        ("r", "reverse"),
-        ("↑↓", "scroll"),
-    ];
-    let spans = keys.iter().flat_map(|(key, what)| {
+    let sort = match state.focus {
+        Focus::Table(table) => Some(state.view(table).sort.name(table)),
+        Focus::Counters => None,
+    };
+    let order = sort.as_deref().map(|sort| [("←→", sort), ("r", "reverse")]);
+    let keys = [("q", "quit"), ("Tab", "next part"), ("↑↓", "scroll")]
+        .into_iter()
+        .chain(order.into_iter().flatten());
+    let spans = keys.flat_map(|(key, what)| {
         [
             Span::styled(format!(" {key} "), KEY),
             Span::raw(format!(" {what}  ")),
@@ -114,6 +131,7 @@ mod tests {
     fn it_fits_the_usual_terminals() {
         insta::assert_snapshot!("80x24", drawn(80, 24, &mut state()));
         insta::assert_snapshot!("120x40", drawn(120, 40, &mut state()));
+        insta::assert_snapshot!("60x10", drawn(60, 10, &mut state()));
     }
 
     #[test]
@@ -122,6 +140,23 @@ mod tests {
             for (width, height) in [(1, 1), (20, 5), (80, 3), (10, 60), (300, 100)] {
                 drawn(width, height, state);
             }
+        }
+    }
+
+    #[test]
+    fn every_counter_can_be_seen_on_every_screen() {
+        use ratatui::crossterm::event::{Event, KeyCode};
+        for (width, height) in [(80, 10), (60, 20), (60, 17), (60, 18), (80, 24), (40, 5)] {
+            let mut state = state();
+            let first = drawn(width, height, &mut state).to_string();
+            let some = first.contains("TCPFastOpenActive ");
+            assert!(some || height < 8, "{width}x{height}: {first}");
+            for key in [KeyCode::Tab, KeyCode::End] {
+                state.handle(&Event::Key(key.into()));
+                drawn(width, height, &mut state);
+            }
+            let last = drawn(width, height, &mut state).to_string();
+            assert!(last.contains("SyncookiesSent"), "{width}x{height}: {last}");
         }
     }
 

@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Borders, Cell, Row, Table as Grid};
 
 use super::super::text;
 use super::palette::{BOLD, DIM, Palette};
-use super::state::State;
+use super::state::{Focus, State};
 use super::table::{Column, Key, Table};
 use crate::units::grouped;
 
@@ -36,7 +36,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &mut State, table: 
         .width
         .saturating_sub(widths.clone().map(|width| width + 1).sum());
 
-    let seen = view.above..rows.len().min(view.above + page);
+    let above = view.scroll.above;
+    let seen = above..rows.len().min(above + page);
     let lines = rows[seen.clone()].iter().map(|row| {
         let numbers = std::iter::zip(&row.numbers, columns).map(|(number, column)| match number {
             Some(number) => right(grouped(*number), palette.number(*number, column.meaning)),
@@ -97,7 +98,7 @@ fn head(
         (Table::Peers, Some(report)) => format!("outgoing {} ", text::outgoing(&report.outgoing)),
         (_, None) => String::new(),
     };
-    let (style, mark) = match state.focus == table {
+    let (style, mark) = match state.focus == Focus::Table(table) {
         true => (palette.focus(), "▶ "),
         false => (Style::new(), ""),
     };

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::report::Report;
@@ -24,14 +25,22 @@ use super::text;
 use crate::interrupt::Interrupt;
 use crate::stdout;
 use palette::Palette;
-use state::{State, Wish};
+use state::{Next, State};
 
-/// Fills the screen until it is asked to stop; then the screen is as it was, with a summary below.
+/// Fills the screen until a stop is requested; then the screen is as it was, with a summary below.
 pub(super) async fn run(sampler: Sampler, period: Duration, subject: String) -> anyhow::Result<()> {
     let interrupt = Interrupt::new()?;
-    // It restores the terminal before a panic is told, too.
+    let leaving = Leaving::new()?;
+    // It also restores the terminal before a panic's message is printed.
     let terminal = ratatui::try_init().context("preparing the terminal")?;
-    let watched = watch(terminal, sampler.every(period), State::new(subject), interrupt).await;
+    let watched = watch(
+        terminal,
+        sampler.every(period),
+        State::new(subject),
+        interrupt,
+        leaving,
+    )
+    .await;
     ratatui::try_restore().context("restoring the terminal")?;
     match watched? {
         Some([first, last]) => Ok(text::summary(
@@ -48,6 +57,7 @@ async fn watch(
     mut snapshots: mpsc::Receiver<anyhow::Result<Arc<Snapshot>>>,
     mut state: State,
     mut interrupt: Interrupt,
+    mut leaving: Leaving,
 ) -> anyhow::Result<Option<[Arc<Snapshot>; 2]>> {
     let palette = Palette::from_environment();
     let mut input = read_input()?;
@@ -56,8 +66,9 @@ async fn watch(
         terminal.draw(|frame| draw::screen(frame, &mut state, palette))?;
         tokio::select! {
             () = interrupt.wished() => return Ok(ends),
+            () = leaving.requested() => return Ok(ends),
             event = input.recv() => match event.transpose()? {
-                Some(event) if state.handle(&event) == Wish::Stay => {}
+                Some(event) if state.handle(&event) == Next::Stay => {}
                 _ => return Ok(ends),
             },
             snapshot = snapshots.recv() => {
@@ -67,6 +78,29 @@ async fn watch(
                 let first = ends.map_or_else(|| now.clone(), |[first, _]| first);
                 ends = Some([first, now]);
             }
+        }
+    }
+}
+
+/// The signals that would end the program and leave the terminal as it is: SIGHUP and SIGQUIT.
+struct Leaving {
+    hangup: Signal,
+    quit: Signal,
+}
+
+impl Leaving {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    /// Waits for one of them.
+    async fn requested(&mut self) {
+        tokio::select! {
+            _ = self.hangup.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

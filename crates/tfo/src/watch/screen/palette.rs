@@ -1,4 +1,4 @@
-//! The screen's styles. Without colour they tell as much.
+//! The screen's styles. No information is in the colour alone.
 
 use std::env;
 
@@ -15,7 +15,7 @@ impl Palette {
     pub(super) const PLAIN: Self = Self { coloured: false };
     pub(super) const COLOURED: Self = Self { coloured: true };
 
-    /// No colour where `NO_COLOR` says so.
+    /// Without colour where `NO_COLOR` is set.
     pub(super) fn from_environment() -> Self {
         match env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             true => Self::PLAIN,

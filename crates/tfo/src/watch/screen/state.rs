@@ -1,4 +1,4 @@
-//! What the person at the screen chose.
+//! What the user has chosen with keys.
 
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -10,25 +10,75 @@ pub(super) struct State {
     /// What is watched, and how often.
     pub(super) subject: String,
     pub(super) report: Option<Report>,
-    /// The table that the keys are for.
-    pub(super) focus: Table,
+    /// What the keys are for.
+    pub(super) focus: Focus,
+    counters: Scroll,
     listeners: View,
     peers: View,
 }
 
-/// How a table is looked at.
+/// A part of the screen, which keys are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Focus {
+    Counters,
+    Table(Table),
+}
+
+impl Focus {
+    const ALL: [Self; 3] = [
+        Self::Counters,
+        Self::Table(Table::Listeners),
+        Self::Table(Table::Peers),
+    ];
+
+    fn step(self, forwards: bool) -> Self {
+        let place = Self::ALL.iter().position(|focus| *focus == self).unwrap_or(0);
+        let count = Self::ALL.len();
+        Self::ALL[(place + if forwards { 1 } else { count - 1 }) % count]
+    }
+}
+
+/// Which rows of a list are seen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
-    pub(super) sort: Sort,
+pub(super) struct Scroll {
     /// How many rows are above the first one that is seen.
     pub(super) above: usize,
     /// How many rows there was room for.
     page: usize,
 }
 
+impl Scroll {
+    const TOP: Self = Self { above: 0, page: 1 };
+
+    /// Takes note that so many rows can be seen at once, and that there are no more than these.
+    fn fit(&mut self, page: usize, rows: usize) {
+        self.page = page.max(1);
+        self.above = self.above.min(rows.saturating_sub(page));
+    }
+
+    fn handle(&mut self, code: KeyCode) {
+        match code {
+            KeyCode::Up => self.above = self.above.saturating_sub(1),
+            KeyCode::Down => self.above += 1,
+            KeyCode::PageUp => self.above = self.above.saturating_sub(self.page),
+            KeyCode::PageDown => self.above += self.page,
+            KeyCode::Home => self.above = 0,
+            KeyCode::End => self.above = usize::MAX / 2,
+            _ => {}
+        }
+    }
+}
+
+/// How a table is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View {
+    pub(super) sort: Sort,
+    pub(super) scroll: Scroll,
+}
+
 /// Whether to go on after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Next {
     Stay,
     Quit,
 }
@@ -37,13 +87,13 @@ impl State {
     pub(super) fn new(subject: String) -> Self {
         let view = View {
             sort: Sort::BUSIEST_FIRST,
-            above: 0,
-            page: 1,
+            scroll: Scroll::TOP,
         };
         Self {
             subject,
             report: None,
-            focus: Table::Peers,
+            focus: Focus::Table(Table::Peers),
+            counters: Scroll::TOP,
             listeners: view,
             peers: view,
         }
@@ -72,43 +122,45 @@ impl State {
 
     /// Takes note that so many of the table's rows can be seen at once, and that there are no more than these.
     pub(super) fn fit(&mut self, table: Table, page: usize, rows: usize) {
-        let view = self.view_mut(table);
-        view.page = page.max(1);
-        view.above = view.above.min(rows.saturating_sub(page));
+        self.view_mut(table).scroll.fit(page, rows);
     }
 
-    /// Does what a key says.
-    pub(super) fn handle(&mut self, event: &Event) -> Wish {
+    /// The same of the counters; how many of them are above the first one that is seen.
+    pub(super) fn fit_counters(&mut self, page: usize, rows: usize) -> usize {
+        self.counters.fit(page, rows);
+        self.counters.above
+    }
+
+    /// Handles a key.
+    pub(super) fn handle(&mut self, event: &Event) -> Next {
         let Event::Key(key) = event else {
-            return Wish::Stay;
+            return Next::Stay;
         };
         if key.kind == KeyEventKind::Release {
-            return Wish::Stay;
+            return Next::Stay;
         }
         if asks_to_quit(key) {
-            return Wish::Quit;
+            return Next::Quit;
         }
-        let focus = self.focus;
-        let view = self.view_mut(focus);
         match key.code {
-            KeyCode::Left => view.sort = view.sort.step(focus, false),
-            KeyCode::Right => view.sort = view.sort.step(focus, true),
-            KeyCode::Char('r') => view.sort.reversed = !view.sort.reversed,
-            KeyCode::Up => view.above = view.above.saturating_sub(1),
-            KeyCode::Down => view.above += 1,
-            KeyCode::PageUp => view.above = view.above.saturating_sub(view.page),
-            KeyCode::PageDown => view.above += view.page,
-            KeyCode::Home => view.above = 0,
-            KeyCode::End => view.above = usize::MAX / 2,
-            KeyCode::Tab | KeyCode::BackTab => {
-                self.focus = match focus {
-                    Table::Listeners => Table::Peers,
-                    Table::Peers => Table::Listeners,
-                };
-            }
-            _ => {}
+            KeyCode::Tab => self.focus = self.focus.step(true),
+            KeyCode::BackTab => self.focus = self.focus.step(false),
+            code => self.handle_in_focus(code),
         }
-        Wish::Stay
+        Next::Stay
+    }
+
+    fn handle_in_focus(&mut self, code: KeyCode) {
+        let Focus::Table(table) = self.focus else {
+            return self.counters.handle(code);
+        };
+        let view = self.view_mut(table);
+        match code {
+            KeyCode::Left => view.sort = view.sort.step(table, false),
+            KeyCode::Right => view.sort = view.sort.step(table, true),
+            KeyCode::Char('r') => view.sort.reversed = !view.sort.reversed,
+            code => view.scroll.handle(code),
+        }
     }
 }
 
@@ -124,7 +176,7 @@ fn asks_to_quit(key: &KeyEvent) -> bool {
 mod tests {
     use super::*;
 
-    fn press(state: &mut State, code: KeyCode) -> Wish {
+    fn press(state: &mut State, code: KeyCode) -> Next {
         state.handle(&Event::Key(code.into()))
     }
 
@@ -132,11 +184,11 @@ mod tests {
     fn three_keys_quit_and_others_do_not() {
         let mut state = State::new(String::new());
         let ctrl_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(state.handle(&Event::Key(ctrl_c)), Wish::Quit);
-        assert_eq!(press(&mut state, KeyCode::Char('q')), Wish::Quit);
-        assert_eq!(press(&mut state, KeyCode::Esc), Wish::Quit);
-        assert_eq!(press(&mut state, KeyCode::Char('c')), Wish::Stay);
-        assert_eq!(state.handle(&Event::Resize(1, 1)), Wish::Stay);
+        assert_eq!(state.handle(&Event::Key(ctrl_c)), Next::Quit);
+        assert_eq!(press(&mut state, KeyCode::Char('q')), Next::Quit);
+        assert_eq!(press(&mut state, KeyCode::Esc), Next::Quit);
+        assert_eq!(press(&mut state, KeyCode::Char('c')), Next::Stay);
+        assert_eq!(state.handle(&Event::Resize(1, 1)), Next::Stay);
     }
 
     #[test]
@@ -145,8 +197,8 @@ mod tests {
         press(&mut state, KeyCode::Right);
         press(&mut state, KeyCode::Char('r'));
         assert_eq!(state.view(Table::Peers).sort.name(Table::Peers), "by address ▼");
-        press(&mut state, KeyCode::Tab);
-        assert_eq!(state.focus, Table::Listeners);
+        press(&mut state, KeyCode::BackTab);
+        assert_eq!(state.focus, Focus::Table(Table::Listeners));
         press(&mut state, KeyCode::Left);
         assert_eq!(
             state.view(Table::Listeners).sort.name(Table::Listeners),
@@ -155,18 +207,34 @@ mod tests {
     }
 
     #[test]
+    fn the_counters_can_be_scrolled_and_every_part_comes_round() {
+        let mut state = State::new(String::new());
+        press(&mut state, KeyCode::Tab);
+        assert_eq!(state.focus, Focus::Counters);
+        for (code, above) in [(KeyCode::Down, 1), (KeyCode::End, 9), (KeyCode::Home, 0)] {
+            press(&mut state, code);
+            assert_eq!(state.fit_counters(3, 12), above, "{code:?}");
+        }
+        press(&mut state, KeyCode::Right);
+        for _ in 0..2 {
+            press(&mut state, KeyCode::Tab);
+        }
+        assert_eq!(state.focus, Focus::Table(Table::Peers));
+    }
+
+    #[test]
     fn one_cannot_scroll_past_the_ends() {
         let mut state = State::new(String::new());
         press(&mut state, KeyCode::Up);
-        assert_eq!(state.view(Table::Peers).above, 0);
+        assert_eq!(state.view(Table::Peers).scroll.above, 0);
         for code in [KeyCode::End, KeyCode::Down, KeyCode::PageDown] {
             press(&mut state, code);
             state.fit(Table::Peers, 4, 10);
-            assert_eq!(state.view(Table::Peers).above, 6);
+            assert_eq!(state.view(Table::Peers).scroll.above, 6);
         }
         press(&mut state, KeyCode::PageUp);
-        assert_eq!(state.view(Table::Peers).above, 2);
+        assert_eq!(state.view(Table::Peers).scroll.above, 2);
         state.fit(Table::Peers, 4, 3);
-        assert_eq!(state.view(Table::Peers).above, 0);
+        assert_eq!(state.view(Table::Peers).scroll.above, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The two tables: what their columns are, and their rows in the order that is wanted.
+//! The two tables: their columns, and their rows in the chosen order.
 
 use std::cmp::{Ordering, Reverse};
 use std::net::IpAddr;
@@ -90,7 +90,7 @@ pub(super) struct Row {
     pub(super) address: String,
     order: (IpAddr, u16),
     connections: u64,
-    /// One for each column; `None` where the kernel doesn't tell.
+    /// One for each column; `None` where the kernel does not report it.
     pub(super) numbers: Vec<Option<u64>>,
 }
 

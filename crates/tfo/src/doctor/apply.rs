@@ -1,15 +1,16 @@
-//! `--fix`: what can be changed, said first and then done.
+//! `--fix`: prints the settings that it changes, then changes them.
 
 use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
-use super::finding::{Finding, Level, Remedy};
+use super::finding::{Finding, Fix, Level};
+use super::place::Place;
 use crate::style::{ERROR, HINT};
 
 /// A setting that was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Fix {
+pub(super) struct Applied {
     pub(super) setting: String,
     pub(super) value: String,
 }
@@ -17,56 +18,54 @@ pub(super) struct Fix {
 /// How it went.
 pub(super) enum Outcome {
     /// These settings were changed; none if there was nothing to change.
-    Applied(Vec<Fix>),
-    /// This process may not; nothing more was changed. What to do instead has been said.
+    Applied(Vec<Applied>),
+    /// This process lacks the permission; nothing more was changed, and the commands have been printed.
     NotPermitted,
 }
 
-/// The remedies that can be applied, each once.
-pub(super) fn plan(findings: &[Finding]) -> Vec<&Remedy> {
-    let mut plan: Vec<&Remedy> = Vec::new();
-    for remedy in findings
+/// The fixes that can be applied, each once.
+pub(super) fn plan(findings: &[Finding]) -> Vec<&Fix> {
+    let mut plan: Vec<&Fix> = Vec::new();
+    for fix in findings
         .iter()
-        .filter(|finding| finding.level > Level::Ok)
-        .filter_map(|finding| finding.remedy.as_ref())
-        .filter(|remedy| remedy.automatic)
+        .filter(|finding| finding.level > Level::Note)
+        .filter_map(|finding| finding.fix.as_ref())
+        .filter(|fix| fix.automatic)
     {
-        if !plan.contains(&remedy) {
-            plan.push(remedy);
+        if !plan.contains(&fix) {
+            plan.push(fix);
         }
     }
     plan
 }
 
-/// Says what it will do, and does it.
-pub(super) fn apply(plan: &[&Remedy], messages: &mut impl Write) -> anyhow::Result<Outcome> {
-    apply_with(plan, messages, |remedy| {
-        remedy.sysctl.write(&remedy.value).map_err(io::Error::from)
+/// Prints what it will change, and changes it.
+pub(super) fn apply(plan: &[&Fix], place: Place, messages: &mut impl Write) -> anyhow::Result<Outcome> {
+    apply_with(plan, place, messages, |fix| {
+        fix.sysctl.write(&fix.value).map_err(io::Error::from)
     })
 }
 
 fn apply_with(
-    plan: &[&Remedy],
+    plan: &[&Fix],
+    place: Place,
     messages: &mut impl Write,
-    write: impl Fn(&Remedy) -> io::Result<()>,
+    write: impl Fn(&Fix) -> io::Result<()>,
 ) -> anyhow::Result<Outcome> {
     if plan.is_empty() {
         writeln!(messages, "There is nothing that --fix can change.")?;
         return Ok(Outcome::Applied(Vec::new()));
     }
-    writeln!(
-        messages,
-        "Changing, in this network namespace and until the next boot:"
-    )?;
-    for remedy in plan {
-        writeln!(messages, "  {}", remedy.persist.line)?;
+    writeln!(messages, "Changing, {}:", place.lifetime())?;
+    for fix in plan {
+        writeln!(messages, "  {} = {}", fix.sysctl, fix.value)?;
     }
-    let mut fixes = Vec::new();
-    for (index, remedy) in plan.iter().enumerate() {
-        match write(remedy) {
-            Ok(()) => fixes.push(Fix {
-                setting: remedy.sysctl.to_string(),
-                value: remedy.value.clone(),
+    let mut applied = Vec::new();
+    for (index, fix) in plan.iter().enumerate() {
+        match write(fix) {
+            Ok(()) => applied.push(Applied {
+                setting: fix.sysctl.to_string(),
+                value: fix.value.clone(),
             }),
             Err(error) if is_refusal(&error) => {
                 writeln!(messages, "{ERROR}error:{ERROR:#} {error}")?;
@@ -74,7 +73,7 @@ fn apply_with(
                     ErrorKind::PermissionDenied => {
                         "run it as root (sudo tfo doctor --fix), or what it would do:"
                     }
-                    _ => "where these settings can be changed, run:",
+                    _ => "they are read-only here; where they can be changed, run:",
                 };
                 writeln!(messages, "{HINT}hint:{HINT:#} {hint}")?;
                 for left in &plan[index..] {
@@ -85,7 +84,7 @@ fn apply_with(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Outcome::Applied(fixes))
+    Ok(Outcome::Applied(applied))
 }
 
 fn is_refusal(error: &io::Error) -> bool {
@@ -112,8 +111,8 @@ mod tests {
         let plan = plan(&findings);
         let written = RefCell::new(Vec::new());
         let mut messages = Vec::new();
-        let outcome = apply_with(&plan, &mut messages, |remedy| {
-            written.borrow_mut().push(remedy.value.clone());
+        let outcome = apply_with(&plan, Place::Machine, &mut messages, |fix| {
+            written.borrow_mut().push(fix.value.clone());
             Ok(())
         });
         assert!(matches!(outcome, Ok(Outcome::Applied(fixes)) if fixes.len() == 2));
@@ -129,7 +128,7 @@ mod tests {
     fn without_privilege_it_says_what_to_run() {
         let findings = planned();
         let mut messages = Vec::new();
-        let outcome = apply_with(&plan(&findings), &mut messages, |_| {
+        let outcome = apply_with(&plan(&findings), Place::Machine, &mut messages, |_| {
             Err(ErrorKind::PermissionDenied.into())
         });
         assert!(matches!(outcome, Ok(Outcome::NotPermitted)));
@@ -152,7 +151,7 @@ mod tests {
                 .iter()
                 .any(|finding| finding.id == "client-without-cookie")
         );
-        assert!(plan(&findings).iter().all(|remedy| remedy.automatic));
+        assert!(plan(&findings).iter().all(|fix| fix.automatic));
         assert!(plan(&findings::of(&sample::ready())).is_empty());
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A test binary with `harness = false` and this as its main function makes its process ready for a [`Lab`](crate::Lab) while there
 //! is one thread, then runs the tests with the usual command line. Where there can be no lab every test fails with the reason; only
-//! `FASTOPEN_LAB=off` in the environment skips them, aloud.
+//! `FASTOPEN_LAB=off` in the environment skips them, aloud. A test whose [`program`] is not installed counts as ignored, unless
+//! `FASTOPEN_REQUIRE_PROGRAMS` is set, as it is in CI.
 //!
 //! ```no_run
 //! use fastopen_lab::testing::{self, test};
@@ -18,10 +19,17 @@
 //! }
 //! ```
 
-use std::env;
-use std::process::ExitCode;
+mod programs;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
+use std::thread;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use programs::Skipped;
+pub use programs::{Running, program, program_path};
 
 /// A test that needs a lab.
 pub struct LabTest {
@@ -34,6 +42,23 @@ pub fn test(name: impl Into<String>, body: impl FnOnce() + Send + 'static) -> La
     LabTest {
         name: name.into(),
         body: Box::new(body),
+    }
+}
+
+/// Text that is printed if the thread panics before this is dropped: a passing test prints nothing.
+#[must_use = "it is printed while it lives"]
+pub struct OnFailure(String);
+
+/// Keeps a text for the case that the test fails.
+pub fn on_failure(text: impl Into<String>) -> OnFailure {
+    OnFailure(text.into())
+}
+
+impl Drop for OnFailure {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.0);
+        }
     }
 }
 
@@ -63,13 +88,16 @@ pub fn main(tests: impl IntoIterator<Item = LabTest>) -> ExitCode {
 }
 
 fn trial(test: LabTest, reason: Option<String>) -> Trial {
-    Trial::test(test.name, move || match reason {
+    Trial::ignorable_test(test.name, move || match reason {
         Some(reason) => Err(Failed::from(format!(
             "no lab: {reason}; only FASTOPEN_LAB=off skips the tests that need one"
         ))),
-        None => {
-            (test.body)();
-            Ok(())
-        }
+        None => match catch_unwind(AssertUnwindSafe(test.body)) {
+            Ok(()) => Ok(Completion::Completed),
+            Err(panic) => match panic.downcast::<Skipped>() {
+                Ok(skipped) => Ok(Completion::ignored_with(skipped.0)),
+                Err(panic) => resume_unwind(panic),
+            },
+        },
     })
 }

@@ -3,6 +3,11 @@
 // Clippy knows tests by their attribute, and these have none.
 #![allow(clippy::unwrap_used)]
 
+mod fixes;
+
+#[path = "../common/terminal.rs"]
+mod terminal;
+
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{ExitCode, Output, Stdio};
@@ -17,7 +22,7 @@ const FAST_OPEN: &str = "net.ipv4.tcp_fastopen";
 const FAST_OPEN_KEY: &str = "net.ipv4.tcp_fastopen_key";
 
 fn main() -> ExitCode {
-    testing::main([
+    let tests = [
         test(
             "a_machine_as_it_comes_has_no_problem",
             a_machine_as_it_comes_has_no_problem,
@@ -26,14 +31,16 @@ fn main() -> ExitCode {
             "a_listener_that_asks_in_vain_is_a_problem",
             a_listener_that_asks_in_vain_is_a_problem,
         ),
-        test("what_is_at_fault_is_mended", what_is_at_fault_is_mended),
+        test("what_is_at_fault_is_fixed", what_is_at_fault_is_fixed),
         test(
             "connections_and_cookies_are_told",
             connections_and_cookies_are_told,
         ),
         test("keys_are_never_told", keys_are_never_told),
         test("a_closed_pipe_ends_it_quietly", a_closed_pipe_ends_it_quietly),
-    ])
+        test("it_fits_the_terminal", it_fits_the_terminal),
+    ];
+    testing::main(tests.into_iter().chain(fixes::tests()))
 }
 
 /// A client with the client bit and a server with these bits.
@@ -60,7 +67,7 @@ fn report(host: &Host, arguments: &[&str]) -> (Value, i32) {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().count(), 1, "one object on one line: {text}");
     let report = serde_json::from_str(&text).unwrap();
-    let schema = serde_json::from_str(include_str!("../schemas/doctor.json")).unwrap();
+    let schema = serde_json::from_str(include_str!("../../schemas/doctor.json")).unwrap();
     jsonschema::validate(&schema, &report).unwrap();
     (report, output.status.code().unwrap())
 }
@@ -78,7 +85,11 @@ fn a_machine_as_it_comes_has_no_problem() {
     let lab = lab("3");
     let (client, status) = report(lab.client().unwrap(), &[]);
     assert_eq!((status, client["ready"].as_bool()), (0, Some(true)));
-    assert_eq!(levels(&client, "warning"), ["server"]);
+    assert_eq!(levels(&client, "warning"), [""; 0]);
+    assert_eq!(levels(&client, "note"), ["server"]);
+    let (fixed, _) = report(lab.client().unwrap(), &["--fix"]);
+    assert_eq!(fixed["fixes"], Value::Array(vec![]));
+    assert_eq!(lab.client().unwrap().sysctl(FAST_OPEN).unwrap(), "1");
     let (server, status) = report(lab.server().unwrap(), &[]);
     assert_eq!(status, 0);
     assert_eq!(levels(&server, "warning"), [""; 0]);
@@ -97,7 +108,7 @@ fn a_listener_that_asks_in_vain_is_a_problem() {
     assert!(told["fast_open_queue"].as_u64().unwrap() > 0);
 }
 
-fn what_is_at_fault_is_mended() {
+fn what_is_at_fault_is_fixed() {
     let lab = lab("1024");
     let server = lab.server().unwrap();
     server.set_sysctl("net.ipv4.tcp_syncookies", "2").unwrap();
@@ -108,7 +119,8 @@ fn what_is_at_fault_is_mended() {
     );
     assert!(said.contains("  net.ipv4.tcp_fastopen = 1027\n"), "{said}");
     assert!(told.contains("Changed net.ipv4.tcp_syncookies to 1"), "{told}");
-    assert!(told.contains("'net.ipv4.tcp_fastopen = 1027'"), "{told}");
+    let (_, permanent) = told.split_once("To make it permanent:").unwrap();
+    assert!(permanent.contains("net.ipv4.tcp_fastopen"), "{told}");
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(server.sysctl(FAST_OPEN).unwrap(), "1027");
     assert_eq!(server.sysctl("net.ipv4.tcp_syncookies").unwrap(), "1");
@@ -167,4 +179,22 @@ fn a_closed_pipe_ends_it_quietly() {
     std::io::stderr().write_all(&output.stderr).unwrap();
     assert!(output.stderr.is_empty());
     assert_eq!(output.status.code(), Some(0));
+}
+
+fn it_fits_the_terminal() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let _listener = listen(server);
+    for (columns, rows) in [(50, 24), (80, 24), (110, 24), (60, 0)] {
+        let mut command = server.command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+        command.args(["doctor"]).env("NO_COLOR", "1");
+        let text = terminal::output(&mut command, columns, rows);
+        let longest = text.lines().map(|line| line.trim_end().chars().count()).max();
+        let longest = longest.unwrap();
+        assert!(
+            longest <= columns.into() && longest > usize::from(columns) - 15,
+            "{columns}: {text}"
+        );
+        assert!(text.contains("TCPFastOpenPassive "), "{text}");
+    }
 }
