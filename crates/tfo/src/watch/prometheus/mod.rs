@@ -36,7 +36,7 @@ pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let (place, accepted) = tokio::select! {
-            () = interrupt.wished() => return Ok(()),
+            () = interrupt.stop_requested() => return Ok(()),
             next = next(&places, &listener) => next,
         };
         let Ok((stream, _)) = accepted else {
