@@ -8,7 +8,7 @@ use fastopen::ArrivalKind;
 use super::report::{Event, Started, Summary};
 use crate::server::{Arrived, Ended, Ending, arrival, proof};
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
-use crate::units::{bytes, count, grouped, time};
+use crate::units::{bytes, count, time};
 
 pub(super) fn event(out: &mut impl Write, event: &Event) -> io::Result<()> {
     match event {
@@ -37,8 +37,7 @@ fn listening(out: &mut impl Write, started: &Started) -> io::Result<()> {
         )?,
         _ => writeln!(
             out,
-            "listening on {BOLD}{address}{BOLD:#} ({mode}), room for {} unconfirmed fast connections",
-            grouped((*queue).into())
+            "listening on {BOLD}{address}{BOLD:#} ({mode}), room for {queue} unconfirmed fast connections"
         )?,
     }
     warnings
