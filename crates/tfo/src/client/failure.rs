@@ -20,6 +20,8 @@ pub(crate) struct Failure {
 enum Cause {
     /// What was asked for, or a file.
     Usage,
+    /// No address of the server is of the family to connect from.
+    NoAddress,
     /// This system: an option that it lacks or does not allow.
     Here(CallError),
     /// The server or the path refused.
@@ -44,7 +46,7 @@ impl Failure {
 
     pub(super) fn status(&self) -> Status {
         match self.cause {
-            Cause::Usage | Cause::Here(_) => Status::Unusable,
+            Cause::Usage | Cause::NoAddress | Cause::Here(_) => Status::Unusable,
             Cause::There(_) => Status::Fails,
             Cause::Interrupted => Status::Inconclusive,
         }
@@ -68,7 +70,7 @@ impl Failure {
             Cause::There(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {
                 Some("this machine has no route there: see ip route get")
             }
-            Cause::Usage | Cause::There(_) | Cause::Interrupted => None,
+            Cause::Usage | Cause::NoAddress | Cause::There(_) | Cause::Interrupted => None,
         }
     }
 
@@ -78,6 +80,11 @@ impl Failure {
             Cause::Here(error) => Some(error.call()),
             _ => None,
         }
+    }
+
+    /// Whether none of the server's addresses can be used.
+    pub(crate) fn lacks_an_address(&self) -> bool {
+        self.cause == Cause::NoAddress
     }
 
     /// Whether nothing answered in time.
@@ -92,7 +99,7 @@ impl From<&ConnectError> for Failure {
         Self {
             message: error.to_string(),
             cause: match error {
-                ConnectError::NoAddress => Cause::There(ErrorKind::InvalidInput),
+                ConnectError::NoAddress => Cause::NoAddress,
                 error => here.map_or(Cause::There(error.kind()), Cause::Here),
             },
         }

@@ -26,6 +26,9 @@ fn for_failure(failure: &Failure) -> Option<&'static str> {
         }
         Some("bind") => Some("--source wants an address of this machine: see ip address"),
         Some(_) => None,
+        None if failure.lacks_an_address() => {
+            Some("--source and the server's address must both be IPv4 or both be IPv6")
+        }
         None => failure.timed_out().then_some("to wait longer: --timeout 60s"),
     }
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod classic;
+mod cookie;
+mod delivery;
 mod programs;
 mod send;
 mod serve;
@@ -19,5 +21,11 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(stop::tests())
         .chain(strain::tests());
-    testing::main(tests.chain(send::tests()).chain(classic::tests()))
+    testing::main(
+        tests
+            .chain(send::tests())
+            .chain(delivery::tests())
+            .chain(cookie::tests())
+            .chain(classic::tests()),
+    )
 }

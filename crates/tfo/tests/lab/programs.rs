@@ -150,7 +150,7 @@ impl Server {
     }
 }
 
-fn event(line: &str, name: &str) -> Value {
+pub(crate) fn event(line: &str, name: &str) -> Value {
     let event = fits(line, SERVE_SCHEMA);
     assert_eq!(event["event"], name, "{event}");
     event
