@@ -90,7 +90,7 @@ fn an_upload_that_was_cut_off_fails() {
         }),
         // All of it is in the server's buffer by then.
         ("read a little of a little", 5000, "complete", |mut stream| {
-            read_late(&mut stream)
+            read_late(&mut stream);
         }),
         ("answer a little of a little", 5000, "complete", |mut stream| {
             read_late(&mut stream);
