@@ -26,7 +26,10 @@ use crate::interrupt::{self, GRACE};
 /// # }
 /// ```
 pub fn lock() -> Stdout {
-    let lines: Box<dyn Write> = Box::new(LineWriter::new(Pieces(io::stdout().lock())));
+    let lines: Box<dyn Write> = Box::new(LineWriter::new(Pieces {
+        out: io::stdout().lock(),
+        stopping_since: None,
+    }));
     Stdout(AutoStream::new(lines, AutoStream::choice(&io::stdout())))
 }
 
@@ -43,9 +46,13 @@ impl Write for Stdout {
     }
 }
 
-/// Writes pieces that never block for long once a stop is requested. Nothing is left in the standard library's own buffer, which it
+/// Writes in pieces, so that it can give up once a stop is requested. Nothing is left in the standard library's own buffer, which it
 /// would write out at the end of the process, and wait for the reader.
-struct Pieces(StdoutLock<'static>);
+struct Pieces {
+    out: StdoutLock<'static>,
+    /// When a stop request was noticed while nobody read.
+    stopping_since: Option<Instant>,
+}
 
 /// `PIPE_BUF`: a pipe that poll(2) reports as writable takes so much without blocking (pipe(7)).
 const PIECE: usize = 4096;
@@ -56,15 +63,21 @@ impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Where the first signal ends the process there is nothing to look for.
         if !interrupt::is_caught() {
-            return Ok(rustix::io::write(&self.0, bytes)?);
+            return Ok(rustix::io::write(&self.out, bytes)?);
         }
-        let mut stop_noticed: Option<Instant> = None;
-        while !self.is_writable()? {
-            if interrupt::is_requested() && stop_noticed.get_or_insert_with(Instant::now).elapsed() >= GRACE {
-                return Err(Errno::PIPE.into());
+        let mut written = 0;
+        for piece in bytes.chunks(PIECE) {
+            match self.write_piece(piece) {
+                Ok(n) => written += n,
+                // It happens again with the next call.
+                Err(_) if written > 0 => break,
+                Err(error) => return Err(error),
+            }
+            if written % PIECE != 0 {
+                break;
             }
         }
-        Ok(rustix::io::write(&self.0, &bytes[..bytes.len().min(PIECE)])?)
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -73,10 +86,22 @@ impl Write for Pieces {
 }
 
 impl Pieces {
+    fn write_piece(&mut self, piece: &[u8]) -> io::Result<usize> {
+        while !self.is_writable()? {
+            if interrupt::is_requested()
+                && self.stopping_since.get_or_insert_with(Instant::now).elapsed() >= GRACE
+            {
+                return Err(Errno::PIPE.into());
+            }
+        }
+        self.stopping_since = None;
+        Ok(rustix::io::write(&self.out, piece)?)
+    }
+
     /// Waits for that; not for longer than [`PAUSE`].
     fn is_writable(&self) -> io::Result<bool> {
         let pause = Timespec::try_from(PAUSE).map_err(io::Error::other)?;
-        let mut fds = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::OUT)];
+        let mut fds = [PollFd::from_borrowed_fd(self.out.as_fd(), PollFlags::OUT)];
         match poll(&mut fds, Some(&pause)) {
             Ok(ready) => Ok(ready > 0),
             Err(Errno::INTR) => Ok(false),

@@ -19,7 +19,8 @@ pub(super) struct Change {
 impl Change {
     /// Whether another cookie took the place of the one that there was; nothing where there was none.
     pub(super) fn replaced(self) -> Option<bool> {
-        self.before.map(|before| self.after != Some(before))
+        let before = self.before?;
+        Some(self.after.is_some_and(|after| after != before))
     }
 }
 
@@ -73,6 +74,7 @@ mod tests {
             (None, Some(new), None),
             (Some(old), Some(old), Some(false)),
             (Some(old), Some(new), Some(true)),
+            (Some(old), None, Some(false)),
         ] {
             assert_eq!(
                 Change { before, after }.replaced(),

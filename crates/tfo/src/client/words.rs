@@ -71,7 +71,7 @@ pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
                 "run it again: the next connection presents the new cookie; if that one is refused too, servers with different keys share the address, or this machine's address changes on the way (NAT)"
             }
             Some(false) => {
-                "its keys are not the reason: the server's queue of unconfirmed connections is full, its Fast Open is off by now (run tfo doctor there), or the path strips the option or answers in its place"
+                "no other cookie was granted, so other keys are hardly the reason: the server's queue of unconfirmed connections is full, its Fast Open was switched off (run tfo doctor there), or the path strips the option or answers in the server's place"
             }
             None => {
                 "run it again: a server with new keys has just granted a new cookie; if it stays so, the server or the path refuses data in a SYN"
