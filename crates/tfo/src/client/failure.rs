@@ -1,4 +1,4 @@
-//! Why there is no connection, and whose fault that is.
+//! Why there is no connection, and whether this system or the server is the cause.
 
 use std::io::ErrorKind;
 

@@ -28,7 +28,7 @@ fn explain_accepted(report: &Report) -> &'static str {
     match report.end {
         _ if report.received > 0 => "the server took the data in the SYN, which saved a round trip",
         _ if report.is_unanswered() && report.lost_packets() => {
-            "the SYN-ACK acknowledged the data in the SYN, but after the handshake nothing was answered, and segments were sent again"
+            "the SYN-ACK acknowledged the data in the SYN, but after the handshake no answer arrived, and segments were sent again"
         }
         Some(End::Reset) => "the server took the data in the SYN, and reset the connection without an answer",
         _ => "the server took the data in the SYN, and sent no answer",

@@ -24,7 +24,7 @@ pub(super) struct Conversation {
 /// How a conversation ended, unless both sides closed it.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Nothing moved for too long.
+    /// Nothing was sent or received for too long.
     Idle,
     /// The system reported an error.
     Broken(io::Error),

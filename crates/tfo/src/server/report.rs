@@ -20,7 +20,7 @@ pub(crate) struct Arrived {
     pub(crate) syn_data_accepted: bool,
     /// How many bytes the SYN carried, if the kernel kept it.
     pub(crate) syn_bytes: Option<usize>,
-    /// What the SYN said of Fast Open, if the kernel kept it.
+    /// The Fast Open option of the SYN, if the kernel kept it.
     pub(crate) syn_option: Option<SynOption>,
     /// The cookie that the client presented, shortened.
     pub(crate) cookie: Option<String>,
@@ -100,7 +100,7 @@ pub(crate) enum Ending {
     Closed,
     /// The client reset it.
     Reset,
-    /// Nothing moved for the idle timeout.
+    /// Nothing was sent or received for the idle timeout.
     Idle,
     /// The kernel gave up waiting for the client to complete the handshake.
     Unconfirmed,
