@@ -56,6 +56,13 @@ pub struct ArrivalSyn {
 }
 
 impl Arrival {
+    /// What is known of a connection where the system does not tell.
+    pub const UNKNOWN: Self = Self {
+        kind: ArrivalKind::Unknown,
+        confirmed: false,
+        syn: None,
+    };
+
     /// Reads how the connection of an accepted socket arrived.
     ///
     /// Ask once, and early: the kernel hands out the saved SYN only once, and after that [`syn`](Self::syn) is `None` and a cookie request

@@ -14,6 +14,10 @@ use zeroize::Zeroize;
 /// Servers behind one address must share their keys, or each refuses the others' cookies. `Display` and `FromStr` use the format of
 /// `net.ipv4.tcp_fastopen_key`; `Debug` shows nothing of it, and the bytes are wiped from memory when the key is dropped.
 ///
+/// `FromStr` also takes 32 hexadecimal digits without dashes, as `openssl rand -hex 16` prints them. They are the sysctl's digits in the
+/// same order, so that writing the dashes or not never changes the key. Because each of the sysctl's groups is a little-endian number
+/// they are not the bytes in order: for those there is [`Key::new`].
+///
 /// ```
 /// use fastopen::Key;
 ///
@@ -94,7 +98,7 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut key = Self([0; Self::LEN]);
-        let mut groups = text.split('-');
+        let mut groups = groups(text).into_iter();
         for place in key.0.chunks_exact_mut(4) {
             let group = groups.next().ok_or(ParseKeyError)?;
             let is_hex =
@@ -106,6 +110,15 @@ impl FromStr for Key {
             place.copy_from_slice(&number.to_le_bytes());
         }
         groups.next().map_or(Ok(key), |_| Err(ParseKeyError))
+    }
+}
+
+/// The four groups of a key: what stands between dashes, or all 32 digits in eights. Whoever leaves out the dashes may leave out no digit.
+fn groups(text: &str) -> Vec<&str> {
+    match text.len() == 2 * Key::LEN && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        true => (0..text.len()).step_by(8).map(|at| &text[at..at + 8]).collect(),
+        // One more than there may be, to notice it.
+        false => text.splitn(5, '-').collect(),
     }
 }
 
@@ -191,7 +204,7 @@ impl FromStr for KeyRing {
 /// Text that is not a key, or not one or two keys with a comma between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a Fast Open key is four groups of up to 8 hexadecimal digits, such as 0a1b2c3d-4e5f6071-8293a4b5-c6d7e8f9"
+    "a Fast Open key is 32 hexadecimal digits, or four groups of up to 8 with dashes between them, such as 0a1b2c3d-4e5f6071-8293a4b5-c6d7e8f9"
 )]
 pub struct ParseKeyError;
 
@@ -251,6 +264,19 @@ mod tests {
     }
 
     #[test]
+    fn the_dashes_may_be_left_out_and_change_nothing() {
+        let dashed: Key = "03020100-07060504-0b0a0908-0f0e0d0c".parse().unwrap();
+        assert_eq!("03020100070605040b0a09080f0e0d0c".parse(), Ok(dashed.clone()));
+        assert_eq!("03020100070605040B0A09080F0E0D0C".parse(), Ok(dashed));
+        let rings = [
+            "A1A1A1A1B2B2B2B2C3C3C3C3D4D4D4D4,1-2-3-4",
+            "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4,1-2-3-4",
+        ];
+        let [without, with] = rings.map(|text| text.parse::<KeyRing>().unwrap());
+        assert_eq!(without, with);
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for text in [
             "",
@@ -262,6 +288,13 @@ mod tests {
             "123456789-2-3-4",
             "1-2-3-4 ",
             "1-2-3-4,1-2-3-4",
+            "0302010007060504",
+            "03020100070605040b0a09080f0e0d0",
+            "03020100070605040b0a09080f0e0d0cc",
+            "03020100070605040b0a09080f0e0d0g",
+            "+3020100070605040b0a09080f0e0d0c",
+            "03020100-070605040b0a09080f0e0d0c",
+            "ééééééééééééééé00",
         ] {
             assert_eq!(text.parse::<Key>(), Err(ParseKeyError), "{text:?}");
         }

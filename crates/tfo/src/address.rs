@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Where to listen or to connect: `2222`, `:2222`, `host`, `host:2222`, `192.0.2.2:2222` or `[2001:db8::2]:2222`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// A name or an IP address; none stands for this machine.
+    /// A name or an IP address; `None` is this machine.
     pub host: Option<String>,
     /// The port.
     pub port: u16,
@@ -31,6 +31,17 @@ impl FromStr for Address {
         }
         let host = (!host.is_empty()).then(|| host.to_owned());
         Ok(Self { host, port })
+    }
+}
+
+/// Parses an address to connect to, which port 0 is not.
+///
+/// # Errors
+/// [`ParseAddressError`] says how an address is written.
+pub fn target(text: &str) -> Result<Address, ParseAddressError> {
+    match text.parse()? {
+        Address { port: 0, .. } => Err(ParseAddressError::PortZero),
+        address => Ok(address),
     }
 }
 
@@ -64,7 +75,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Text that is no address.
+/// Text that is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseAddressError {
     /// The part before the port.
@@ -73,8 +84,11 @@ pub enum ParseAddressError {
     )]
     Host,
     /// The port.
-    #[error("a port is a number from 0 to 65535, as in host:2222")]
+    #[error("a port is a number up to 65535, as in host:2222")]
     Port,
+    /// No server has port 0: to listen on it means to listen on any free port.
+    #[error("there is no port 0 to connect to; a server on any free port prints which one it has")]
+    PortZero,
 }
 
 #[cfg(test)]
@@ -123,5 +137,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");
         }
+    }
+
+    #[test]
+    fn port_0_is_for_listening_only() {
+        for text in ["0", ":0", "host:0", "[::1]:0"] {
+            assert!(text.parse::<Address>().is_ok(), "{text}");
+            assert_eq!(target(text), Err(ParseAddressError::PortZero), "{text}");
+        }
+        assert_eq!(target("host:1"), "host:1".parse());
     }
 }

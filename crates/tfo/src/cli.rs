@@ -25,11 +25,11 @@ pub struct Cli {
 
 const AFTER: &str = "\
 Examples:
-  tfo demo                               The whole story in a few seconds: no root, no network
+  tfo demo                               How it works, in a few seconds: no root, no network
   tfo doctor                             Is this machine ready, and what to change
   tfo serve --http :8080                 A server that tells how each connection arrived
   tfo send 127.0.0.1:8080 -e 'GET / HTTP/1.0\\r\\n\\r\\n'
-                                         A client that tells what became of its first bytes
+                                         A client that tells what happened to its first bytes
   sudo tfo trace --port 443              Every handshake with that port on the wire, with a verdict
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
@@ -80,7 +80,7 @@ impl Cli {
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
             Command::Completions(args) => completions::run(args, Self::command()),
-            Command::Man(args) => man::run(args, [Self::command(), classic::Args::command()]),
+            Command::Man(args) => man::run(args, vec![Self::command(), classic::Args::command()]),
         }
     }
 }

@@ -2,32 +2,37 @@
 
 use std::convert::Infallible;
 use std::env;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::str::{self, FromStr};
 
 use anyhow::Context;
 use fastopen::{KeyRing, ParseKeyError};
 
 use crate::hint::Hint;
+use crate::warning;
 
 const VARIABLE: &str = "TFO_KEY";
 
 /// The options that name keys.
 #[derive(Debug, clap::Args)]
 pub struct KeyOptions {
-    /// The server's key, and an older one whose cookies are still taken; everybody on this machine can read a command line, so
-    /// better --key-file or the environment variable TFO_KEY
+    /// The server's key, or two: cookies of the second one are still accepted. Prefer --key-file or the environment variable
+    /// TFO_KEY, because every user of this machine can read command lines
+    ///
+    /// A key is 32 hexadecimal digits, as in net.ipv4.tcp_fastopen_key, with its dashes or without. To make one: openssl rand -hex 16
     #[arg(long, value_name = "KEY[,KEY]", conflicts_with = "key_file")]
     key: Option<Typed>,
-    /// A file with the key, or two with a comma between them; - is standard input
+    /// A file with the key, or with two and a comma between them, as for --key; - is standard input
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
 impl KeyOptions {
-    /// The keys of the command line, the file or the environment, in this order. Nothing of them is in an error.
+    /// The keys of the command line, the file or the environment, in this order. Errors contain nothing of them.
     ///
     /// # Errors
     /// What was named can't be read, or holds no key.
@@ -39,37 +44,59 @@ impl KeyOptions {
                 true => "standard input".to_owned(),
                 false => path.display().to_string(),
             };
-            let text = read_file(path)
-                .with_context(|| format!("reading the key from {from}"))
-                .hint(
-                    "it holds one key, or two with a comma between them, as in net.ipv4.tcp_fastopen_key",
-                )?;
-            (from, text.trim().parse())
-        } else if let Ok(text) = env::var(VARIABLE) {
+            let text = read_text(path).with_context(|| format!("reading the key from {from}"))?;
+            (from, parse(&text))
+        } else if let Some(text) = env::var_os(VARIABLE) {
             (
                 format!("the environment variable {VARIABLE}"),
-                text.trim().parse(),
+                parse(text.as_bytes()),
             )
         } else {
             return Ok(None);
         };
-        keys.map(Some).with_context(|| format!("{from} holds no key"))
+        keys.map(Some)
+            .with_context(|| format!("{from} holds no key"))
+            .hint("to make a key: openssl rand -hex 16")
     }
+}
+
+fn parse(text: &[u8]) -> Result<KeyRing, ParseKeyError> {
+    str::from_utf8(text).map_err(|_| ParseKeyError)?.trim().parse()
 }
 
 fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn read_file(path: &Path) -> io::Result<String> {
+/// More than two keys are long, whatever stands around them.
+const LONGEST: u64 = 4096;
+
+/// Reads no more than a key file can have.
+fn read_text(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
     if is_standard_input(path) {
-        io::read_to_string(io::stdin())
+        io::stdin().lock().take(LONGEST).read_to_end(&mut text)?;
     } else {
-        fs::read_to_string(path)
+        let file = File::open(path)?;
+        warn_of_other_readers(&file, path)?;
+        file.take(LONGEST).read_to_end(&mut text)?;
     }
+    Ok(text)
 }
 
-/// What stood on the command line. A mistake is kept for later: clap would print the text with it.
+fn warn_of_other_readers(file: &File, path: &Path) -> io::Result<()> {
+    const READABLE_BY_OTHERS: u32 = 0o004;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.permissions().mode() & READABLE_BY_OTHERS != 0 {
+        let path = path.display();
+        warning::print(format_args!(
+            "every user of this machine can read the key in {path}; to change that: chmod o= {path}"
+        ));
+    }
+    Ok(())
+}
+
+/// The option's value. A parse error is kept for later: clap would print the value with it.
 #[derive(Clone, Debug)]
 struct Typed(Result<KeyRing, ParseKeyError>);
 
@@ -83,6 +110,8 @@ impl FromStr for Typed {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -105,5 +134,15 @@ mod tests {
             key_file: Some(file.path().to_owned()),
         };
         assert_eq!(args.read().unwrap(), "1-2-3-4,5-6-7-8".parse().ok());
+    }
+
+    #[test]
+    fn an_endless_file_ends_in_an_error() {
+        let args = KeyOptions {
+            key: None,
+            key_file: Some("/dev/zero".into()),
+        };
+        let error = format!("{:#}", args.read().unwrap_err());
+        assert!(error.starts_with("/dev/zero holds no key"), "{error}");
     }
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    tfo::program::main(tfo::cli::Cli::run)
+    tfo::program::main(std::env::args_os(), tfo::cli::Cli::run)
 }

@@ -27,15 +27,16 @@ Exit status:
   0  done
   2  wrong usage, or the folder could not be written";
 
-/// Prints the page of the first of these commands, or writes those of all.
+/// Prints the page of the first of these commands, or writes the pages of all.
 ///
 /// # Errors
 /// Those of standard output or of the folder.
-pub fn run(args: &Args, commands: [Command; 2]) -> anyhow::Result<Status> {
+pub fn run(args: &Args, commands: Vec<Command>) -> anyhow::Result<Status> {
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
-        let [command, _] = commands;
-        Man::new(command).render(&mut page)?;
+        if let Some(command) = commands.into_iter().next() {
+            Man::new(command).render(&mut page)?;
+        }
         stdout::lock().write_all(&page)?;
         return Ok(Status::Works);
     };

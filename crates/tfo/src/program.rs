@@ -1,5 +1,6 @@
 //! What surrounds every command: its arguments, its errors, its exit status.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -9,14 +10,17 @@ use crate::status::Status;
 use crate::style::{BOLD, ERROR, HINT};
 use crate::{hint, stdout};
 
-/// Parses the arguments, runs the command with them and turns what comes of it into the exit status.
-pub fn main<A: Parser>(run: impl FnOnce(&A) -> anyhow::Result<Status>) -> ExitCode {
-    let arguments = match A::try_parse() {
+/// Parses the arguments, runs the command with them and turns the result into the exit status.
+pub fn main<A: Parser>(
+    arguments: impl IntoIterator<Item = OsString>,
+    run: impl FnOnce(&A) -> anyhow::Result<Status>,
+) -> ExitCode {
+    let arguments = match A::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(help_or_mistake) => {
-            // When nobody reads it there is nobody to tell.
-            let _ = help_or_mistake.print();
-            return u8::try_from(help_or_mistake.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        Err(help_or_error) => {
+            // An error of printing has nowhere to go.
+            let _ = help_or_error.print();
+            return u8::try_from(help_or_error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
     match run(&arguments) {
@@ -31,15 +35,29 @@ pub fn main<A: Parser>(run: impl FnOnce(&A) -> anyhow::Result<Status>) -> ExitCo
 
 fn print_error(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{ERROR}error:{ERROR:#} {BOLD}{error}{BOLD:#}")?;
-    let mut said = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        // Many errors end with their cause's words already.
-        if !said.ends_with(&cause) {
-            writeln!(out, "  because {cause}")?;
-        }
-        said = cause;
+    for cause in causes(error) {
+        writeln!(out, "  because {cause}")?;
     }
     hint::of(error).map_or(Ok(()), |hint| writeln!(out, "{HINT}hint:{HINT:#} {hint}"))
+}
+
+/// The error and its causes on one line.
+pub(crate) fn message(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in causes(error) {
+        message = message + ": " + &cause;
+    }
+    message
+}
+
+/// The causes that are not part of the error's own text: many errors end with their cause's words.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let texts: Vec<_> = error.chain().map(ToString::to_string).collect();
+    texts
+        .windows(2)
+        .filter(|pair| !pair[0].ends_with(&pair[1]))
+        .map(|pair| pair[1].clone())
+        .collect()
 }
 
 #[cfg(test)]
@@ -73,5 +91,7 @@ mod tests {
         let cause = anyhow::anyhow!("no such key");
         let error = Err::<(), _>(cause).context("keys.txt: no such key").unwrap_err();
         assert_eq!(printed(&error), "error: keys.txt: no such key\n");
+        let error = error.context("reading the keys");
+        assert_eq!(message(&error), "reading the keys: keys.txt: no such key");
     }
 }

@@ -9,9 +9,9 @@ pub enum Status {
     Works,
     /// 1: it doesn't.
     Fails,
-    /// 2: wrong usage, or the system lacks something; what to do about it has been said.
+    /// 2: wrong usage, or the system lacks something; the output says what to do.
     Unusable,
-    /// 3: there is no telling.
+    /// 3: inconclusive.
     Inconclusive,
 }
 

@@ -17,6 +17,31 @@ pub fn milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
+/// Parses a time such as `250ms`, `10s` or `2m`; not 0, and not longer than a year.
+///
+/// # Errors
+/// What is wrong, and how a time is written.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    match parse_time_or_zero(text)? {
+        Duration::ZERO => Err("it must be more than 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// As [`parse_time`], and 0 is allowed.
+///
+/// # Errors
+/// Those of [`parse_time`].
+pub fn parse_time_or_zero(text: &str) -> Result<Duration, String> {
+    // Added to a clock, longer times may overflow.
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    match humantime::parse_duration(text) {
+        Ok(time) if time > LONGEST => Err("it must not be longer than a year".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}; a time is a number with a unit: 250ms, 10s, 2m")),
+    }
+}
+
 /// An amount of bytes: `1 byte`, `300,000 bytes`.
 pub fn bytes(bytes: u64) -> String {
     count(bytes, "byte", "bytes")
@@ -43,6 +68,31 @@ pub fn grouped(amount: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_a_unit_and_bounds() {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1m30s", 90_000),
+        ] {
+            assert_eq!(parse_time(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        assert_eq!(parse_time_or_zero("0s"), Ok(Duration::ZERO));
+        for (text, said) in [
+            ("5", "a number with a unit"),
+            ("", "a number with a unit"),
+            ("-1s", "a number with a unit"),
+            ("0s", "more than 0"),
+            ("0.4ns", ""),
+            ("1000000years", "longer than a year"),
+            ("99999999999999999999s", ""),
+        ] {
+            let error = parse_time(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn times_and_amounts() {

@@ -1,4 +1,4 @@
-//! What deserves a look and is no error.
+//! Warnings.
 
 use std::fmt;
 

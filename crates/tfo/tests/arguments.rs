@@ -41,6 +41,8 @@ fn what_can_be_typed() {
         "tcp-fast-open",
         "tcp-fast-open -l -p 80 -s ::1",
         "tcp-fast-open --listen --port 80 --server h",
+        "tcp-fast-open -s -p 80",
+        "tcp-fast-open --server= --port=80",
     ] {
         assert!(classic::Args::try_parse_from(line.split(' ')).is_ok(), "{line}");
     }
@@ -57,6 +59,13 @@ fn what_cannot() {
         ("tfo serve http://host/", ValueValidation),
         ("tfo serve --queue -1", UnknownArgument),
         ("tfo serve --idle-timeout 5", ValueValidation),
+        ("tfo serve --idle-timeout 0s", ValueValidation),
+        ("tfo serve --handshake-timeout 0s", ValueValidation),
+        ("tfo send host:0", ValueValidation),
+        ("tfo send 0", ValueValidation),
+        ("tfo send host --timeout 0s", ValueValidation),
+        ("tfo send host --timeout 1000000years", ValueValidation),
+        ("tfo send host --delay 5", ValueValidation),
         ("tfo send", MissingRequiredArgument),
         ("tfo send host:http", ValueValidation),
         ("tfo send host -4 -6", ArgumentConflict),
@@ -117,6 +126,24 @@ fn mistakes_end_with_status_2_and_say_what_to_do() {
             "{arguments:?}: {errors}"
         );
         assert!(errors.starts_with("error: "), "without colour: {errors:?}");
+        assert!(errors.contains(said), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn the_classic_program_points_to_its_options() {
+    for (arguments, said) in [
+        (&["-s", "127.0.0.1:80"][..], "-s 127.0.0.1 -p 80"),
+        (&["-server=[::1]:80"], "-s ::1 -p 80"),
+        (&["-p", "0"], "hint: give the server's port with -p"),
+        (&["-s", "no..body", "-p", "9"], "no..body could not be resolved"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tcp-fast-open"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(said), "{arguments:?}: {errors}");
     }
 }

@@ -3,8 +3,10 @@
 // Clippy knows tests by their attribute, and these have none.
 #![allow(clippy::unwrap_used)]
 
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
@@ -39,6 +41,12 @@ fn main() -> ExitCode {
             "mistakes_are_told_without_the_key",
             mistakes_are_told_without_the_key,
         ),
+        test(
+            "a_key_that_others_may_read_is_warned_about",
+            a_key_that_others_may_read_is_warned_about,
+        ),
+        test("a_key_needs_no_dashes", a_key_needs_no_dashes),
+        test("no_key_file_is_read_without_end", no_key_file_is_read_without_end),
     ])
 }
 
@@ -220,17 +228,75 @@ fn is_refused(output: &Output) {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("is in a user namespace"), "{said}");
     assert!(
-        said.contains("hint: from outside") && said.contains("sudo nsenter"),
+        said.contains("hint: run it outside") && said.contains("sudo nsenter"),
         "{said}"
     );
-    assert!(output.stdout.is_empty());
+    if !output.stdout.is_empty() {
+        let (failed, _) = report(output);
+        assert_eq!(failed["report"], "failed");
+        let error = failed["error"].as_str().unwrap();
+        assert!(error.contains("is in a user namespace"), "{error}");
+    }
 }
 
 fn a_user_namespace_is_told_why_it_may_not() {
     for arguments in [&["delete", "192.0.2.2"][..], &["flush"], &["flush", "--json"]] {
         let mut command = Command::new("unshare");
         command.args(["-Urn", TFO, "cookies"]).args(arguments);
-        is_refused(&command.output().unwrap());
+        let output = command.output().unwrap();
+        let as_json = arguments.contains(&"--json");
+        assert_eq!(output.stdout.is_empty(), !as_json, "{output:?}");
+        is_refused(&output);
+    }
+}
+
+fn a_key_that_others_may_read_is_warned_about() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    std::fs::write(path, KEY).unwrap();
+    for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let mut mint = Command::new(TFO);
+        let output = mint
+            .args(["cookies", "mint", "--key-file", path, "192.0.2.1", "192.168.0.1"])
+            .output()
+            .unwrap();
+        assert_eq!(output.stdout, b"3021b9d889017eeb\n");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            said.contains(&format!("chmod o= {path}")),
+            warned,
+            "{mode:o}: {said}"
+        );
+        assert_eq!(said.is_empty(), !warned, "{said}");
+    }
+}
+
+fn a_key_needs_no_dashes() {
+    let keys = format!("{},{OTHER_KEY}", KEY.replace('-', ""));
+    let minted = with_key(&keys, &["mint", "192.0.2.1", "192.168.0.1"]);
+    assert_eq!(text(minted), "3021b9d889017eeb\n");
+}
+
+fn no_key_file_is_read_without_end() {
+    for path in ["/dev/zero", "/dev/full"] {
+        let mut mint = Command::new(TFO);
+        let output = mint
+            .args([
+                "cookies",
+                "mint",
+                "--json",
+                "--key-file",
+                path,
+                "192.0.2.1",
+                "192.168.0.1",
+            ])
+            .output()
+            .unwrap();
+        let (failed, status) = report(&output);
+        assert_eq!((&failed["report"], status), (&"failed".into(), 2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("openssl rand -hex 16"), "{said}");
     }
 }
 

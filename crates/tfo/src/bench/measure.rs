@@ -36,7 +36,7 @@ pub(super) async fn measure(
     let first_bytes = opening.bytes(target)?;
     let resolved = tokio::select! {
         resolved = target.resolve() => resolved,
-        () = interrupt.wished() => bail!("interrupted before the name was resolved"),
+        () = interrupt.stop_requested() => bail!("interrupted before the name was resolved"),
     };
     let addresses = resolved
         .with_context(|| format!("the name {} could not be resolved", target.host))
@@ -70,7 +70,7 @@ pub(super) async fn measure(
     };
     tokio::select! {
         () = work => {}
-        () = interrupt.wished() => report.interrupted = true,
+        () = interrupt.stop_requested() => report.interrupted = true,
     }
     report.conclude(&mut random);
     Ok(report)

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use tfo::classic;
+
 fn main() -> ExitCode {
-    tfo::program::main(tfo::classic::Args::run)
+    let arguments = classic::with_two_dashes(std::env::args_os());
+    tfo::program::main(arguments, classic::Args::run)
 }

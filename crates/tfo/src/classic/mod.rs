@@ -1,5 +1,6 @@
 //! `tcp-fast-open`: the command line of the classic example program, with the answer that it could not give.
 
+mod arguments;
 mod text;
 
 use std::net::SocketAddr;
@@ -11,31 +12,53 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::address::Address;
+use crate::client::{self, Answer, Data, Family, Report, Settings};
+use crate::hint;
 use crate::interrupt::Interrupt;
-use crate::send::{self, Answer, Data, Family, Report};
-use crate::serve::{self, Ended};
+use crate::server::{self, Ended};
 use crate::status::Status;
 use crate::stdout;
 
+pub use arguments::with_two_dashes;
+
 const GREETING: &[u8] = b"Hello from tcp-fast-open\n";
 const PATIENCE: Duration = Duration::from_secs(5);
+const LOOPBACK: &str = "127.0.0.1";
 
 /// Show a TCP Fast Open connection, and whether it worked
 ///
-/// It connects to a server that does TCP Fast Open and sends a greeting; when there is no cookie for the server yet, it connects once
-/// more to use the one that it was granted. With --listen it is the server as well, and says what both ends saw. Servers elsewhere
-/// are made with: tfo serve.
+/// It connects to a server that does TCP Fast Open and sends a greeting; when there is no cookie for the server yet, or the server
+/// replaces the cookie, it connects once more to use the one that it was granted.
+///
+/// With --listen it is the server as well, and says what both ends saw. To run a server elsewhere: tfo serve.
 #[derive(Debug, Parser)]
 #[command(name = "tcp-fast-open", version, max_term_width = 100, after_long_help = AFTER)]
 pub struct Args {
     /// Server to connect to, and to listen on with --listen: an IP address or a name
-    #[arg(short, long, value_name = "ADDR", default_value = "127.0.0.1")]
+    #[arg(
+        short,
+        long,
+        alias = "s",
+        value_name = "ADDR",
+        num_args = 0..=1,
+        default_value = LOOPBACK,
+        default_missing_value = LOOPBACK,
+        value_parser = arguments::server
+    )]
     server: String,
-    /// Port to connect to, and to listen on with --listen
-    #[arg(short, long, default_value_t = Address::DEFAULT_PORT)]
+    /// Port to connect to, and to listen on with --listen; with --listen, 0 is any free port
+    #[arg(
+        short,
+        long,
+        alias = "p",
+        num_args = 0..=1,
+        default_value = "2222",
+        default_missing_value = "2222",
+        value_parser = arguments::port
+    )]
     port: u16,
     /// Listen, connect to oneself, and show both ends
-    #[arg(short, long)]
+    #[arg(short, long, alias = "l")]
     listen: bool,
 }
 
@@ -57,64 +80,78 @@ impl Args {
     /// # Errors
     /// There can be no listener, a name that can't be resolved, or nobody reads standard output any more.
     pub fn run(&self) -> anyhow::Result<Status> {
+        if self.port == 0 && !self.listen {
+            let error = anyhow::anyhow!("there is no port 0 to connect to");
+            return Err(hint::with(error, "give the server's port with -p"));
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(self.show())
+        let status = runtime.block_on(self.show());
+        // A thread may still resolve a name; the program's end does not wait for it.
+        runtime.shutdown_background();
+        status
     }
 
     async fn show(&self) -> anyhow::Result<Status> {
-        let address = Address {
+        let mut address = Address {
             host: Some(self.server.clone()),
             port: self.port,
         };
         let mut out = stdout::lock();
+        let mut interrupt = Interrupt::new()?;
         let mut server = match self.listen {
             true => Some(Server::start(&address).await?),
             false => None,
         };
         if let Some(server) = &server {
+            address.port = server.port;
             text::listening(&mut out, &address, &server.warnings)?;
         }
-        let connector = Connector::new().with_timeout(PATIENCE);
-        let addresses = send::resolve(&address, Family::Any).await?;
-        let mut interrupt = Interrupt::new()?;
+        let addresses = tokio::select! {
+            addresses = client::resolve(&address, Family::Any) => addresses?,
+            () = interrupt.stop_requested() => return Ok(Status::Inconclusive),
+        };
+        let settings = Settings {
+            connector: &Connector::new().with_timeout(PATIENCE),
+            addresses: &addresses,
+            silence: PATIENCE,
+        };
+        let mut report = None;
         // The first time to get a cookie, the second to use it.
-        for last in [false, true] {
+        for _ in 0..2 {
             let (mut data, mut answer) = (Data::Bytes(GREETING.to_vec()), Answer::memory());
-            let report = send::exchange(
-                &connector,
-                &addresses,
-                &mut data,
-                &mut answer,
-                PATIENCE,
-                &mut interrupt,
-            )
-            .await?;
-            let seen = match (&mut server, report.local) {
-                (Some(server), Some(client)) => server.saw(client).await,
+            let this = client::transfer(&settings, &mut data, &mut answer, &mut interrupt).await?;
+            let seen = match (&mut server, this.local) {
+                (Some(server), Some(client)) => tokio::select! {
+                    seen = server.saw(client) => seen,
+                    () = interrupt.stop_requested() => None,
+                },
                 _ => None,
             };
             let came_back = answer.kept() == GREETING;
-            text::connection(&mut out, &report, came_back, seen.as_ref())?;
-            if last || !may_go_better(&report) {
-                let server_was_warned = server.is_some_and(|server| !server.warnings.is_empty());
-                text::conclusion(&mut out, &address, &report, server_was_warned)?;
-                return Ok(match report.status() {
-                    Status::Fails | Status::Inconclusive if server_was_warned => Status::Unusable,
-                    status => status,
-                });
+            text::connection(&mut out, &this, came_back, seen.as_ref())?;
+            let may_improve = may_improve(&this);
+            report = Some(this);
+            if !may_improve {
+                break;
             }
         }
-        unreachable!("the last of the two rounds returns")
+        let report = report.unwrap_or_else(Report::interrupted);
+        let server_was_warned = server.is_some_and(|server| !server.warnings.is_empty());
+        text::conclusion(&mut out, &address, &report, server_was_warned)?;
+        Ok(match report.status() {
+            Status::Fails | Status::Inconclusive if server_was_warned => Status::Unusable,
+            status => status,
+        })
     }
 }
 
 /// Whether the next connection has a cookie that this one had not, or a better one.
-fn may_go_better(report: &Report) -> bool {
+fn may_improve(report: &Report) -> bool {
     let has_a_new_cookie = match report.outcome {
         Some(Outcome::NoCookie) => report.cookie_cached != Some(false),
-        Some(Outcome::Ignored) => true,
+        Some(Outcome::Ignored) => report.cookie_replaced != Some(false),
         _ => false,
     };
     has_a_new_cookie && !report.was_interrupted()
@@ -122,19 +159,25 @@ fn may_go_better(report: &Report) -> bool {
 
 /// The server's end.
 struct Server {
+    /// The one that the listener has, whichever was asked for.
+    port: u16,
     connections: mpsc::Receiver<Ended>,
     warnings: Vec<String>,
 }
 
 impl Server {
     async fn start(address: &Address) -> anyhow::Result<Self> {
-        let Listening { listener, warnings } = serve::listen(address, &ListenOptions::new()).await?;
+        let Listening {
+            listener, warnings, ..
+        } = server::listen(address, &ListenOptions::new()).await?;
         Ok(Self {
-            connections: serve::in_background(listener, PATIENCE),
+            port: listener.local_addr()?.port(),
+            connections: server::in_background(listener, PATIENCE),
             warnings: warnings.iter().map(ToString::to_string).collect(),
         })
     }
-    /// How the connection from that address went, when it has ended; others are passed over.
+
+    /// How the connection from that address went, once it has ended; others are ignored.
     async fn saw(&mut self, client: SocketAddr) -> Option<Ended> {
         let its_end = async {
             loop {

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use crate::address::Address;
-use crate::send::{Report, explain, next_step};
-use crate::serve::{Ended, arrival, proof};
+use crate::client::{Report, explain, next_step};
+use crate::server::{Ended, arrival, proof};
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, GOOD, HINT, WARNING};
 use crate::units::{bytes, grouped, time};
@@ -31,13 +31,16 @@ pub(super) fn connection(
         .map(|address| address.to_string())
         .unwrap_or_default();
     writeln!(out, "{BOLD}connected to {address}{BOLD:#}")?;
-    line(out, "client", &format!("{outcome}: {}", explain(outcome)))?;
+    line(out, "client", &format!("{outcome}: {}", explain(report, outcome)))?;
     let carried = format!(
         "{} of {} in the SYN",
         grouped(report.syn_bytes),
         bytes(report.first_bytes)
     );
     line(out, "", &carried)?;
+    if let (Some(before), Some(true)) = (&report.cookie_before, report.cookie_replaced) {
+        line(out, "", &format!("the cookie in the SYN: {before}"))?;
+    }
     match (report.cookie_cached, &report.cookie) {
         (Some(true), Some(cookie)) => {
             line(out, "", &format!("the cookie for the next connection: {cookie}"))?;
@@ -86,7 +89,7 @@ pub(super) fn conclusion(
         writeln!(out, "{style}TCP Fast Open to {address} {verdict}{style:#}")?;
     }
     let hint = match server_was_warned && report.status() != Status::Works {
-        true => Some("mend what the warning says, and run it again"),
+        true => Some("fix what the warning says, and run it again"),
         false => next_step(report),
     };
     hint.map_or(Ok(()), |hint| writeln!(out, "{HINT}hint:{HINT:#} {hint}"))

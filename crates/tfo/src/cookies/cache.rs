@@ -1,4 +1,4 @@
-//! The kernel's cookie cache: shown, or made to forget.
+//! The kernel's cookie cache: shown, or deleted.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use fastopen_host::{Error, cookies};
 use super::report::{Cookies, Deleted, Entry, Report};
 use crate::hint::{self, Hint};
 
-/// What the kernel has, by destination.
+/// What the kernel has, sorted by destination.
 pub(super) fn list(full: bool) -> anyhow::Result<Cookies> {
     let mut entries = cookies::list().hint("run it on the Linux machine whose cookies you want to see")?;
     entries.sort_unstable_by_key(|entry| (entry.destination, entry.source));
@@ -38,8 +38,7 @@ fn with_hint(error: Error, command: &str) -> anyhow::Error {
         Error::NotPermitted { .. } => hint::with(
             error,
             format!(
-                "from outside, with the number of a process in here: sudo nsenter --net -t PID {command}; or start anew: a new \
-                 network namespace has no cookies"
+                "run it outside of this user namespace: sudo nsenter --net -t PID {command}, with PID a process in here; or use a new network namespace, which has no cookies"
             ),
         ),
         _ => error.into(),

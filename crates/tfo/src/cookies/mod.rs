@@ -1,6 +1,6 @@
-//! `tfo cookies`: what the kernel has cached for whom, and cookies computed without it.
+//! `tfo cookies`: the kernel's cookie cache, and cookies computed without the kernel.
 //!
-//! [`cache`] asks the kernel and makes it forget; [`offline`] computes. Both make a [`report`], which [`text`] draws for people.
+//! [`cache`] lists and deletes the kernel's entries; [`offline`] computes. Both make a [`report`], which [`text`] draws for people.
 
 mod cache;
 mod offline;
@@ -11,21 +11,22 @@ mod text;
 use std::net::IpAddr;
 
 use crate::status::Status;
-use crate::{json, stdout};
+use crate::{json, program, stdout};
 use output::Output;
-use report::{Deleted, Match, Report};
+use report::{Deleted, Failed, Match, Report};
 
 /// Show the cookies that other hosts granted, forget them, or compute one
 ///
-/// A client presents the cookie of an earlier connection to send data in its SYN. The kernel keeps one per destination, with the
-/// segment size that goes with it and the fast SYNs that were lost, in each network namespace. mint and check need no kernel: they
-/// compute what a server with a given key grants and takes.
+/// A client presents the cookie of an earlier connection to send data in its SYN. Each network namespace stores one cookie per
+/// destination, with the server's segment size and the number of fast SYNs that were lost.
+///
+/// mint and check do not ask the kernel: they compute which cookie a server with a given key grants, and which it accepts.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_long_help = AFTER)]
 pub struct Args {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Show cookies whole; whoever has one can send data in a SYN in this machine's name
+    /// Show whole cookies; with one of them, others can send data in a SYN that seems to come from this machine
     #[arg(long)]
     full: bool,
     #[command(flatten)]
@@ -41,7 +42,7 @@ Examples:
   tfo cookies mint --key-file key 192.0.2.1 192.0.2.2
                                          What the server would grant that client
   pass tfo/key | tfo cookies check --key-file - 192.0.2.1 192.0.2.2 3021b9d889017eeb
-                                         Would the server take this cookie?
+                                         Would the server accept this cookie?
 
 Exit status:
   0  shown, forgotten or computed; the cookie is valid
@@ -50,9 +51,9 @@ Exit status:
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Make the kernel forget one destination; takes root of the whole machine
+    /// Make the kernel forget one destination; needs root, outside of user namespaces
     ///
-    /// The kernel keeps its round-trip times and other measurements of the destination in the same place, and forgets them too.
+    /// The kernel stores round-trip times and other measurements of the destination in the same entry, and forgets them too.
     #[command(after_long_help = AFTER_DELETE)]
     Delete {
         /// The other host's IP address
@@ -60,9 +61,9 @@ enum Action {
         #[command(flatten)]
         output: Output,
     },
-    /// Make the kernel forget every destination of this network namespace; takes root of the whole machine
+    /// Make the kernel forget every destination of this network namespace; needs root, outside of user namespaces
     ///
-    /// The kernel keeps its round-trip times and other measurements in the same place, and forgets them too.
+    /// The kernel stores round-trip times and other measurements in the same entries, and forgets them too.
     #[command(after_long_help = AFTER_FLUSH)]
     Flush {
         #[command(flatten)]
@@ -98,20 +99,44 @@ Exit status:
 /// # Errors
 /// The kernel refuses or lacks the cache, there is no key, the addresses don't go together, and those of standard output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
-    let (report, output) = match &args.action {
-        None => (Report::Cookies(cache::list(args.full)?), &args.output),
-        Some(Action::Delete { address, output }) => (Report::Deleted(cache::delete(*address)?), output),
-        Some(Action::Flush { output }) => (cache::flush()?, output),
-        Some(Action::Mint(mint)) => (Report::Minted(mint.report()?), &mint.output),
-        Some(Action::Check(check)) => (Report::Checked(check.report()?), &check.output),
+    let as_json = args.as_json();
+    let report = match args.report() {
+        Ok(report) => report,
+        Err(error) => {
+            if as_json {
+                let error = program::message(&error);
+                json::line(&mut stdout::lock(), &Report::Failed(Failed { error }))?;
+            }
+            return Err(error);
+        }
     };
     let mut out = stdout::lock();
-    if output.json {
-        json::line(&mut out, &report)?;
-    } else {
-        text::report(&report, &mut out)?;
+    match as_json {
+        true => json::line(&mut out, &report)?,
+        false => text::report(&report, &mut out)?,
     }
     Ok(status(&report))
+}
+
+impl Args {
+    fn report(&self) -> anyhow::Result<Report> {
+        Ok(match &self.action {
+            None => Report::Cookies(cache::list(self.full)?),
+            Some(Action::Delete { address, .. }) => Report::Deleted(cache::delete(*address)?),
+            Some(Action::Flush { .. }) => cache::flush()?,
+            Some(Action::Mint(mint)) => Report::Minted(mint.report()?),
+            Some(Action::Check(check)) => Report::Checked(check.report()?),
+        })
+    }
+
+    fn as_json(&self) -> bool {
+        match &self.action {
+            None => self.output.json,
+            Some(Action::Delete { output, .. } | Action::Flush { output }) => output.json,
+            Some(Action::Mint(mint)) => mint.output.json,
+            Some(Action::Check(check)) => check.output.json,
+        }
+    }
 }
 
 fn status(report: &Report) -> Status {

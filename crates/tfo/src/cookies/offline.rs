@@ -1,4 +1,4 @@
-//! Cookies computed from a server's key, without a kernel.
+//! Cookies computed from a server's key, without the kernel.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ Exit status:
   0  computed
   2  wrong usage, or no key";
 
-/// Say whether a Linux server with these keys takes a cookie
+/// Say whether a Linux server with these keys accepts a cookie
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_CHECK)]
 pub(super) struct Check {

@@ -14,6 +14,13 @@ pub(super) enum Report {
     Flushed,
     Minted(Minted),
     Checked(Checked),
+    Failed(Failed),
+}
+
+/// It could not be done.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Failed {
+    pub(super) error: String,
 }
 
 /// What the kernel has cached.
@@ -28,7 +35,7 @@ pub(super) struct Entry {
     pub(super) destination: IpAddr,
     /// The address of this machine that it is for.
     pub(super) source: Option<IpAddr>,
-    /// Shortened, unless asked for whole.
+    /// Shortened, unless asked for in full.
     pub(super) cookie: Option<String>,
     pub(super) mss: Option<u16>,
     /// How many SYNs with data in a row were lost.
@@ -71,7 +78,7 @@ pub(super) struct Deleted {
 pub(super) struct Minted {
     pub(super) client: IpAddr,
     pub(super) server: IpAddr,
-    /// Whole.
+    /// Not shortened.
     pub(super) cookie: String,
 }
 
@@ -83,11 +90,11 @@ pub(super) struct Checked {
     /// Shortened.
     pub(super) cookie: String,
     pub(super) matches: Match,
-    /// What the primary key makes, shortened.
+    /// The cookie that the primary key makes, shortened.
     pub(super) expected: String,
 }
 
-/// The key that makes a cookie.
+/// Which key makes the cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Match {

@@ -12,10 +12,12 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
         Report::Deleted(deleted) => self::deleted(deleted, out),
         Report::Flushed => writeln!(
             out,
-            "Forgotten: every destination of this network namespace, cookies and other measurements."
+            "Deleted: every destination of this network namespace, with its cookie and other measurements."
         ),
         Report::Minted(minted) => writeln!(out, "{}", minted.cookie),
         Report::Checked(checked) => self::checked(checked, out),
+        // The error is printed where those of every command are.
+        Report::Failed(_) => Ok(()),
     }
 }
 
@@ -23,22 +25,24 @@ fn list(cookies: &Cookies, out: &mut impl Write) -> io::Result<()> {
     if cookies.entries.is_empty() {
         return writeln!(
             out,
-            "There are no cookies in this network namespace. A connection that asks for one gets it, as in: tfo send ADDR -e hello"
+            "There are no cookies in this network namespace. A connection requests one, as in: tfo send ADDR hello"
         );
     }
-    const HEADINGS: [&str; 6] = ["DESTINATION", "FROM", "COOKIE", "MSS", "AGE", "LOST SYNS"];
-    let rows: Vec<[String; 6]> = cookies.entries.iter().map(columns).collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEADINGS[column].len()]).max().unwrap_or(0)
-    });
-    let line = |cells: [&str; 6]| {
-        let padded: Vec<_> = std::iter::zip(cells, widths)
+    const HEADINGS: &[&str] = &["DESTINATION", "FROM", "COOKIE", "MSS", "AGE", "LOST SYNS"];
+    let rows: Vec<Vec<String>> = cookies.entries.iter().map(columns).collect();
+    let widths: Vec<usize> = (0..HEADINGS.len())
+        .map(|column| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.chain([HEADINGS[column].len()]).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<_> = std::iter::zip(cells, &widths)
             .map(|(cell, width)| format!("{cell:<width$}"))
             .collect();
         padded.join("  ").trim_end().to_owned()
     };
-    writeln!(out, "{BOLD}{}{BOLD:#}", line(HEADINGS))?;
+    writeln!(out, "{BOLD}{}{BOLD:#}", line(HEADINGS.to_vec()))?;
     for (row, entry) in std::iter::zip(&rows, &cookies.entries) {
         let style = match entry {
             Entry { syn_drops: 1.., .. } => WARNING,
@@ -48,15 +52,15 @@ fn list(cookies: &Cookies, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "{style}{}{style:#}",
-            line(row.each_ref().map(String::as_str))
+            line(row.iter().map(String::as_str).collect())
         )?;
     }
     Ok(())
 }
 
-fn columns(entry: &Entry) -> [String; 6] {
+fn columns(entry: &Entry) -> Vec<String> {
     let time = |ms: Option<u64>| ms.map_or_else(|| "?".to_owned(), age);
-    [
+    vec![
         entry.destination.to_string(),
         entry.source.map_or_else(String::new, |source| source.to_string()),
         entry.cookie.clone().unwrap_or_else(|| "none".to_owned()),
@@ -88,9 +92,9 @@ fn deleted(deleted: &Deleted, out: &mut impl Write) -> io::Result<()> {
     match found {
         true => writeln!(
             out,
-            "Forgotten: {destination}, its cookie and other measurements."
+            "Deleted: {destination}, with its cookie and other measurements."
         ),
-        false => writeln!(out, "There was nothing to forget of {destination}."),
+        false => writeln!(out, "There is nothing to delete for {destination}."),
     }
 }
 
@@ -105,17 +109,17 @@ fn checked(checked: &Checked, out: &mut impl Write) -> io::Result<()> {
     match matches {
         Match::Primary => writeln!(
             out,
-            "{GOOD}valid{GOOD:#}: {server} takes the cookie {cookie} from {client}"
+            "{GOOD}valid{GOOD:#}: {server} accepts the cookie {cookie} from {client}"
         ),
         Match::Backup => writeln!(
             out,
-            "{GOOD}valid{GOOD:#}, by the backup key: {server} takes the cookie {cookie} from {client}, and grants {expected} in its place"
+            "{GOOD}valid{GOOD:#}, by the backup key: {server} accepts the cookie {cookie} from {client}, and grants {expected} in its place"
         ),
         Match::None => writeln!(
             out,
             "{BAD}not valid{BAD:#}: {server} refuses the cookie {cookie} from {client}, and grants {expected} in its place\n\
-             It was made with another key, for another client address (behind a NAT the server sees the NAT's), or for another server \
-             address."
+             It was made with another key, for another client address (behind a NAT the server sees the NAT's), or \
+             for another server address."
         ),
     }
 }

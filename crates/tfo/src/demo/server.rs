@@ -59,7 +59,9 @@ impl Server {
     pub(super) fn start(host: &Host, like: IpAddr) -> anyhow::Result<Self> {
         let address = SocketAddr::new(host.address_like(like), PORT);
         let options = ListenOptions::new().with_handshake_timeout(HANDSHAKE_TIMEOUT);
-        let Listening { listener, warnings } = host.run(|| options.listen(address))?;
+        let Listening {
+            listener, warnings, ..
+        } = host.run(|| options.listen(address))?;
         if let Some(warning) = warnings.first() {
             bail!("{address}: {warning}");
         }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use fastopen::{
-    AttemptEnd, CallError, ConnectError, Connected, Connector, Outcome, PathMemory, Policy, ReplaySafe, Syn,
+    AttemptEnd, CallError, ConnectError, Connected, Connector, Outcome, PathMemory, Policy, ReplaySafe,
     TcpInfo,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -188,10 +188,7 @@ fn syn_bytes(attempts: &[fastopen::Attempt]) -> usize {
     let winner = attempts
         .iter()
         .find(|attempt| attempt.end == AttemptEnd::Connected);
-    match winner.map(|winner| winner.syn) {
-        Some(Syn::Fast { bytes }) => bytes,
-        Some(Syn::Plain) | None => 0,
-    }
+    winner.map_or(0, |winner| winner.syn.bytes())
 }
 
 impl From<&io::Error> for Answer {
@@ -209,10 +206,7 @@ impl From<&ConnectError> for Failure {
             .attempts()
             .iter()
             .rev()
-            .find_map(|attempt| match attempt.end {
-                AttemptEnd::Failed(call) => Some(call),
-                AttemptEnd::Connected | AttemptEnd::Unanswered => None,
-            });
+            .find_map(|attempt| attempt.end.error());
         match (error, last) {
             (ConnectError::TimedOut { .. }, _) => Self::Unanswered,
             (_, Some(call)) => Self::of_call(call, error),

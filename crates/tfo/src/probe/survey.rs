@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args, opening: Opening) -> anyhow::Result<Status>
                 status = worst(status.into_iter().chain([report.status()]));
                 printer.print(&report)?;
             }
-            () = interrupt.wished() => {
+            () = interrupt.stop_requested() => {
                 more = false;
                 // Those under way end with what they know; asked once more, they are given up.
                 if stop.send_replace(true) {

@@ -1,50 +1,43 @@
 //! `tfo send`: a client that tells what became of its first bytes.
 //!
-//! `data` is what to send and `answer` where the answer goes; `exchange` is one connection, and gives a `report` to the `text` or the
-//! JSON renderer. What an outcome means stands in `words`.
+//! The connection is made by [`crate::client`], and its report drawn by `text` or as JSON. `options` says which of the command's options
+//! help.
 
-mod answer;
-mod data;
 mod escapes;
-mod exchange;
-mod failure;
-mod report;
-mod resolve;
+mod options;
 mod text;
-mod upload;
-mod words;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use fastopen::{Connector, Policy};
 
-use crate::address::Address;
+use crate::address::{self, Address};
+use crate::client::{self, Answer, Data, Family, Report, Settings};
+use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 use crate::status::Status;
-use crate::{json, stdout};
-
-pub(crate) use answer::Answer;
-pub(crate) use data::Data;
-pub(crate) use exchange::exchange;
-pub(crate) use report::Report;
-pub(crate) use resolve::{Family, resolve};
-pub(crate) use words::{explain, next_step};
+use crate::{json, stdout, units};
 
 /// Connect with the first bytes in the SYN, and tell what became of them
 ///
-/// It sends DATA, says that no more will come, prints the answer on standard output and the report on standard error. The first
-/// connection to a server finds no cookie and asks for one; the next has it. A network may deliver a SYN twice, so the server may see
-/// the first bytes twice: send nothing that does harm then.
+/// It sends DATA, closes its side of the connection, and prints the answer on standard output and the report on standard error. The
+/// first connection to a server has no cookie and requests one; the next one presents it.
+///
+/// The server may receive the first bytes twice, because a network can deliver a SYN twice: send nothing that does harm then.
+///
+/// TIME is a number with a unit: 250ms, 10s, 2m.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub struct Args {
     /// Where to connect: name:80, 192.0.2.2:80, [2001:db8::2]:80 or :80 on this machine; without a port it is 2222
-    #[arg(value_name = "ADDR")]
+    #[arg(value_name = "ADDR", value_parser = address::target)]
     address: Address,
-    /// What to send; - sends standard input as it comes, and after -- it may begin with a hyphen
+    /// What to send; - sends standard input as it arrives, and after -- DATA may begin with a hyphen
     #[arg(value_name = "DATA")]
     data: Option<String>,
     /// Read \r, \n, \t, \0, \\ and \x1f in DATA as in C
@@ -63,11 +56,11 @@ pub struct Args {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     policy: PolicyName,
     /// How long connecting may take, and then each silence of the server
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    timeout: humantime::Duration,
-    /// How long an attempt may go unanswered before the next one joins it
-    #[arg(long, value_name = "TIME", default_value = "250ms")]
-    delay: humantime::Duration,
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::parse_time)]
+    timeout: Duration,
+    /// How long to wait for an answer to a SYN before the next attempt starts
+    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = units::parse_time_or_zero)]
+    delay: Duration,
     /// The address to connect from
     #[arg(long, value_name = "IP")]
     source: Option<IpAddr>,
@@ -80,10 +73,11 @@ pub struct Args {
     /// Use Multipath TCP where the kernel has it
     #[arg(long)]
     mptcp: bool,
-    /// Save the answer in a file instead of printing it
+    /// Save the answer in a file instead of printing it; the file is replaced once there is a connection
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Print the report as a JSON object on standard output, and the answer not at all
+    /// Print one JSON object for each connection on standard output, or for what kept it from being made (described by
+    /// schemas/send.json); the answer is not printed
     #[arg(long)]
     json: bool,
 }
@@ -92,9 +86,9 @@ pub struct Args {
 enum PolicyName {
     /// Never: an ordinary handshake
     Off,
-    /// Where it can work; a plain attempt joins a fast one that gets no answer
+    /// Where it can work; if the fast SYN gets no answer, a plain attempt follows
     Auto,
-    /// Always: no plain attempt takes its place
+    /// Always: no plain attempt follows
     Require,
 }
 
@@ -107,9 +101,11 @@ Examples:
 
 Exit status (of the last connection):
   0  the server took the data in the SYN; with --policy off: it connected
-  1  Fast Open did not work (ignored, syn-lost, no cookie granted), or no connection
+  1  Fast Open did not work (ignored, syn-lost, no cookie granted), there was no connection, it broke
+     off after the handshake, or not all the data was sent
   2  wrong usage, or this system lacks something: the error says what to do
-  3  no telling: it has its first cookie only now (run it again), or nothing was tried";
+  3  there is no telling: the first cookie was granted only now (run it again), nothing was tried, or
+     the server did not answer";
 
 /// Connects, as often as asked, and prints a report each time.
 ///
@@ -120,14 +116,22 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let status = runtime.block_on(send(args));
+    let mut connection = 1;
+    let status = runtime.block_on(send(args, &mut connection));
     // A thread may still wait for standard input or output; the program's end does not.
     runtime.shutdown_background();
+    match &status {
+        Err(error) if args.json && !stdout::was_closed(error) => {
+            args.print(Report::not_started(error), connection, None)?;
+        }
+        _ => {}
+    }
     status
 }
 
-async fn send(args: &Args) -> anyhow::Result<Status> {
-    let mut data = Data::new(args.data.as_deref(), args.escapes, args.repeat)?;
+/// Counts the connections, so that an error can say which one it is about.
+async fn send(args: &Args, connection: &mut u32) -> anyhow::Result<Status> {
+    let mut data = args.data()?;
     let mut answer = match (&args.output, args.json) {
         (Some(path), _) => Answer::file(path)?,
         (None, true) => Answer::nowhere(),
@@ -135,39 +139,64 @@ async fn send(args: &Args) -> anyhow::Result<Status> {
     };
     let connector = args.connector();
     let mut interrupt = Interrupt::new()?;
-    let addresses = resolve(&args.address, args.family()).await?;
-    let mut status = Status::Inconclusive;
-    for number in 1..=args.repeat.get() {
-        let silence = args.timeout.into();
-        let mut report = exchange(
-            &connector,
-            &addresses,
-            &mut data,
-            &mut answer,
-            silence,
-            &mut interrupt,
-        )
-        .await?;
-        report.target = args.address.to_string();
-        (report.connection, report.connections) = (number, args.repeat.get());
-        status = report.status();
-        match args.json {
-            true => json::line(&mut stdout::lock(), &report)?,
-            false => text::print(&report, answer.left_an_open_line()),
+    let addresses = tokio::select! {
+        addresses = client::resolve(&args.address, args.family()) => addresses?,
+        () = interrupt.stop_requested() => {
+            let report = Report::interrupted();
+            let status = report.status();
+            args.print(report, *connection, None)?;
+            return Ok(status);
         }
-        if report.was_interrupted() {
-            break;
+    };
+    let settings = Settings {
+        connector: &connector,
+        addresses: &addresses,
+        silence: args.timeout,
+    };
+    loop {
+        let report = client::transfer(&settings, &mut data, &mut answer, &mut interrupt).await?;
+        let (status, interrupted) = (report.status(), report.was_interrupted());
+        args.print(report, *connection, Some(&answer))?;
+        if interrupted || *connection == args.repeat.get() {
+            return Ok(status);
         }
+        *connection += 1;
     }
-    Ok(status)
 }
 
 impl Args {
+    fn data(&self) -> anyhow::Result<Data> {
+        let repeat = self.repeat.get();
+        match self.data.as_deref() {
+            Some("-") if repeat > 1 => {
+                bail!("standard input can be read only once, so it can't be sent {repeat} times")
+            }
+            Some("-") => Ok(Data::stdin()?),
+            Some(text) if self.escapes => {
+                let bytes = escapes::unescape(text)
+                    .with_context(|| format!("in {text:?}"))
+                    .hint("a backslash itself is written as \\\\")?;
+                Ok(Data::Bytes(bytes))
+            }
+            text => Ok(Data::Bytes(text.unwrap_or_default().into())),
+        }
+    }
+
+    fn print(&self, mut report: Report, connection: u32, answer: Option<&Answer>) -> std::io::Result<()> {
+        report.target = self.address.to_string();
+        (report.connection, report.connections) = (connection, self.repeat.get());
+        match self.json {
+            true => json::line(&mut stdout::lock(), &report)?,
+            false => text::print(&report, answer.is_some_and(Answer::left_an_open_line)),
+        }
+        Ok(())
+    }
+
     fn connector(&self) -> Connector {
         let mut connector = Connector::new()
             .with_policy(self.policy.into())
-            .with_timeout(self.timeout.into())
-            .with_delay(self.delay.into())
+            .with_timeout(self.timeout)
+            .with_delay(self.delay)
             .with_mptcp(self.mptcp);
         if let Some(source) = self.source {
             connector = connector.with_local_address(source);

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 
 use fastopen::Outcome;
 
-use super::report::{AttemptReport, End, Report};
-use super::words::{explain, next_step};
+use super::options;
+use crate::client::{AttemptReport, Delivery, End, Report, explain, next_step};
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, ERROR, GOOD, HINT, WARNING};
 use crate::units::{bytes, count, grouped, time};
 
-/// Prints it on standard error, on a new line. When nobody reads it nobody misses it.
+/// Prints it on standard error, on a new line. An error of standard error has nowhere to go.
 pub(super) fn print(report: &Report, within_a_line: bool) {
     let mut out = anstream::stderr().lock();
     let _ = match within_a_line {
@@ -36,7 +36,7 @@ fn draw(report: &Report, out: &mut impl Write) -> io::Result<()> {
         Status::Fails => BAD,
         _ => WARNING,
     };
-    writeln!(out, "{style}{outcome}{style:#}: {}", explain(outcome))?;
+    writeln!(out, "{style}{outcome}{style:#}: {}", explain(report, outcome))?;
     handshake(report, out)?;
     traffic(report, out)?;
     attempts(report, out)?;
@@ -59,9 +59,7 @@ fn handshake(report: &Report, out: &mut impl Write) -> io::Result<()> {
         );
         line(out, "in the SYN", &carried)?;
     }
-    if let (Some(cookie), Some(Outcome::NoCookie)) = (&report.cookie, report.outcome) {
-        line(out, "granted", &format!("cookie {cookie}"))?;
-    }
+    cookie(report, out)?;
     let connect = report.connect.map(time).unwrap_or_default();
     let rtt = report
         .rtt
@@ -70,15 +68,34 @@ fn handshake(report: &Report, out: &mut impl Write) -> io::Result<()> {
     line(out, "connected", &format!("after {connect}{rtt}"))
 }
 
+/// What was granted, and in place of which cookie.
+fn cookie(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(granted) = &report.cookie else {
+        return Ok(());
+    };
+    match (&report.cookie_before, report.cookie_replaced) {
+        (Some(before), Some(true)) => line(out, "granted", &format!("cookie {granted} in place of {before}")),
+        (None, _) if report.outcome == Some(Outcome::NoCookie) => {
+            line(out, "granted", &format!("cookie {granted}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn traffic(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let end = match report.end {
         Some(End::Closed) | None => "closed",
         Some(End::Reset) => "reset by the server",
-        Some(End::Silent) => "given up, for the server kept silent",
+        Some(End::Silent) => "the server was silent for too long",
         Some(End::Interrupted) => "interrupted",
         Some(End::Broken) => "broken",
     };
-    line(out, "sent", &bytes(report.sent))?;
+    let delivery = match report.delivery {
+        Some(Delivery::CutOff) => ", cut off before the end",
+        Some(Delivery::Unacknowledged) => ", not all of it acknowledged",
+        Some(Delivery::Complete) | None => "",
+    };
+    line(out, "sent", &format!("{}{delivery}", bytes(report.sent)))?;
     let first = report
         .first_byte
         .map(|first| format!(", the first after {}", time(first)))
@@ -92,7 +109,7 @@ fn traffic(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// One that connected at once is no news.
+/// Only where there was more than one.
 fn attempts(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if report.attempts.len() < 2 {
         return Ok(());
@@ -124,5 +141,12 @@ fn line(out: &mut impl Write, name: &str, value: &str) -> io::Result<()> {
 }
 
 fn hint(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    next_step(report).map_or(Ok(()), |hint| writeln!(out, "{HINT}hint:{HINT:#} {hint}"))
+    let hints: Vec<_> = [next_step(report), options::that_helps(report)]
+        .into_iter()
+        .flatten()
+        .collect();
+    match hints.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "{HINT}hint:{HINT:#} {}", hints.join("; ")),
+    }
 }

@@ -1,39 +1,34 @@
 //! `tfo serve`: a server that tells how each connection arrived.
 //!
-//! `server` accepts, `connection` follows one connection from its arrival to its end, `mode` is what it does with the bytes (`echo`,
-//! `discard`, `http`). All of them make the `report`, which `printer` hands to the `text` or the JSON renderer.
+//! `accept` takes connections, and [`crate::server`] follows each one from its arrival to its end. What happens goes to the `printer`,
+//! which hands it to the `text` or the JSON renderer.
 
-mod background;
-mod connection;
-mod conversation;
+mod accept;
 mod descriptors;
-mod discard;
-mod echo;
-mod http;
-mod mode;
 mod printer;
 mod report;
-mod server;
+mod shortage;
 mod text;
 
-use fastopen::{ListenError, ListenOptions, Listening};
-use tokio::net::TcpListener;
+use std::time::Duration;
+
+use fastopen::{ListenOptions, ListenWarning, Listening};
 
 use crate::address::Address;
-use crate::hint;
 use crate::key_options::KeyOptions;
+use crate::server::{self, Mode};
 use crate::status::Status;
-use mode::Mode;
-use report::Started;
-
-pub(crate) use background::in_background;
-pub(crate) use report::Ended;
-pub(crate) use text::{arrival, proof};
+use crate::{json, program, stdout, units};
+use report::{Event, Failed, Started};
 
 /// Run a server that tells how each connection arrived
 ///
-/// It answers with what it gets (echo), and prints for each connection whether it was fast, what its SYN carried, when the client
-/// proved that it is real, and how it ended. Ctrl-C lets running connections end and prints a summary; a second one ends at once.
+/// It sends back what it receives (echo), and prints for each connection whether it was fast, what its SYN carried, when the client
+/// proved its address by completing the handshake, and how it ended.
+///
+/// Ctrl-C or SIGTERM stops accepting, waits for open connections to end and prints a summary; a second one ends at once.
+///
+/// TIME is a number with a unit: 250ms, 10s, 2m.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub struct Args {
@@ -46,21 +41,21 @@ pub struct Args {
     /// Read everything and answer nothing
     #[arg(long, conflicts_with = "http")]
     discard: bool,
-    /// How many fast connections may be unconfirmed at once; 0 switches Fast Open off
+    /// How many fast connections may be unconfirmed at once; 0 switches Fast Open off, and net.core.somaxconn is the limit
     #[arg(long, value_name = "N", default_value_t = ListenOptions::DEFAULT_QUEUE)]
     queue: u32,
     #[command(flatten)]
     keys: KeyOptions,
-    /// For how long a fast connection may stay unconfirmed; the kernel rounds it up to 3s, 7s, 15s, 31s, 63s or 127s
-    #[arg(long, value_name = "TIME")]
-    handshake_timeout: Option<humantime::Duration>,
-    /// Close connections on which nothing has moved for this long
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    idle_timeout: humantime::Duration,
+    /// How long a fast connection may stay unconfirmed; the kernel rounds it up to 3s, 7s, 15s, 31s, 63s or 127s
+    #[arg(long, value_name = "TIME", value_parser = units::parse_time)]
+    handshake_timeout: Option<Duration>,
+    /// Close connections on which nothing was sent or received for this long
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::parse_time)]
+    idle_timeout: Duration,
     /// Share the port with other servers that do the same
     #[arg(long)]
     reuse_port: bool,
-    /// Print one JSON object per event: listening, arrived, ended, summary
+    /// Print one JSON object for each event: listening, arrived, ended, summary, failed (described by schemas/serve.json)
     #[arg(long)]
     json: bool,
 }
@@ -76,35 +71,45 @@ Exit status:
   0  stopped by Ctrl-C or SIGTERM
   2  wrong usage, or it can't listen there";
 
-/// Serves until it is asked to stop.
+/// Serves until a stop is requested.
 ///
 /// # Errors
 /// There can be no listener, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    let served = listen_and_serve(args);
+    match &served {
+        Err(error) if args.json && !stdout::was_closed(error) => {
+            let error = program::message(error);
+            json::line(&mut stdout::lock(), &Event::Failed(Failed { error }))?;
+        }
+        _ => {}
+    }
+    served.map(|()| Status::Works)
+}
+
+fn listen_and_serve(args: &Args) -> anyhow::Result<()> {
     let options = args.options()?;
     descriptors::raise_limit();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve(args, &options))?;
-    Ok(Status::Works)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args, &options))
 }
 
 async fn serve(args: &Args, options: &ListenOptions) -> anyhow::Result<()> {
-    let Listening { listener, warnings } = listen(&args.address, options).await?;
+    let Listening {
+        listener, warnings, ..
+    } = server::listen(&args.address, options).await?;
+    let capped = warnings.iter().find_map(|warning| match warning {
+        ListenWarning::QueueCapped { got, .. } => Some(*got),
+        _ => None,
+    });
     let started = Started {
         address: listener.local_addr()?,
         mode: args.mode(),
-        queue: args.queue,
+        queue: capped.unwrap_or(args.queue),
         warnings: warnings.iter().map(ToString::to_string).collect(),
     };
-    server::run(
-        listener,
-        started,
-        args.idle_timeout.into(),
-        printer::start(args.json)?,
-    )
-    .await
+    let printer = printer::start(args.json)?;
+    accept::run(listener, started, args.idle_timeout, printer).await
 }
 
 impl Args {
@@ -116,7 +121,7 @@ impl Args {
             options = options.with_keys(keys);
         }
         if let Some(timeout) = self.handshake_timeout {
-            options = options.with_handshake_timeout(timeout.into());
+            options = options.with_handshake_timeout(timeout);
         }
         Ok(options)
     }
@@ -128,53 +133,4 @@ impl Args {
             _ => Mode::Echo,
         }
     }
-}
-
-/// Listens on every address when none is given, over IPv6 and IPv4 where the system has both.
-///
-/// # Errors
-/// There can be no listener; with a hint.
-pub(crate) async fn listen(
-    address: &Address,
-    options: &ListenOptions,
-) -> anyhow::Result<Listening<TcpListener>> {
-    try_to_listen(address, options)
-        .await
-        .map_err(|error| with_hint(error, address))
-}
-
-async fn try_to_listen(
-    address: &Address,
-    options: &ListenOptions,
-) -> Result<Listening<TcpListener>, ListenError> {
-    if let Some(host) = &address.host {
-        return options.listen_tokio((host.as_str(), address.port)).await;
-    }
-    match options.listen_tokio(("::", address.port)).await {
-        Err(error) if lacks_ipv6(&error) => options.listen_tokio(("0.0.0.0", address.port)).await,
-        listening => listening,
-    }
-}
-
-/// Whether the error may be that this system has no IPv6; it has several ways to say so.
-fn lacks_ipv6(error: &ListenError) -> bool {
-    use std::io::ErrorKind::{AddrInUse, PermissionDenied};
-    !matches!(error.kind(), AddrInUse | PermissionDenied)
-}
-
-fn with_hint(error: ListenError, address: &Address) -> anyhow::Error {
-    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
-    let port = address.port;
-    let hint = match error.kind() {
-        AddrInUse => format!("choose another port, or find out who has this one: ss -ltnp 'sport = :{port}'"),
-        AddrNotAvailable => "choose an address that this machine has: see ip address".to_owned(),
-        PermissionDenied => "choose a port from 1024 up, or run it as root".to_owned(),
-        _ => match error {
-            ListenError::Resolve(_) | ListenError::NoAddress => {
-                "choose an IP address that this machine has: see ip address".to_owned()
-            }
-            _ => return error.into(),
-        },
-    };
-    hint::with(error, hint)
 }

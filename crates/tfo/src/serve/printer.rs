@@ -1,4 +1,4 @@
-//! Printing beside serving: a terminal that stands still must not hold up the server.
+//! Printing on a thread of its own, so that a blocked terminal or pipe does not block the server.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -7,9 +7,10 @@ use tokio::sync::mpsc;
 
 use super::report::Event;
 use super::text;
+use crate::server::{Arrived, Ended, Observer};
 use crate::{json, stdout};
 
-/// How many events may wait to be printed before connections wait, too.
+/// How many events may wait to be printed before connections have to wait, too.
 const WAITING: usize = 4096;
 
 /// Takes events; clones take them to the same place.
@@ -17,11 +18,6 @@ const WAITING: usize = 4096;
 pub(super) struct Printer(mpsc::Sender<Event>);
 
 impl Printer {
-    /// One that prints nothing.
-    pub(super) fn silent() -> Self {
-        Self(mpsc::channel(1).0)
-    }
-
     pub(super) async fn print(&self, event: Event) {
         // Fails only when nothing can be printed any more, which the server learns from `stopped`.
         let _ = self.0.send(event).await;
@@ -30,6 +26,16 @@ impl Printer {
     /// Waits until nothing can be printed any more.
     pub(super) async fn stopped(&self) {
         self.0.closed().await;
+    }
+}
+
+impl Observer for Printer {
+    async fn arrived(&self, arrived: &Arrived) {
+        self.print(Event::Arrived(arrived.clone())).await;
+    }
+
+    async fn ended(&self, ended: &Ended) {
+        self.print(Event::Ended(ended.clone())).await;
     }
 }
 

@@ -1,12 +1,12 @@
 //! The report as a person reads it.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use fastopen::ArrivalKind;
 
-use super::report::{Arrived, Ended, Ending, Event, Started, Summary, SynOption};
+use super::report::{Event, Started, Summary};
+use crate::server::{Arrived, Ended, Ending, arrival, proof};
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::units::{bytes, count, time};
 
@@ -16,6 +16,8 @@ pub(super) fn event(out: &mut impl Write, event: &Event) -> io::Result<()> {
         Event::Arrived(arrived) => arrived_line(out, arrived),
         Event::Ended(ended) => ended_line(out, ended),
         Event::Summary(summary) => summary_lines(out, summary),
+        // The error is printed where those of every command are.
+        Event::Failed(_) => Ok(()),
     }?;
     out.flush()
 }
@@ -52,30 +54,6 @@ fn arrived_line(out: &mut impl Write, arrived: &Arrived) -> io::Result<()> {
     writeln!(out, "{id:>5}  {peer}  {style}{}{style:#}", arrival(arrived))
 }
 
-/// How a connection arrived, such as `fast, 18 bytes in the SYN, cookie 3021b9…`.
-pub(crate) fn arrival(arrived: &Arrived) -> String {
-    let mut text = arrived.arrival.name().to_owned();
-    let carried = arrived.syn_bytes.unwrap_or(0) as u64;
-    // Writing to a string can't fail.
-    let _ = match (arrived.arrival, arrived.syn_data_accepted) {
-        (ArrivalKind::Fast { .. }, false) => write!(text, ", no data in the SYN"),
-        (ArrivalKind::Fast { .. }, true) if arrived.syn_bytes.is_none() => write!(text, ", data in the SYN"),
-        (ArrivalKind::Fast { .. }, true) => write!(text, ", {} in the SYN", bytes(carried)),
-        _ if carried > 0 => write!(text, ", {} in the SYN ignored", bytes(carried)),
-        _ => Ok(()),
-    };
-    let refused = match arrived.arrival {
-        ArrivalKind::Fast { .. } => "",
-        _ => " refused",
-    };
-    let _ = match (&arrived.cookie, arrived.syn_option) {
-        (Some(cookie), _) => write!(text, ", cookie {cookie}{refused}"),
-        (None, Some(SynOption::Malformed)) => write!(text, ", malformed Fast Open option"),
-        _ => Ok(()),
-    };
-    text
-}
-
 fn ended_line(out: &mut impl Write, ended: &Ended) -> io::Result<()> {
     let Ended {
         arrived,
@@ -103,20 +81,6 @@ fn ended_line(out: &mut impl Write, ended: &Ended) -> io::Result<()> {
     )?;
     let elapsed = ended.elapsed.unwrap_or_default();
     writeln!(out, " after {}{style:#}", time(elapsed))
-}
-
-/// When the client proved its address, if that is worth a word.
-pub(crate) fn proof(ended: &Ended) -> Option<String> {
-    let at_once = ended.arrived.confirmed_on_arrival;
-    match (ended.confirmed?, ended.confirmed_after) {
-        (true, _) if at_once => match ended.arrived.arrival {
-            ArrivalKind::Fast { .. } => Some("confirmed at once".to_owned()),
-            _ => None,
-        },
-        (true, Some(after)) => Some(format!("confirmed after {}", time(after))),
-        (true, None) => Some("confirmed".to_owned()),
-        (false, _) => Some("never confirmed".to_owned()),
-    }
 }
 
 fn ending(ended: &Ended) -> String {
@@ -163,18 +127,22 @@ fn summary_lines(out: &mut impl Write, summary: &Summary) -> io::Result<()> {
 }
 
 /// Says on standard error that connections have to wait.
-pub(super) fn cannot_accept(error: &io::Error, pause: Duration) {
+pub(super) fn cannot_accept(error: &io::Error) {
     note(&format!(
-        "{WARNING}warning:{WARNING:#} no further connection can be accepted: {error}; trying again in {}",
-        time(pause)
+        "{WARNING}warning:{WARNING:#} no further connection can be accepted: {error}; new ones wait until others end"
     ));
+}
+
+/// Says on standard error that they no longer have to.
+pub(super) fn accepts_again(after: Duration) {
+    note(&format!("connections are accepted again, after {}", time(after)));
 }
 
 /// Says on standard error what the server waits for.
 pub(super) fn stopping(open: usize) {
-    let open = count(open as u64, "connection", "connections");
+    let open = count(open as u64, "open connection", "open connections");
     note(&format!(
-        "stopping, with {open} to end first; Ctrl-C again cuts off what is open"
+        "stopping; waiting for {open} to end; Ctrl-C again ends at once"
     ));
 }
 

@@ -23,7 +23,7 @@ impl Stop {
             .build()?;
         let mut interrupt = runtime.block_on(async { Interrupt::new() })?;
         thread::spawn(move || {
-            runtime.block_on(interrupt.wished());
+            runtime.block_on(interrupt.stop_requested());
             // What becomes readable is the end of this stream.
             drop(other_end);
         });

@@ -27,7 +27,7 @@ pub(super) async fn run(sampler: Sampler, period: Duration, as_json: bool) -> an
     let mut before: Option<Arc<Snapshot>> = None;
     loop {
         let snapshot = tokio::select! {
-            () = interrupt.wished() => break,
+            () = interrupt.stop_requested() => break,
             snapshot = snapshots.recv() => snapshot,
         };
         let Some(now) = snapshot.transpose()? else { break };
@@ -35,7 +35,7 @@ pub(super) async fn run(sampler: Sampler, period: Duration, as_json: bool) -> an
         let mut printing = spawn_blocking(move || print(report, as_json));
         let is_the_last = tokio::select! {
             printed = &mut printing => printed?.map(|()| false)?,
-            () = interrupt.wished() => match timeout(PATIENCE, printing).await {
+            () = interrupt.stop_requested() => match timeout(PATIENCE, printing).await {
                 Ok(printed) => printed?.map(|()| true)?,
                 // Nobody reads, so that there is no use in a summary either.
                 Err(_) => return Ok(()),

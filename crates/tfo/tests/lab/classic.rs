@@ -22,10 +22,18 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "it_is_the_client_of_a_server_elsewhere",
             it_is_the_client_of_a_server_elsewhere,
         ),
+        test(
+            "it_connects_to_the_port_that_was_bound",
+            it_connects_to_the_port_that_was_bound,
+        ),
+        test(
+            "its_advice_names_no_option_that_it_lacks",
+            its_advice_names_no_option_that_it_lacks,
+        ),
     ]
 }
 
-fn tcp_fast_open(host: &Host, arguments: &[&str]) -> (String, Option<i32>) {
+pub(crate) fn tcp_fast_open(host: &Host, arguments: &[&str]) -> (String, Option<i32>) {
     let mut command = host.command(env!("CARGO_BIN_EXE_tcp-fast-open")).unwrap();
     let Output {
         status,
@@ -79,4 +87,36 @@ fn it_is_the_client_of_a_server_elsewhere() {
     let (said, status) = tcp_fast_open(client(&lab), &["-s", &server(&lab).ipv4().to_string(), "-p", "9"]);
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("not connected: "), "{said}");
+}
+
+fn it_connects_to_the_port_that_was_bound() {
+    let lab = near();
+    for arguments in [&["-l", "-p", "0"][..], &["-listen", "-port=0", "-server=::1"]] {
+        let (said, status) = tcp_fast_open(server(&lab), arguments);
+        assert_eq!(status, Some(0), "{said}");
+        let port = said
+            .lines()
+            .next()
+            .and_then(|line| line.rsplit(':').next())
+            .unwrap();
+        assert_ne!(port, "0", "{said}");
+        assert!(said.contains(&format!(":{port} worked")), "{said}");
+    }
+}
+
+fn its_advice_names_no_option_that_it_lacks() {
+    let lab = near();
+    let address = server(&lab).ipv4().to_string();
+    let nobody = "192.0.2.99";
+    for arguments in [&["-s", nobody][..], &["-s", &address, "-p", "9"]] {
+        let (said, status) = tcp_fast_open(client(&lab), arguments);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("hint: "), "{said}");
+        for option in ["--timeout", "--policy", "--source", "--interface", "--mark"] {
+            assert!(!said.contains(option), "{said}");
+        }
+    }
+    // Options that both programs have, or none, and their order does not matter.
+    let (said, status) = tcp_fast_open(server(&lab), &["-s", "-p", "-l"]);
+    assert_eq!(status, Some(0), "{said}");
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod classic;
+mod cookie;
+mod delivery;
 mod first_steps;
 mod programs;
 mod send;
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(stop::tests())
         .chain(strain::tests());
-    let tests = tests.chain(first_steps::tests());
-    testing::main(tests.chain(send::tests()).chain(classic::tests()))
+    let tests = tests.chain(first_steps::tests()).chain(send::tests());
+    let tests = tests.chain(delivery::tests()).chain(cookie::tests());
+    testing::main(tests.chain(classic::tests()))
 }

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const SERVE_SCHEMA: &str = include_str!("../../schemas/serve.json");
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A client and a server with Fast Open, at this distance.
 pub(crate) fn lab(rtt: Duration) -> Lab {
@@ -150,7 +150,7 @@ impl Server {
     }
 }
 
-fn event(line: &str, name: &str) -> Value {
+pub(crate) fn event(line: &str, name: &str) -> Value {
     let event = fits(line, SERVE_SCHEMA);
     assert_eq!(event["event"], name, "{event}");
     event

@@ -39,6 +39,11 @@ pub(crate) fn tests() -> Vec<LabTest> {
             it_ends_quietly_with_its_reader,
         ),
         test("the_report_for_people", the_report_for_people),
+        test(
+            "json_has_an_object_for_every_failure",
+            json_has_an_object_for_every_failure,
+        ),
+        test("this_machine_needs_no_name", this_machine_needs_no_name),
     ]
 }
 
@@ -249,4 +254,58 @@ fn the_report_for_people() {
     assert!(report.contains("\n2/2 accepted: "), "{report}");
     assert!(report.contains("in the SYN 3 of the 3 bytes given\n"), "{report}");
     assert!(!report.contains("hint:"), "there is nothing to do: {report}");
+}
+
+fn json_has_an_object_for_every_failure() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    let here = target(server(&lab).ipv4().into(), tfo.port);
+    let nobody = target(server(&lab).ipv4().into(), 9);
+    for (arguments, status) in [
+        (&["no..body:1", "hello"][..], 2),
+        (&["-6", &here, "hello"], 2),
+        (&["-n2", &here, "-"], 2),
+        (&["-e", &here, "\\q"], 2),
+        (&["--output", "/no/such/folder/file", &here, "hello"], 2),
+        (&["--output", "/dev/full", &here, "hello"], 2),
+        (&["--interface", "nope", &here, "hello"], 2),
+        (&["--source", "10.9.9.9", &here, "hello"], 2),
+        (&["--source", "::1", &here, "hello"], 2),
+        (&["--policy", "require", &nobody, "hello"], 1),
+        (&[&nobody, "hello"], 1),
+        (&["--timeout", "300ms", "192.0.2.99:9", "hello"], 1),
+    ] {
+        let (reports, code) = send(client(&lab), arguments);
+        assert_eq!((reports.len(), code), (1, status), "{arguments:?}: {reports:?}");
+        assert!(reports[0]["error"].is_string(), "{arguments:?}: {}", reports[0]);
+        assert_eq!(reports[0]["connection"], 1, "{arguments:?}");
+    }
+    // A folder can't be read.
+    let output = tfo_send(client(&lab), &["--json", &here, "-"])
+        .stdin(fs::File::open("/").unwrap())
+        .output()
+        .unwrap();
+    let report = send_report(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        report["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("reading standard input: "),
+        "{report}"
+    );
+}
+
+fn this_machine_needs_no_name() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    let port = format!(":{}", tfo.port);
+    for (arguments, address) in [
+        (&["-6", &port, "hello"][..], "[::1]"),
+        (&["-4", &port, "hello"], "127.0.0.1"),
+        (&[&port, "hello"], "[::1]"),
+    ] {
+        let (reports, _) = send(server(&lab), arguments);
+        assert_eq!(reports[0]["address"], format!("{address}:{}", tfo.port));
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Lab, Scenario};
 
-use crate::programs::{Server, client, connect, echo, lab, milliseconds, near, send, server, target};
+use crate::programs::{Server, client, connect, echo, event, lab, milliseconds, near, send, server, target};
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
@@ -24,6 +24,11 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("resets_are_told", resets_are_told),
         test("keys_of_its_own_make_the_cookies", keys_make_the_cookies),
         test("a_server_that_is_off_says_what_to_do", a_server_that_is_off),
+        test(
+            "the_queue_is_what_the_kernel_made_of_it",
+            the_queue_is_the_kernels,
+        ),
+        test("a_server_that_fails_is_an_object_too", a_server_that_fails),
     ]
 }
 
@@ -223,4 +228,53 @@ fn a_server_that_is_off() {
     let tfo = Server::start(server(&lab), &[]);
     let warning = tfo.listening["warnings"][0].as_str().unwrap();
     assert!(warning.contains("sysctl -w net.ipv4.tcp_fastopen=3"), "{warning}");
+}
+
+fn the_queue_is_the_kernels() {
+    let lab = near();
+    server(&lab).set_sysctl("net.core.somaxconn", "300").unwrap();
+    for (asked, got) in [
+        ("4294967295", 300),
+        ("301", 300),
+        ("300", 300),
+        ("7", 7),
+        ("0", 0),
+    ] {
+        let tfo = Server::start(server(&lab), &["--queue", asked]);
+        assert_eq!(tfo.listening["queue"], got, "{asked}");
+        let warnings = tfo.listening["warnings"].as_array().unwrap();
+        assert_eq!(
+            warnings.len(),
+            usize::from(got == 300 && asked != "300"),
+            "{warnings:?}"
+        );
+    }
+}
+
+fn a_server_that_fails() {
+    let lab = near();
+    let taken = Server::start(server(&lab), &[]);
+    let port = format!(":{}", taken.port);
+    for arguments in [
+        &[port.as_str()][..],
+        &["no..body:1"],
+        &["10.9.9.9:0"],
+        &["--key-file", "/dev/zero", ":0"],
+    ] {
+        let mut command = server(&lab).command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+        let output = command
+            .args(["serve", "--json"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let line = String::from_utf8(output.stdout).unwrap();
+        let failed = event(&line, "failed");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let error = failed["error"].as_str().unwrap();
+        assert!(
+            said.contains(error.split(": ").next().unwrap()),
+            "{error:?} is not in {said}"
+        );
+    }
 }

@@ -1,12 +1,16 @@
-//! `tfo serve`: how it ends.
+//! How the commands end: on a stop request, and when nobody reads what they print.
 
-use std::io::Read;
-use std::process::Stdio;
+use std::io::{PipeReader, Read, Write, pipe};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use fastopen_lab::Lab;
 use fastopen_lab::testing::{LabTest, test};
-use rustix::process::Signal;
+use rustix::pipe::fcntl_getpipe_size;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::programs::{Program, Server, client, connect, echo, near, server, wait};
+use crate::programs::{PATIENCE, Program, Server, client, connect, echo, near, server, target, wait};
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
@@ -16,6 +20,11 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test(
             "serve_ends_quietly_with_its_reader",
             it_ends_quietly_with_its_reader,
+        ),
+        test("a_signal_ends_what_nobody_reads", a_signal_ends_what_nobody_reads),
+        test(
+            "the_second_signal_ends_what_no_error_can_leave",
+            the_second_signal_ends_what_no_error_can_leave,
         ),
     ]
 }
@@ -40,7 +49,7 @@ fn ctrl_c_lets_connections_end() {
     drop(stream);
     let (lines, errors, status) = tfo.program.end();
     assert_eq!(status.code(), Some(0));
-    assert!(errors.contains("stopping, with 1 connection"), "{errors}");
+    assert!(errors.contains("waiting for 1 open connection"), "{errors}");
     let summary: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
     assert_eq!(
         (&summary["event"], &summary["received"]),
@@ -120,4 +129,119 @@ fn it_ends_quietly_with_its_reader() {
     let mut errors = String::new();
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert_eq!(errors, "");
+}
+
+/// Every verb that prints, each blocked on an output that is full and that nobody reads.
+struct Blocked {
+    children: Vec<(String, Child)>,
+    _reader: PipeReader,
+    _server: Server,
+}
+
+impl Blocked {
+    fn start(lab: &Lab, errors_too: bool) -> Self {
+        let (reader, mut writer) = pipe().unwrap();
+        let size = fcntl_getpipe_size(&writer).unwrap();
+        writer.write_all(&vec![b'\n'; size]).unwrap();
+        let echo = Server::start(server(lab), &[]);
+        let target = target(server(lab).ipv4().into(), echo.port);
+        let tfo = |line: &str| {
+            let mut command = client(lab).command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+            command.args(line.split_whitespace());
+            (line.to_owned(), command)
+        };
+        let mut classic = client(lab).command(env!("CARGO_BIN_EXE_tcp-fast-open")).unwrap();
+        classic.args(["-l", "-p", "0"]);
+        let commands = [
+            // Before the others, so that it sees their connections.
+            tfo("trace"),
+            tfo("trace --json"),
+            tfo("watch --interval 100ms"),
+            tfo("watch --interval 100ms --json"),
+            tfo("demo"),
+            tfo("doctor"),
+            tfo("serve :0"),
+            tfo("serve --json :0"),
+            tfo("cookies"),
+            tfo(&format!("send {target} hello")),
+            tfo(&format!("send --json {target} hello")),
+            tfo(&format!("probe {target}")),
+            tfo(&format!("probe --json {target} {target}")),
+            tfo(&format!("bench -n 1 {target}")),
+            ("tcp-fast-open -l -p 0".to_owned(), classic),
+        ];
+        let start = |(line, mut command): (String, Command)| {
+            command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap());
+            match errors_too {
+                true => command.stderr(writer.try_clone().unwrap()),
+                false => command.stderr(Stdio::null()),
+            };
+            let child = command.spawn().unwrap();
+            if line.starts_with("trace") {
+                thread::sleep(Duration::from_millis(300));
+            }
+            (line, child)
+        };
+        let children = commands.into_iter().map(start).collect();
+        // They connect, and print what came of it.
+        thread::sleep(Duration::from_secs(3));
+        let mut blocked = Self {
+            children,
+            _reader: reader,
+            _server: echo,
+        };
+        blocked.run();
+        blocked
+    }
+
+    /// All of them still run.
+    fn run(&mut self) {
+        for (line, child) in &mut self.children {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "{line} did not wait for its output: {ended:?}");
+        }
+    }
+
+    /// Sends one of the signals to each in turn.
+    fn signal(&self, signals: &[Signal]) {
+        for ((_, child), signal) in self.children.iter().zip(signals.iter().cycle()) {
+            // One that has ended is a zombie, and takes the signal.
+            kill_process(Pid::from_child(child), *signal).unwrap();
+        }
+    }
+
+    fn end(&mut self) {
+        let start = Instant::now();
+        for (line, child) in &mut self.children {
+            while child.try_wait().unwrap().is_none() {
+                assert!(start.elapsed() < PATIENCE, "{line} does not end");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn a_signal_ends_what_nobody_reads() {
+    let lab = near();
+    let mut blocked = Blocked::start(&lab, false);
+    blocked.signal(&[Signal::INT, Signal::TERM]);
+    blocked.end();
+}
+
+fn the_second_signal_ends_what_no_error_can_leave() {
+    let lab = near();
+    let mut blocked = Blocked::start(&lab, true);
+    for signals in [[Signal::INT, Signal::TERM], [Signal::TERM, Signal::INT]] {
+        blocked.signal(&signals);
+    }
+    blocked.end();
 }

@@ -44,7 +44,7 @@ pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result
     let mut crowd = Crowd::new(connections());
     loop {
         let accepted = tokio::select! {
-            () = interrupt.wished() => return Ok(()),
+            () = interrupt.stop_requested() => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         match accepted {

@@ -65,7 +65,7 @@ async fn watch(
     loop {
         terminal.draw(|frame| draw::screen(frame, &mut state, palette))?;
         tokio::select! {
-            () = interrupt.wished() => return Ok(ends),
+            () = interrupt.stop_requested() => return Ok(ends),
             () = leaving.requested() => return Ok(ends),
             event = input.recv() => match event.transpose()? {
                 Some(event) if state.handle(&event) == Next::Stay => {}

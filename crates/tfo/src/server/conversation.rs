@@ -17,14 +17,14 @@ pub(super) struct Conversation {
     pub(super) received: u64,
     /// Bytes handed to the kernel.
     pub(super) sent: u64,
-    /// Whether the client has said that no more will come. Only one that knows the server's sequence number can say so.
+    /// Whether the client has closed its side. Only one that knows the server's sequence number can do so.
     pub(super) client_finished: bool,
 }
 
-/// How a conversation ended, unless by mutual agreement.
+/// How a conversation ended, unless both sides closed it.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Nothing moved for too long.
+    /// Nothing was sent or received for too long.
     Idle,
     /// The system reported an error.
     Broken(io::Error),
@@ -41,7 +41,7 @@ impl Conversation {
         }
     }
 
-    /// Reads what is there, or waits for it; 0 when the client has said all it has to say.
+    /// Reads what is there, or waits for it; 0 when the client has closed its side.
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, End> {
         let n = within(self.idle_timeout, self.stream.read(buffer)).await?;
         self.received += n as u64;
@@ -58,7 +58,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Says that no more will come. What the client has still to say can be read.
+    /// Closes this side. What the client still sends can be read.
     pub(super) async fn finish(&mut self) -> Result<(), End> {
         within(self.idle_timeout, self.stream.shutdown()).await
     }

@@ -5,32 +5,38 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use super::connection::{self, Context};
+use super::connection::{self, Context, Observer};
 use super::mode::Mode;
-use super::printer::Printer;
-use super::report::Ended;
+use super::report::{Arrived, Ended};
 
-/// How many may have ended before anybody asks.
+/// How many reports may wait to be received.
 const WAITING: usize = 64;
 
-/// Echoes, and tells of each connection when it has ended. It stops with the runtime.
+/// Accepts and echoes, and reports each connection that has ended. It stops with the runtime.
 pub(crate) fn in_background(listener: TcpListener, idle_timeout: Duration) -> mpsc::Receiver<Ended> {
-    let (sender, ended) = mpsc::channel(WAITING);
+    let (observer, ended) = mpsc::channel(WAITING);
     tokio::spawn(async move {
         let (_never, cut_off) = watch::channel(false);
         let context = Context {
             mode: Mode::Echo,
             idle_timeout,
-            printer: Printer::silent(),
+            observer,
             cut_off,
         };
         let mut id = 0;
         while let Ok((stream, peer)) = listener.accept().await {
             id += 1;
-            let connection = connection::follow(id, stream, peer, context.clone());
-            let sender = sender.clone();
-            tokio::spawn(async move { sender.send(connection.await).await });
+            tokio::spawn(connection::follow(id, stream, peer, context.clone()));
         }
     });
     ended
+}
+
+impl Observer for mpsc::Sender<Ended> {
+    async fn arrived(&self, _: &Arrived) {}
+
+    async fn ended(&self, ended: &Ended) {
+        // It fails only when nobody wants to know any more.
+        let _ = self.send(ended.clone()).await;
+    }
 }

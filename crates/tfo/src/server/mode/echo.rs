@@ -1,9 +1,9 @@
-//! Everything back.
+//! Everything is sent back (RFC 862).
 
-use super::conversation::{Conversation, End};
+use super::super::conversation::{Conversation, End};
 
-/// Sends back what comes until the client has said all it has to say, and then says so too.
-pub(super) async fn talk(conversation: &mut Conversation) -> Result<(), End> {
+/// Sends back what it receives, until the client closes its side.
+pub(super) async fn serve(conversation: &mut Conversation) -> Result<(), End> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         match conversation.read(&mut buffer).await? {

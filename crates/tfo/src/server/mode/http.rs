@@ -2,21 +2,21 @@
 
 use std::time::SystemTime;
 
-use super::conversation::{Conversation, End};
-use super::report::Arrived;
-use super::text;
+use super::super::conversation::{Conversation, End};
+use super::super::report::Arrived;
+use super::super::words;
 
 /// The longest request head that is read (RFC 9112, section 3, wants at least 8,000 bytes for the first line).
 const LONGEST_HEAD: usize = 16 * 1024;
-/// How many bytes behind the request are read so that the client gets the answer and not a reset.
+/// How many bytes after the request are read, so that the client receives the answer and not a reset.
 const MOST_DRAINED: u64 = 1024 * 1024;
 
 /// Answers one request, and closes when the client has.
-pub(super) async fn talk(conversation: &mut Conversation, arrived: &Arrived) -> Result<(), End> {
+pub(super) async fn serve(conversation: &mut Conversation, arrived: &Arrived) -> Result<(), End> {
     let Some(request) = read_request(conversation).await? else {
         return conversation.finish().await;
     };
-    let page = format!("{}\n", text::arrival(arrived));
+    let page = format!("{}\n", words::arrival(arrived));
     let answer = Answer::to(&request, &page);
     conversation
         .write_all(answer.to_string(SystemTime::now()).as_bytes())
@@ -107,7 +107,7 @@ impl<'a> Answer<'a> {
                 "the request's head is too long\n",
                 true,
             ),
-            Request::Malformed => ("400 Bad Request", "this is no HTTP/1.1 request\n", true),
+            Request::Malformed => ("400 Bad Request", "this is not an HTTP/1.1 request\n", true),
         };
         Self {
             status,

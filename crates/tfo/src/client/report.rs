@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fastopen::{Attempt, AttemptEnd, ConnectError, Outcome, Reason, Syn};
+use fastopen::{Attempt, AttemptEnd, ConnectError, Outcome, Reason};
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
@@ -37,6 +37,10 @@ pub(crate) struct Report {
     pub(crate) cookie_cached: Option<bool>,
     /// That cookie, shortened.
     pub(crate) cookie: Option<String>,
+    /// The cookie that it had before the connection, shortened.
+    pub(crate) cookie_before: Option<String>,
+    /// Whether another cookie took its place; `null` when there was none, or when the kernel does not tell.
+    pub(crate) cookie_replaced: Option<bool>,
     #[serde(rename = "rtt_ms", serialize_with = "milliseconds")]
     pub(crate) rtt: Option<Duration>,
     #[serde(rename = "connect_ms", serialize_with = "milliseconds")]
@@ -48,12 +52,17 @@ pub(crate) struct Report {
     pub(crate) elapsed: Option<Duration>,
     pub(crate) sent: u64,
     pub(crate) received: u64,
+    /// Whether everything reached the server's system; nothing without a connection.
+    pub(crate) delivery: Option<Delivery>,
+    /// The data came piece by piece, and a server that resets the connection may not have read all of it.
+    #[serde(skip)]
+    pub(super) is_a_stream: bool,
     /// Segments sent again, SYNs included.
     pub(crate) retransmits: Option<u32>,
     /// How the connection ended.
     pub(crate) end: Option<End>,
     pub(crate) attempts: Vec<AttemptReport>,
-    /// Why there is no connection.
+    /// Why there is no connection, or why its data or answer was lost on this machine.
     #[serde(rename = "error")]
     pub(crate) failure: Option<Failure>,
 }
@@ -77,16 +86,28 @@ pub(crate) struct AttemptReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum End {
-    /// Both sides had said all they had to say.
+    /// Both sides closed it.
     Closed,
     /// The server reset it.
     Reset,
     /// The server was silent for too long.
     Silent,
-    /// The program was asked to stop.
+    /// A stop was requested.
     Interrupted,
     /// The path broke.
     Broken,
+}
+
+/// How much of what was to be sent reached the server's system. Whether its program has read it is another question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Delivery {
+    /// All was sent and acknowledged.
+    Complete,
+    /// All was sent, and the end of it was never acknowledged.
+    Unacknowledged,
+    /// Some of it was never sent.
+    CutOff,
 }
 
 impl Report {
@@ -104,7 +125,7 @@ impl Report {
             reason: outcome.reason(),
             address: winner.map(|winner| winner.address),
             first_bytes: first_bytes as u64,
-            syn_bytes: winner.map_or(0, |winner| syn_bytes(winner.syn)),
+            syn_bytes: winner.map_or(0, |winner| winner.syn.bytes() as u64),
             connect: Some(connect),
             sent: first_bytes as u64,
             attempts: attempts.iter().map(AttemptReport::from).collect(),
@@ -120,7 +141,7 @@ impl Report {
         }
     }
 
-    pub(super) fn interrupted() -> Self {
+    pub(crate) fn interrupted() -> Self {
         Self {
             end: Some(End::Interrupted),
             failure: Some(Failure::interrupted()),
@@ -128,9 +149,28 @@ impl Report {
         }
     }
 
-    /// Whether the program was asked to stop meanwhile.
+    /// There was nothing to connect with, or to.
+    pub(crate) fn not_started(error: &anyhow::Error) -> Self {
+        Self {
+            failure: Some(Failure::before_connecting(error)),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a stop was requested meanwhile.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.end == Some(End::Interrupted)
+    }
+
+    /// The server accepted the data in the SYN, and yet the connection did not work afterwards: nothing came back.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.received == 0 && self.end != Some(End::Closed)
+    }
+
+    /// Something was sent again, or has never been acknowledged.
+    pub(crate) fn lost_packets(&self) -> bool {
+        self.retransmits.is_some_and(|segments| segments > 0)
+            || self.delivery == Some(Delivery::Unacknowledged)
     }
 
     /// The exit status that it comes to.
@@ -138,42 +178,53 @@ impl Report {
         match (self.outcome, &self.failure) {
             (None, Some(failure)) => failure.status(),
             (None, None) => Status::Inconclusive,
-            (Some(outcome), _) => match outcome {
-                Outcome::Accepted | Outcome::NotAttempted(Reason::Policy) => Status::Works,
-                Outcome::Ignored | Outcome::SynLost => Status::Fails,
-                Outcome::NoCookie if self.cookie_cached == Some(false) => Status::Fails,
-                Outcome::NotAttempted(Reason::Sysctl | Reason::Unsupported) => Status::Unusable,
-                _ => Status::Inconclusive,
+            (Some(outcome), _) => match self.status_of_handshake(outcome) {
+                _ if !self.was_delivered() => Status::Fails,
+                Status::Works if !self.was_carried_through() => Status::Inconclusive,
+                status => status,
             },
         }
     }
-}
 
-fn syn_bytes(syn: Syn) -> u64 {
-    match syn {
-        Syn::Plain => 0,
-        Syn::Fast { bytes } => bytes as u64,
+    fn status_of_handshake(&self, outcome: Outcome) -> Status {
+        match outcome {
+            Outcome::Accepted | Outcome::NotAttempted(Reason::Policy) => Status::Works,
+            Outcome::Ignored | Outcome::SynLost => Status::Fails,
+            Outcome::NoCookie if self.cookie_cached == Some(false) => Status::Fails,
+            Outcome::NotAttempted(Reason::Sysctl | Reason::Unsupported) => Status::Unusable,
+            _ => Status::Inconclusive,
+        }
+    }
+
+    /// All of it has reached the server, as far as that can be told. A reset means that something was not read, or that the server did
+    /// not care; where a whole stream was to arrive that is too little.
+    fn was_delivered(&self) -> bool {
+        match (self.delivery, self.end) {
+            (Some(Delivery::CutOff), _) => false,
+            (Some(Delivery::Unacknowledged), end) => end == Some(End::Interrupted),
+            (_, Some(End::Reset)) => !self.is_a_stream,
+            _ => true,
+        }
+    }
+
+    /// After the handshake the connection worked, too.
+    fn was_carried_through(&self) -> bool {
+        let reset = self.end == Some(End::Reset);
+        let unacknowledged = self.delivery == Some(Delivery::Unacknowledged);
+        !(unacknowledged || self.is_unanswered() && (reset || self.lost_packets()))
     }
 }
 
 impl From<&Attempt> for AttemptReport {
     fn from(attempt: &Attempt) -> Self {
-        let (end, error) = match attempt.end {
-            AttemptEnd::Connected => ("connected", None),
-            AttemptEnd::Failed(error) => ("failed", Some(error.to_string())),
-            AttemptEnd::Unanswered => ("unanswered", None),
-        };
         Self {
             address: attempt.address,
-            syn: match attempt.syn {
-                Syn::Plain => "plain",
-                Syn::Fast { .. } => "fast",
-            },
-            syn_bytes: syn_bytes(attempt.syn),
+            syn: attempt.syn.name(),
+            syn_bytes: attempt.syn.bytes() as u64,
             started: attempt.started,
             elapsed: attempt.elapsed,
-            end,
-            error,
+            end: attempt.end.name(),
+            error: attempt.end.error().map(|error| error.to_string()),
         }
     }
 }
@@ -231,6 +282,45 @@ mod tests {
                 ..Report::default()
             };
             assert_eq!(report.status().code(), code, "{outcome} {cookie_cached:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_handshake_counts_too() {
+        use Delivery::*;
+        for (end, delivery, received, retransmits, is_a_stream, code) in [
+            (End::Closed, Complete, 5, 0, true, 0),
+            (End::Closed, Complete, 0, 0, false, 0),
+            (End::Closed, Complete, 5, 3, false, 0),
+            (End::Silent, Complete, 5, 0, false, 0),
+            (End::Silent, Complete, 0, 0, false, 0),
+            (End::Silent, Complete, 0, 1, false, 3),
+            (End::Silent, Unacknowledged, 0, 4, false, 1),
+            (End::Broken, Unacknowledged, 0, 4, false, 1),
+            (End::Silent, CutOff, 5, 0, true, 1),
+            (End::Closed, CutOff, 5, 0, true, 1),
+            (End::Interrupted, CutOff, 0, 0, true, 1),
+            (End::Interrupted, Unacknowledged, 0, 1, false, 3),
+            (End::Reset, Complete, 5, 0, false, 0),
+            (End::Reset, Complete, 0, 0, false, 3),
+            (End::Reset, Complete, 5, 0, true, 1),
+        ] {
+            let report = Report {
+                outcome: Some(Outcome::Accepted),
+                end: Some(end),
+                delivery: Some(delivery),
+                received,
+                retransmits: Some(retransmits),
+                is_a_stream,
+                ..Report::default()
+            };
+            assert_eq!(report.status().code(), code, "{report:?}");
+            // A path that loses everything is no better for having been asked plainly.
+            let plain = Report {
+                outcome: Some(Outcome::NotAttempted(Reason::Policy)),
+                ..report
+            };
+            assert_eq!(plain.status().code(), code, "{plain:?}");
         }
     }
 }

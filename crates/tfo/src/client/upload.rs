@@ -1,8 +1,8 @@
-//! Sending what did not go with the connecting, beside receiving the answer.
+//! Sending what was not given to connect with, while the answer is received.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,39 +11,49 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::data::Chunks;
+use super::data::{Chunks, READING};
 use super::report::End;
 
-/// A task of its own, so that sending goes on while the answer waits for whoever reads it. It ends when this is dropped.
+/// A task of its own, so that sending goes on while the output blocks. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Upload {
     task: JoinHandle<anyhow::Result<End>>,
-    sent: Arc<AtomicU64>,
+    progress: Arc<Progress>,
+}
+
+/// How far the task is.
+#[derive(Debug, Default)]
+struct Progress {
+    sent: AtomicU64,
+    complete: AtomicBool,
 }
 
 impl Upload {
-    /// Begins to send the rest, and then says that no more will come.
+    /// Begins to send the rest, and then closes this side of the connection.
     pub(super) fn start(mut writer: OwnedWriteHalf, rest: Option<Chunks>, patience: Duration) -> Self {
-        let sent = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&sent);
+        let progress = Arc::new(Progress::default());
+        let of_the_task = Arc::clone(&progress);
+        // Without a rest the kernel has everything already.
+        progress.complete.store(rest.is_none(), Ordering::Relaxed);
         let task = tokio::spawn(async move {
             if let Some(mut chunks) = rest {
                 while let Some(chunk) = chunks.recv().await {
-                    let chunk = chunk.context("reading standard input")?;
-                    if let Err(end) = send(&mut writer, &chunk, patience, &count).await {
+                    let chunk = chunk.context(READING)?;
+                    if let Err(end) = send(&mut writer, &chunk, patience, &of_the_task.sent).await {
                         return Ok(end);
                     }
                 }
             }
+            of_the_task.complete.store(true, Ordering::Relaxed);
             Ok(writer
                 .shutdown()
                 .await
                 .map_or_else(|error| End::from(&error), |()| End::Closed))
         });
-        Self { task, sent }
+        Self { task, progress }
     }
 
-    /// Waits until all is sent, or can't be.
+    /// Waits until everything is sent, or can't be.
     ///
     /// # Errors
     /// The data could not be read.
@@ -51,9 +61,14 @@ impl Upload {
         (&mut self.task).await?
     }
 
+    /// Whether the kernel has taken everything.
+    pub(super) fn is_complete(&self) -> bool {
+        self.progress.complete.load(Ordering::Relaxed)
+    }
+
     /// How many bytes the kernel has taken so far.
     pub(super) fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        self.progress.sent.load(Ordering::Relaxed)
     }
 }
 

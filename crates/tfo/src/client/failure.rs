@@ -1,10 +1,11 @@
-//! Why there is no connection, and whose fault that is.
+//! Why there is no connection, and whether this system or the server is the cause.
 
 use std::io::ErrorKind;
 
-use fastopen::{Attempt, AttemptEnd, CallError, ConnectError};
+use fastopen::{Attempt, CallError, ConnectError};
 use serde::{Serialize, Serializer};
 
+use crate::program;
 use crate::status::Status;
 
 /// Why there is no connection.
@@ -17,6 +18,10 @@ pub(crate) struct Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
+    /// What was asked for, or a file.
+    Usage,
+    /// No address of the server is of the family to connect from.
+    NoAddress,
     /// This system: an option that it lacks or does not allow.
     Here(CallError),
     /// The server or the path refused.
@@ -32,39 +37,59 @@ impl Failure {
         }
     }
 
+    pub(super) fn before_connecting(error: &anyhow::Error) -> Self {
+        Self {
+            message: program::message(error),
+            cause: Cause::Usage,
+        }
+    }
+
     pub(super) fn status(&self) -> Status {
         match self.cause {
-            Cause::Here(_) => Status::Unusable,
+            Cause::Usage | Cause::NoAddress | Cause::Here(_) => Status::Unusable,
             Cause::There(_) => Status::Fails,
             Cause::Interrupted => Status::Inconclusive,
         }
     }
 
-    /// What to do about it.
+    /// What to do about it, whatever the program.
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self.cause {
-            Cause::Here(error) => hint_for_this_system(error),
+            Cause::Here(error) => match error.call() {
+                "sendto(MSG_FASTOPEN)" => {
+                    Some("switch Fast Open on for clients; tfo doctor prints the command")
+                }
+                _ => None,
+            },
             Cause::There(ErrorKind::ConnectionRefused) => {
                 Some("nothing listens there, or a firewall refuses it; a server to try: tfo serve")
             }
             Cause::There(ErrorKind::TimedOut) => {
-                Some("check the address, and that no firewall drops it; more patience: --timeout 60s")
+                Some("check the address, and that no firewall drops packets to it")
             }
             Cause::There(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {
                 Some("this machine has no route there: see ip route get")
             }
-            Cause::There(_) | Cause::Interrupted => None,
+            Cause::Usage | Cause::NoAddress | Cause::There(_) | Cause::Interrupted => None,
         }
     }
-}
 
-fn hint_for_this_system(error: CallError) -> Option<&'static str> {
-    match error.call() {
-        "sendto(MSG_FASTOPEN)" => Some("switch Fast Open on for clients; the command is told by: tfo doctor"),
-        "setsockopt(SO_MARK)" => Some("--mark needs CAP_NET_ADMIN: run it as root"),
-        "setsockopt(SO_BINDTODEVICE)" => Some("--interface wants the name of an interface: see ip link"),
-        "bind" => Some("--source wants an address of this machine: see ip address"),
-        _ => None,
+    /// The call that this system refused.
+    pub(crate) fn refused_call(&self) -> Option<&'static str> {
+        match self.cause {
+            Cause::Here(error) => Some(error.call()),
+            _ => None,
+        }
+    }
+
+    /// Whether none of the server's addresses can be used.
+    pub(crate) fn lacks_an_address(&self) -> bool {
+        self.cause == Cause::NoAddress
+    }
+
+    /// Whether nothing answered in time.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.cause == Cause::There(ErrorKind::TimedOut)
     }
 }
 
@@ -74,7 +99,7 @@ impl From<&ConnectError> for Failure {
         Self {
             message: error.to_string(),
             cause: match error {
-                ConnectError::NoAddress => Cause::There(ErrorKind::InvalidInput),
+                ConnectError::NoAddress => Cause::NoAddress,
                 error => here.map_or(Cause::There(error.kind()), Cause::Here),
             },
         }
@@ -82,10 +107,7 @@ impl From<&ConnectError> for Failure {
 }
 
 fn last_failure(attempts: &[Attempt]) -> Option<CallError> {
-    attempts.iter().rev().find_map(|attempt| match attempt.end {
-        AttemptEnd::Failed(error) => Some(error),
-        AttemptEnd::Connected | AttemptEnd::Unanswered => None,
-    })
+    attempts.iter().rev().find_map(|attempt| attempt.end.error())
 }
 
 /// Only connecting asks the network; every other call asks this system alone. Sending with the SYN asks both.

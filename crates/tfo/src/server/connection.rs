@@ -5,29 +5,40 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use fastopen::Arrival;
 use fastopen::for_tokio::Confirmation;
-use fastopen::{Arrival, ArrivalKind};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::conversation::{Conversation, End};
 use super::mode::Mode;
-use super::printer::Printer;
-use super::report::{Arrived, Ended, Ending, Event};
-use super::{discard, echo, http};
+use super::report::{Arrived, Ended, Ending};
+
+/// Learns what happens to connections.
+pub(crate) trait Observer: Clone + Send + 'static {
+    /// One was accepted.
+    fn arrived(&self, arrived: &Arrived) -> impl Future<Output = ()> + Send;
+    /// One has ended, and its socket is closed.
+    fn ended(&self, ended: &Ended) -> impl Future<Output = ()> + Send;
+}
 
 /// What a connection needs to know of the server.
 #[derive(Clone, Debug)]
-pub(super) struct Context {
-    pub(super) mode: Mode,
-    pub(super) idle_timeout: Duration,
-    pub(super) printer: Printer,
+pub(crate) struct Context<O> {
+    pub(crate) mode: Mode,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) observer: O,
     /// Becomes `true` when all connections must end at once.
-    pub(super) cut_off: watch::Receiver<bool>,
+    pub(crate) cut_off: watch::Receiver<bool>,
 }
 
-/// Serves it, and prints its arrival and its end.
-pub(super) async fn follow(id: u64, stream: TcpStream, peer: SocketAddr, mut context: Context) -> Ended {
+/// Serves it, and reports its arrival and its end.
+pub(crate) async fn follow<O: Observer>(
+    id: u64,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut context: Context<O>,
+) -> Ended {
     let accepted = Instant::now();
     let arrival = arrival_of(&stream);
     let arrived = Arrived::new(id, peer, &arrival);
@@ -36,17 +47,17 @@ pub(super) async fn follow(id: u64, stream: TcpStream, peer: SocketAddr, mut con
         failure: None,
     };
     let confirmation = Confirmation::new(&stream);
-    context.printer.print(Event::Arrived(arrived.clone())).await;
+    context.observer.arrived(&arrived).await;
 
     let mut conversation = Conversation::new(stream, context.idle_timeout);
     let end = {
-        let mut talking = pin!(talk(context.mode, &mut conversation, &arrived));
+        let mut serving = pin!(context.mode.serve(&mut conversation, &arrived));
         let mut confirmed = pin!(async move { confirmation?.await });
         loop {
             tokio::select! {
                 biased;
                 result = &mut confirmed, if proof.is_awaited() => proof.note(result, accepted.elapsed()),
-                result = &mut talking => break result.map_err(Some),
+                result = &mut serving => break result.map_err(Some),
                 _ = context.cut_off.wait_for(|cut_off| *cut_off) => break Err(None),
             }
         }
@@ -65,27 +76,13 @@ pub(super) async fn follow(id: u64, stream: TcpStream, peer: SocketAddr, mut con
         error,
         elapsed: Some(accepted.elapsed()),
     };
-    // Before the line about it: who reads that it ended finds it closed.
     drop(conversation);
-    context.printer.print(Event::Ended(ended.clone())).await;
+    context.observer.ended(&ended).await;
     ended
 }
 
-/// Talks with the client until there is nothing more to say.
-async fn talk(mode: Mode, conversation: &mut Conversation, arrived: &Arrived) -> Result<(), End> {
-    match mode {
-        Mode::Echo => echo::talk(conversation).await,
-        Mode::Discard => discard::talk(conversation).await,
-        Mode::Http => http::talk(conversation, arrived).await,
-    }
-}
-
 fn arrival_of(stream: &TcpStream) -> Arrival {
-    Arrival::of(stream).unwrap_or(Arrival {
-        kind: ArrivalKind::Unknown,
-        confirmed: false,
-        syn: None,
-    })
+    Arrival::of(stream).unwrap_or(Arrival::UNKNOWN)
 }
 
 /// Whether the client has proved its address, as far as is known.
@@ -100,7 +97,7 @@ impl Proof {
         self.after.is_none() && self.failure.is_none()
     }
 
-    /// The first proof counts. A failure may only mean that the connection was over before anybody looked.
+    /// The first proof counts. A failure may only mean that the connection ended before it was looked at.
     fn note(&mut self, result: io::Result<()>, after: Duration) {
         match result {
             Ok(()) => self.after = self.after.or(Some(after)),

@@ -1,17 +1,16 @@
 //! What to send.
 
 use std::io::{self, Read};
-use std::num::NonZeroU32;
 use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::sync::mpsc;
-
-use super::escapes;
-use crate::hint::Hint;
 
 /// How much of standard input is read at once: more than fits into any SYN.
 const CHUNK: usize = 64 * 1024;
+
+/// What failed when it fails.
+pub(super) const READING: &str = "reading standard input";
 
 /// What to send: all of it at once, or as it comes.
 #[derive(Debug)]
@@ -24,28 +23,19 @@ pub(crate) enum Data {
 pub(crate) type Chunks = mpsc::Receiver<io::Result<Vec<u8>>>;
 
 impl Data {
-    /// What the command line says.
-    pub(super) fn new(data: Option<&str>, with_escapes: bool, repeat: NonZeroU32) -> anyhow::Result<Self> {
-        match data {
-            Some("-") if repeat.get() > 1 => {
-                bail!("standard input can be read only once, so it can't be sent {repeat} times")
-            }
-            Some("-") => Ok(Self::Stdin(read_stdin()?)),
-            Some(text) if with_escapes => {
-                let bytes = escapes::unescape(text)
-                    .with_context(|| format!("in {text:?}"))
-                    .hint("a backslash itself is written as \\\\")?;
-                Ok(Self::Bytes(bytes))
-            }
-            data => Ok(Self::Bytes(data.unwrap_or_default().into())),
-        }
+    /// Standard input, from now on.
+    pub(crate) fn stdin() -> io::Result<Self> {
+        read_stdin().map(Self::Stdin)
     }
 
     /// The bytes to connect with.
-    pub(super) async fn first(&mut self) -> io::Result<Vec<u8>> {
+    pub(super) async fn first(&mut self) -> anyhow::Result<Vec<u8>> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone()),
-            Self::Stdin(chunks) => Ok(chunks.recv().await.transpose()?.unwrap_or_default()),
+            Self::Stdin(chunks) => {
+                let chunk = chunks.recv().await.transpose();
+                Ok(chunk.context(READING)?.unwrap_or_default())
+            }
         }
     }
 

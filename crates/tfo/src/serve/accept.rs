@@ -8,18 +8,19 @@ use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{self, Instant};
 
-use super::connection::{self, Context};
 use super::printer::{Printer, Thread};
-use super::report::{Ended, Event, Started, Summary};
+use super::report::{Event, Started, Summary};
+use super::shortage::Shortage;
 use super::text;
 use crate::interrupt::Interrupt;
+use crate::server::{self, Context, Ended};
 
-/// How long to wait when there is no descriptor for another connection. Those that come meanwhile wait in the backlog.
+/// How long to wait when there is no descriptor for another connection. New ones wait in the backlog.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until it is asked to stop, or nobody reads what it prints.
+/// Serves until a stop is requested, or nobody reads what it prints.
 pub(super) async fn run(
     listener: TcpListener,
     started: Started,
@@ -31,21 +32,21 @@ pub(super) async fn run(
     let context = Context {
         mode: started.mode,
         idle_timeout,
-        printer: printer.clone(),
+        observer: printer.clone(),
         cut_off: receiver,
     };
     printer.print(Event::Listening(started)).await;
     let mut connections = Connections::new(context);
     let gracefully = tokio::select! {
         () = connections.accept_from(listener) => true,
-        () = interrupt.wished() => true,
+        () = interrupt.stop_requested() => true,
         () = printer.stopped() => false,
     };
     if gracefully {
         connections.say_what_is_open();
         tokio::select! {
             () = connections.end() => {}
-            () = interrupt.wished() => {}
+            () = interrupt.stop_requested() => {}
             () = printer.stopped() => {}
         }
     }
@@ -60,14 +61,14 @@ pub(super) async fn run(
 
 /// Those that are open, and the sum of those that were.
 struct Connections {
-    context: Context,
+    context: Context<Printer>,
     open: JoinSet<Ended>,
     count: u64,
     summary: Summary,
 }
 
 impl Connections {
-    fn new(context: Context) -> Self {
+    fn new(context: Context<Printer>) -> Self {
         Self {
             context,
             open: JoinSet::new(),
@@ -79,18 +80,25 @@ impl Connections {
     /// Never returns. The listener closes when the future is dropped.
     async fn accept_from(&mut self, listener: TcpListener) {
         let mut paused_until = None;
+        let mut shortage = Shortage::default();
         loop {
             tokio::select! {
                 accepted = listener.accept(), if paused_until.is_none() => match accepted {
                     Ok((stream, peer)) => self.add(stream, peer),
                     Err(error) if is_the_clients_fault(&error) => {}
                     Err(error) => {
-                        text::cannot_accept(&error, PAUSE);
-                        paused_until = Some(Instant::now() + PAUSE);
+                        let now = Instant::now();
+                        if shortage.failed(now) {
+                            text::cannot_accept(&error);
+                        }
+                        paused_until = Some(now + PAUSE);
                     }
                 },
-                () = sleep_until(paused_until.unwrap_or_else(Instant::now)), if paused_until.is_some() => {
-                    paused_until = None;
+                () = sleep_until(paused_until), if paused_until.is_some() => paused_until = None,
+                () = sleep_until(shortage.over_at()), if shortage.over_at().is_some() => {
+                    if let Some(time) = shortage.end() {
+                        text::accepts_again(time);
+                    }
                 }
                 Some(ended) = self.open.join_next() => self.note(ended),
             }
@@ -100,7 +108,7 @@ impl Connections {
     fn add(&mut self, stream: TcpStream, peer: SocketAddr) {
         self.count += 1;
         self.open
-            .spawn(connection::follow(self.count, stream, peer, self.context.clone()));
+            .spawn(server::follow(self.count, stream, peer, self.context.clone()));
     }
 
     /// Waits until none is open.
@@ -133,4 +141,11 @@ fn is_the_clients_fault(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
     )
+}
+
+/// Waits until then; not at all without a time.
+async fn sleep_until(until: Option<Instant>) {
+    if let Some(until) = until {
+        time::sleep_until(until).await;
+    }
 }

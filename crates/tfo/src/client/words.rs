@@ -1,0 +1,98 @@
+//! What an outcome means, and what to do next, in words.
+
+use fastopen::{Outcome, Reason};
+
+use super::report::{End, Report};
+
+/// What happened to the data in the SYN.
+pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => explain_accepted(report),
+        Outcome::NoCookie => "no cookie for this server was cached, so an ordinary handshake asked for one",
+        Outcome::Ignored => match report.cookie_replaced {
+            Some(true) => {
+                "the cookie was invalid: the server refused it and granted another; the data in the SYN was sent again after the handshake"
+            }
+            Some(false) => {
+                "the data in the SYN was not accepted, and the cookie was not replaced; the data was sent again after the handshake"
+            }
+            None => "the data in the SYN was not accepted; it was sent again after the handshake",
+        },
+        Outcome::SynLost => "the SYN with the Fast Open option got no answer, and a plain one connected",
+        Outcome::NotAttempted(reason) => explain_reason(reason),
+        _ => "the system does not tell what became of the SYN",
+    }
+}
+
+fn explain_accepted(report: &Report) -> &'static str {
+    match report.end {
+        _ if report.received > 0 => "the server took the data in the SYN, which saved a round trip",
+        _ if report.is_unanswered() && report.lost_packets() => {
+            "the SYN-ACK acknowledged the data in the SYN, but after the handshake no answer arrived, and segments were sent again"
+        }
+        Some(End::Reset) => "the server took the data in the SYN, and reset the connection without an answer",
+        _ => "the server took the data in the SYN, and sent no answer",
+    }
+}
+
+fn explain_reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Policy => "an ordinary handshake, as asked for",
+        Reason::Sysctl => "the client bit of net.ipv4.tcp_fastopen is off on this machine",
+        Reason::Unsupported => "this system has no TCP Fast Open for clients",
+        Reason::PathMemory => "it failed on this path a moment ago, so this was an ordinary handshake",
+        Reason::Dataless => "there was no data to put into the SYN, so this was an ordinary handshake",
+        Reason::Blackhole => "the kernel has switched Fast Open off for a while, after it failed",
+        _ => "an ordinary handshake",
+    }
+}
+
+/// What to do next, if anything, whatever the program.
+pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
+    let Some(outcome) = report.outcome else {
+        return report.failure.as_ref()?.hint();
+    };
+    match outcome {
+        Outcome::Accepted if report.is_unanswered() && report.lost_packets() => Some(
+            "see whether the same connection works without Fast Open; if it does, something on the path breaks those whose SYN carried data",
+        ),
+        Outcome::Accepted => None,
+        Outcome::NoCookie => Some(match report.cookie_cached {
+            Some(true) => {
+                "run it again: the server has granted a cookie, and the next connection presents it"
+            }
+            Some(false) => {
+                "the server granted no cookie: it has Fast Open switched off (run tfo doctor there), or the path strips the option"
+            }
+            None => "run it again: if the server granted a cookie, the next connection presents it",
+        }),
+        Outcome::Ignored => Some(match report.cookie_replaced {
+            Some(true) => {
+                "run it again: the next connection presents the new cookie; if that one is refused too, servers with different keys share the address, or this machine's address changes on the way (NAT)"
+            }
+            Some(false) => {
+                "no other cookie was granted, so other keys are hardly the reason: the server's queue of unconfirmed connections is full, its Fast Open was switched off (run tfo doctor there), or the path strips the option or answers in the server's place"
+            }
+            None => {
+                "run it again: a server with new keys has just granted a new cookie; if it stays so, the server or the path refuses data in a SYN"
+            }
+        }),
+        Outcome::SynLost => {
+            Some("something on the path drops SYNs with Fast Open; this program leaves it alone for a minute")
+        }
+        Outcome::NotAttempted(reason) => next_step_for(reason),
+        _ => Some("a capture shows it: tcpdump -n -i any 'tcp[tcpflags] & tcp-syn != 0'"),
+    }
+}
+
+fn next_step_for(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Sysctl => Some("switch it on; tfo doctor prints the command"),
+        Reason::PathMemory => Some("it is tried again after a minute"),
+        Reason::Dataless => Some("give it something to send"),
+        Reason::Blackhole => Some(
+            "the kernel tries again by itself (net.ipv4.tcp_fastopen_blackhole_timeout_sec); find out what breaks the path: tfo probe",
+        ),
+        _ => None,
+    }
+}
