@@ -91,6 +91,7 @@ mod key;
 mod listen;
 mod outcome;
 mod replay_safe;
+mod socket_setup;
 mod sys;
 mod tcp_info;
 
@@ -106,6 +107,7 @@ pub use key::{Key, KeyRing, ParseKeyError};
 pub use listen::{ListenError, ListenOptions, ListenWarning, Listening, listen};
 pub use outcome::{Outcome, Reason};
 pub use replay_safe::ReplaySafe;
+pub use socket2::SockRef;
 pub use tcp_info::{ClientFail, TcpInfo};
 
 /// The README's examples are compiled and run with the others.

@@ -5,12 +5,13 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::error::ListenError;
 use super::warning::ListenWarning;
 use crate::error::CallError;
 use crate::key::KeyRing;
+use crate::socket_setup::SocketSetup;
 use crate::sys;
 
 /// Listens with Fast Open.
@@ -65,6 +66,7 @@ pub struct ListenOptions {
     handshake_timeout: Option<Duration>,
     reuse_port: bool,
     dual_stack: bool,
+    setup: Option<SocketSetup>,
 }
 
 impl ListenOptions {
@@ -83,6 +85,7 @@ impl ListenOptions {
             handshake_timeout: None,
             reuse_port: false,
             dual_stack: true,
+            setup: None,
         }
     }
 
@@ -145,6 +148,30 @@ impl ListenOptions {
         Self { dual_stack, ..self }
     }
 
+    /// Sets a function that gets each new socket before it is bound, to set any other option.
+    ///
+    /// # Errors
+    /// What the function returns becomes a [`ListenError::Call`] with the call's name `socket setup` and the system's error number;
+    /// `ECANCELED` for an error that has none.
+    ///
+    /// # Examples
+    /// ```
+    /// let listening = fastopen::ListenOptions::new()
+    ///     .with_socket_setup(|socket| socket.set_recv_buffer_size(1 << 20))
+    ///     .listen("127.0.0.1:0")?;
+    /// # Ok::<(), fastopen::ListenError>(())
+    /// ```
+    #[must_use]
+    pub fn with_socket_setup(
+        self,
+        setup: impl Fn(SockRef<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            setup: Some(SocketSetup::new(setup)),
+            ..self
+        }
+    }
+
     /// Listens on the address, or the first of several that can be listened on.
     ///
     /// # Errors
@@ -192,6 +219,9 @@ impl ListenOptions {
         let call = |name| move |error: io::Error| CallError::new(name, &error);
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
             .map_err(call("socket"))?;
+        if let Some(setup) = &self.setup {
+            setup.run(&socket)?;
+        }
         if address.is_ipv6() {
             socket
                 .set_only_v6(!self.dual_stack)
