@@ -9,7 +9,8 @@
 //! - `handshake(socket)`: `None` while it goes on, then what the system tells of the connection, or why there is none.
 //! - `send(socket, bytes)`, `wait_writable(sockets, until)`: the non-blocking write and the wait of the blocking driver.
 //! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
-//! - `set_queue`, `set_keys`, `set_save_syn`, `set_syn_retries`, `server_enabled`: a listener's settings.
+//! - `set_queue`, `set_keys`, `set_save_syn`, `set_synack_retries`, `server_enabled`: a listener's settings. What this kind of socket lacks
+//!   is a value: `None` or `false`.
 //! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.
 //!
 //! All `unsafe` of the crate stands in here.
