@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 
-use fastopen_host::TcpState;
 use fastopen_wire::{FastOpen, Segment};
 
+use crate::confirm::{Proof, proof};
 use crate::sys;
 use crate::tcp_info::TcpInfo;
 
@@ -69,7 +69,8 @@ impl Arrival {
     /// looks plain. Asking takes nothing else from the socket's users.
     ///
     /// # Errors
-    /// The system does not tell, or the socket is no TCP socket.
+    /// The system does not tell, or the socket is no TCP socket. Nothing that a client sends makes it an error: what can't be read in the
+    /// SYN is a `syn` of `None`.
     ///
     /// # Examples
     /// ```
@@ -87,6 +88,7 @@ impl Arrival {
     /// ```
     ///
     /// # Platform notes
+    /// Sockets that an MPTCP listener accepted keep no SYN.
     /// Linux tells data in the SYN since 3.7, and a fast connection without data for certain since 6.16.
     pub fn of(stream: &impl AsFd) -> io::Result<Self> {
         let socket = stream.as_fd();
@@ -96,8 +98,10 @@ impl Arrival {
     }
 
     fn judge(info: &TcpInfo, syn: Option<ArrivalSyn>, children_are_flagged: bool) -> Self {
-        let unconfirmed = info.state() == Some(TcpState::SynRecv);
-        let fast = info.syn_data() || info.fast_open_child() || unconfirmed;
+        let proof = proof(info);
+        // An ordinary handshake is complete before the connection can be accepted.
+        let accepted_early = matches!(proof, Proof::Awaited | Proof::Never);
+        let fast = info.syn_data() || info.fast_open_child() || accepted_early;
         let kind = match syn.map(|syn| syn.fast_open) {
             _ if fast => ArrivalKind::Fast {
                 data: info.syn_data(),
@@ -113,7 +117,7 @@ impl Arrival {
         };
         Self {
             kind,
-            confirmed: !unconfirmed,
+            confirmed: proof == Proof::Given,
             syn,
         }
     }
@@ -181,6 +185,7 @@ mod tests {
 
     const ESTABLISHED: u8 = 1;
     const SYN_RECV: u8 = 3;
+    const CLOSE: u8 = 7;
 
     fn info(state: u8, options: u8) -> TcpInfo {
         let mut bytes = [0; 280];
@@ -227,6 +232,18 @@ mod tests {
             assert_eq!(arrival.kind, kind, "{state} {options:#x} {saved:?} {flagged}");
             assert_eq!(arrival.confirmed, state == ESTABLISHED);
         }
+    }
+
+    #[test]
+    fn a_connection_that_is_over_was_confirmed_only_if_the_client_answered() {
+        let over = |options, delivered| {
+            let mut bytes = [0; 280];
+            (bytes[0], bytes[5], bytes[192]) = (CLOSE, options, delivered);
+            Arrival::judge(&TcpInfo::from_bytes(&bytes), None, true)
+        };
+        assert_eq!(over(0xa0, 0).to_string(), "fast, data in the SYN, not confirmed");
+        assert_eq!(over(0xa0, 1).to_string(), "fast, data in the SYN, confirmed");
+        assert_eq!(over(0, 1).to_string(), "plain, confirmed");
     }
 
     #[test]

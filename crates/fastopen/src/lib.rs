@@ -36,27 +36,23 @@
 //!
 //! [`listen`] returns an ordinary [`std::net::TcpListener`], and [`Arrival::of`] tells how each connection came. A SYN can be sent again by
 //! whoever has seen it, so a server does at once only what may be done twice, and waits with everything else until the client is
-//! [`confirmed`]:
+//! [`confirmed`](confirmed_within). A replayed SYN is never confirmed: it costs a place in the
+//! [queue](ListenOptions::with_queue) and whatever waits for it, until the wait or the
+//! [handshake](ListenOptions::with_handshake_timeout) times out. So no connection may hold up another:
 //!
 //! ```no_run
-//! use fastopen::Arrival;
-//!
-//! let listener = fastopen::listen("[::]:80")?;
-//! loop {
-//!     let (stream, peer) = listener.accept()?;
-//!     println!("{peer}: {}", Arrival::of(&stream)?);
-//!     // Here: what may happen twice.
-//!     fastopen::confirmed(&stream)?;
-//!     // Here: everything else.
-//! }
-//! # #[allow(unreachable_code)]
-//! # Ok::<(), std::io::Error>(())
+#![doc = include_str!("../examples/server/server.rs")]
 //! ```
 //!
 //! # Sockets that somebody else made
 //!
 //! [`Outcome::of`], [`Arrival::of`], [`confirmed`] and [`TcpInfo::of`] take anything with a file descriptor, and
 //! [`ListenOptions::apply`] sets the options on any listener.
+//!
+//! # The system calls
+//!
+//! `examples/bare_calls.rs` in this crate has them in the order in which they happen, server and client in one program, with the reason for
+//! each: `cargo run -p fastopen --example bare_calls`.
 //!
 //! # Features
 //!
@@ -110,7 +106,7 @@ mod sys;
 mod tcp_info;
 
 pub use arrival::{Arrival, ArrivalKind, ArrivalSyn};
-pub use confirm::confirmed;
+pub use confirm::{confirmed, confirmed_within};
 #[cfg(feature = "tokio")]
 pub use connect::Resolving;
 pub use connect::{

@@ -13,6 +13,7 @@ const RTT: usize = 68;
 const TOTAL_RETRANS: usize = 100;
 const BYTES_ACKED: usize = 120;
 const BYTES_RECEIVED: usize = 128;
+const DELIVERED: usize = 192;
 
 const OPTION_SYN_DATA: u8 = 0x20;
 const OPTION_TFO_CHILD: u8 = 0x80;
@@ -110,6 +111,12 @@ impl TcpInfo {
         self.array(BYTES_RECEIVED).map(u64::from_ne_bytes)
     }
 
+    /// Segments that the peer has acknowledged (Linux 4.18). On the server's end of a connection the SYN-ACK counts as the first of them, so
+    /// that anything above 0 proves that the client has answered it.
+    pub fn delivered(&self) -> Option<u32> {
+        self.array(DELIVERED).map(u32::from_ne_bytes)
+    }
+
     fn byte(&self, at: usize) -> Option<u8> {
         self.bytes[..self.len].get(at).copied()
     }
@@ -151,6 +158,7 @@ mod tests {
         bytes[100..104].copy_from_slice(&2_u32.to_ne_bytes());
         bytes[120..128].copy_from_slice(&19_u64.to_ne_bytes());
         bytes[128..136].copy_from_slice(&u64::MAX.to_ne_bytes());
+        bytes[192..196].copy_from_slice(&3_u32.to_ne_bytes());
         let info = TcpInfo::from_bytes(&bytes);
         assert_eq!(info.state(), Some(TcpState::SynRecv));
         assert!(info.syn_data() && info.fast_open_child());
@@ -163,6 +171,7 @@ mod tests {
             (info.bytes_acked(), info.bytes_received()),
             (Some(19), Some(u64::MAX))
         );
+        assert_eq!(info.delivered(), Some(3));
     }
 
     #[test]
@@ -181,6 +190,7 @@ mod tests {
             assert_eq!(info.client_fail().is_some(), len > 7);
             assert_eq!(info.rtt().is_some(), len >= 72);
             assert_eq!(info.bytes_received().is_some(), len >= 136);
+            assert_eq!(info.delivered().is_some(), len >= 196);
         }
     }
 }

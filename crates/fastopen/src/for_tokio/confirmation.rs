@@ -16,8 +16,9 @@ use crate::confirm::{is_confirmed, look_again_after};
 /// The client's proof that it is where it says, as a future: see [`confirmed`](crate::confirmed).
 ///
 /// It watches the socket through a descriptor of its own, so reading, writing and splitting the stream go on undisturbed meanwhile, also in
-/// other tasks. The connection closes when both the stream and the `Confirmation` are dropped; for as long as only the
-/// `Confirmation` is left, the client sees an open connection.
+/// other tasks. It gives that descriptor up when it is ready or dropped; until then the client sees an open connection, also when the
+/// stream has been dropped. So await it or drop it: one that is kept and never polled keeps the connection open. To keep one, give
+/// it to a task, which polls it (`tokio::spawn`), or keep a [`Peer`](super::Peer).
 ///
 /// # Examples
 /// ```
@@ -32,6 +33,24 @@ use crate::confirm::{is_confirmed, look_again_after};
 /// // Replay-safe work can be done here.
 /// confirmation.await?;
 /// // And here everything else.
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With a time limit, as [`confirmed_within`](crate::confirmed_within) has it:
+/// ```
+/// use std::time::Duration;
+///
+/// use fastopen::for_tokio::Confirmation;
+/// use tokio::time::timeout;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # let listener = fastopen::for_tokio::listen("127.0.0.1:0").await?;
+/// # let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+/// # let (stream, _) = listener.accept().await?;
+/// // The first `?` is for a time-out, and gives an error of the kind `TimedOut`.
+/// timeout(Duration::from_secs(5), Confirmation::new(&stream)?).await??;
 /// # Ok(())
 /// # }
 /// ```

@@ -4,17 +4,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::Confirmation;
 use crate::arrival::Arrival;
 
 /// Who is at the other end of an accepted connection, how it arrived, and whether the client has proved its address.
 ///
-/// For servers in which many requests share a connection. A clone is another handle to the same connection; like a
-/// [`Confirmation`], one that is kept when the stream has been dropped keeps the connection open until it is confirmed or fails.
+/// For servers in which many requests share a connection. A clone is another handle to the same connection.
+///
+/// A connection that is confirmed already, as every ordinary one is, costs neither a descriptor nor a task. For one that is not, a task of the runtime waits with a [`Confirmation`] and ends when the kernel has confirmed or given up, or
+/// the last clone is dropped, whether or not anybody asks. Until then the client sees an open connection, also when the stream has
+/// been dropped; after that a `Peer` that is kept holds nothing.
 ///
 /// # Examples
 /// ```
@@ -40,19 +43,27 @@ pub struct Peer(Arc<Inner>);
 struct Inner {
     address: SocketAddr,
     arrival: Option<Arrival>,
-    /// So that nobody has to wait for the lock once it is settled.
-    confirmed: AtomicBool,
-    confirmation: Mutex<State>,
+    proof: Proof,
     /// Of a protocol above TCP in which the first bytes can be replayed as well.
     handshake: Option<watch::Receiver<bool>>,
 }
 
 #[derive(Debug)]
-enum State {
-    Waiting(Confirmation),
-    Confirmed,
-    Failed(io::ErrorKind, String),
+enum Proof {
+    Settled(Result<(), Failure>),
+    Awaited(Watch),
 }
+
+/// The task that waits; what comes of it is for everybody who asks.
+#[derive(Debug)]
+struct Watch {
+    result: watch::Receiver<Option<Result<(), Failure>>>,
+    task: AbortHandle,
+}
+
+/// An [`io::Error`] that can be told many times.
+#[derive(Clone, Debug)]
+struct Failure(io::ErrorKind, String);
 
 impl Peer {
     /// Looks at an accepted connection. To be called once, and early: see [`Arrival::of`].
@@ -68,18 +79,17 @@ impl Peer {
         address: SocketAddr,
         handshake: Option<watch::Receiver<bool>>,
     ) -> Self {
-        let state = match Confirmation::new(stream) {
-            Ok(confirmation) if confirmation.is_confirmed() => State::Confirmed,
-            Ok(confirmation) => State::Waiting(confirmation),
+        let proof = match Confirmation::new(stream) {
+            Ok(confirmation) if confirmation.is_confirmed() => Proof::Settled(Ok(())),
+            Ok(confirmation) => Proof::Awaited(Watch::new(confirmation)),
             // Where the system has no Fast Open for servers the handshake is complete before anything is accepted.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => State::Confirmed,
-            Err(error) => State::Failed(error.kind(), error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Proof::Settled(Ok(())),
+            Err(error) => Proof::Settled(Err(error.into())),
         };
         Self(Arc::new(Inner {
             address,
             arrival: Arrival::of(stream).ok(),
-            confirmed: AtomicBool::new(matches!(state, State::Confirmed) && handshake.is_none()),
-            confirmation: Mutex::new(state),
+            proof,
             handshake,
         }))
     }
@@ -99,21 +109,10 @@ impl Peer {
     /// # Errors
     /// As for a [`Confirmation`]; once it has failed it always does.
     pub async fn confirmed(&self) -> io::Result<()> {
-        if self.0.confirmed.load(Ordering::Acquire) {
-            return Ok(());
+        match &self.0.proof {
+            Proof::Settled(result) => result.clone()?,
+            Proof::Awaited(watch) => watch.result().await?,
         }
-        let mut state = self.0.confirmation.lock().await;
-        if let State::Waiting(confirmation) = &mut *state {
-            *state = match confirmation.await {
-                Ok(()) => State::Confirmed,
-                Err(error) => State::Failed(error.kind(), error.to_string()),
-            };
-        }
-        match &*state {
-            State::Failed(kind, why) => return Err(io::Error::new(*kind, why.clone())),
-            State::Confirmed | State::Waiting(_) => {}
-        }
-        drop(state);
         if let Some(handshake) = &self.0.handshake {
             let complete = handshake.clone().wait_for(|complete| *complete).await.is_ok();
             if !complete {
@@ -123,7 +122,48 @@ impl Peer {
                 ));
             }
         }
-        self.0.confirmed.store(true, Ordering::Release);
         Ok(())
+    }
+}
+
+impl Watch {
+    fn new(confirmation: Confirmation) -> Self {
+        let (tell, result) = watch::channel(None);
+        let task = tokio::spawn(async move {
+            let result = confirmation.await.map_err(Failure::from);
+            tell.send_replace(Some(result));
+        });
+        Self {
+            result,
+            task: task.abort_handle(),
+        }
+    }
+
+    async fn result(&self) -> io::Result<()> {
+        let mut result = self.result.clone();
+        match result.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(result)) => Ok(result.clone()?),
+            Ok(None) | Err(_) => Err(io::Error::other(
+                "the runtime in which the connection was accepted has ended",
+            )),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(error.kind(), error.to_string())
+    }
+}
+
+impl From<Failure> for io::Error {
+    fn from(Failure(kind, why): Failure) -> Self {
+        Self::new(kind, why)
     }
 }

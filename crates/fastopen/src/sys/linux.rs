@@ -146,12 +146,38 @@ pub(crate) fn rtt_of_earlier_connections(destination: IpAddr) -> Option<Duration
     fastopen_host::cookies::rtt(destination).ok().flatten()
 }
 
-/// The IP and TCP headers of the SYN that began the connection, if the listener keeps them and nobody has read them yet.
+/// The IP and TCP headers of the SYN that began the connection, if the listener keeps them and nobody has read them yet. `None` also for
+/// a socket that has no such option: one that an MPTCP listener accepted.
 pub(crate) fn saved_syn(socket: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
-    // IPv6 extension headers may take more room than IPv4 options; more than this is not a SYN that anybody sends.
-    let mut headers = [0; 1024];
-    let len = option(socket, libc::IPPROTO_TCP, libc::TCP_SAVED_SYN, &mut headers)?;
-    Ok((len > 0).then(|| headers[..len].to_vec()))
+    // Enough for what kernels send. IPv6 extension headers make it longer, up to the 64 KiB of a reassembled packet: then the call
+    // fails, says how much it takes, and keeps the SYN.
+    let mut headers = vec![0; 256];
+    let mut len = 0;
+    let mut result = option_and_len(
+        socket,
+        libc::IPPROTO_TCP,
+        libc::TCP_SAVED_SYN,
+        &mut headers,
+        &mut len,
+    );
+    if len as usize > headers.len() {
+        headers.resize(len as usize, 0);
+        result = option_and_len(
+            socket,
+            libc::IPPROTO_TCP,
+            libc::TCP_SAVED_SYN,
+            &mut headers,
+            &mut len,
+        );
+    }
+    match result {
+        Ok(()) => {
+            headers.truncate(len as usize);
+            Ok(Some(headers).filter(|headers| !headers.is_empty()))
+        }
+        Err(error) if lacks_option(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Sets the queue's length and answers what the kernel made of it; `None` where it has no Fast Open.
@@ -164,7 +190,7 @@ pub(crate) fn set_queue(listener: BorrowedFd<'_>, len: u32) -> Result<Option<u32
         libc::TCP_FASTOPEN,
         &asked.to_ne_bytes(),
     ) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => return Ok(None),
+        Err(error) if lacks_option(&error) => return Ok(None),
         result => result.map_err(call(NAME))?,
     }
     let mut got = [0; size_of::<c_int>()];
@@ -185,25 +211,39 @@ pub(crate) fn set_keys(listener: BorrowedFd<'_>, keys: &KeyRing) -> Result<(), C
         .map_err(call("setsockopt(TCP_FASTOPEN_KEY)"))
 }
 
-pub(crate) fn set_save_syn(listener: BorrowedFd<'_>, save: bool) -> Result<(), CallError> {
-    set_option(
+/// Whether the kernel keeps SYNs; `false` where this kind of socket can't: an MPTCP listener.
+pub(crate) fn set_save_syn(listener: BorrowedFd<'_>, save: bool) -> Result<bool, CallError> {
+    let result = set_option(
         listener,
         libc::IPPROTO_TCP,
         libc::TCP_SAVE_SYN,
         &c_int::from(save).to_ne_bytes(),
-    )
-    .map_err(call("setsockopt(TCP_SAVE_SYN)"))
+    );
+    is_there(result).map_err(call("setsockopt(TCP_SAVE_SYN)"))
 }
 
-/// How many times an unanswered SYN-ACK is sent again.
-pub(crate) fn set_syn_retries(listener: BorrowedFd<'_>, retries: u8) -> Result<(), CallError> {
-    set_option(
+/// How many times an unanswered SYN-ACK is sent again; `false` where this kind of socket has no such setting: an MPTCP listener.
+pub(crate) fn set_synack_retries(listener: BorrowedFd<'_>, retries: u8) -> Result<bool, CallError> {
+    let result = set_option(
         listener,
         libc::IPPROTO_TCP,
         libc::TCP_SYNCNT,
         &c_int::from(retries).to_ne_bytes(),
-    )
-    .map_err(call("setsockopt(TCP_SYNCNT)"))
+    );
+    is_there(result).map_err(call("setsockopt(TCP_SYNCNT)"))
+}
+
+/// Whether the option was set; `false` where this kind of socket does not have it.
+fn is_there(result: io::Result<()>) -> io::Result<bool> {
+    match result {
+        Err(error) if lacks_option(&error) => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+/// MPTCP sockets answer `ENOPROTOOPT` when an option that they lack is set, and `EOPNOTSUPP` when it is read.
+fn lacks_option(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOPROTOOPT | libc::EOPNOTSUPP))
 }
 
 /// Whether the server bit of `net.ipv4.tcp_fastopen` is on; `None` where it can't be read.
@@ -241,7 +281,7 @@ impl EdgeWaiter {
 
     /// Returns at the next change, at a signal, or after `at_most`.
     pub(crate) fn wait(&self, at_most: Duration) -> io::Result<()> {
-        let milliseconds = c_int::try_from(at_most.as_millis()).unwrap_or(c_int::MAX);
+        let milliseconds = c_int::try_from(at_most.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX);
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         // SAFETY: there is room for the one event that the call may write.
         match check(unsafe { libc::epoll_wait(self.0.as_raw_fd(), &raw mut event, 1, milliseconds) }) {
@@ -252,7 +292,20 @@ impl EdgeWaiter {
 }
 
 fn option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<usize> {
-    let mut len = value.len() as socklen_t;
+    let mut len = 0;
+    option_and_len(socket, level, name, value, &mut len)?;
+    Ok((len as usize).min(value.len()))
+}
+
+/// As [`option`], and tells the length that the kernel wrote also when the call failed.
+fn option_and_len(
+    socket: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: &mut [u8],
+    len: &mut socklen_t,
+) -> io::Result<()> {
+    *len = value.len() as socklen_t;
     // SAFETY: `value` has room for `len` bytes and lives through the call, as does `len`.
     check(unsafe {
         libc::getsockopt(
@@ -260,10 +313,10 @@ fn option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &mut [u8]) -
             level,
             name,
             value.as_mut_ptr().cast::<c_void>(),
-            &raw mut len,
+            &raw mut *len,
         )
     })?;
-    Ok((len as usize).min(value.len()))
+    Ok(())
 }
 
 fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &[u8]) -> io::Result<()> {
@@ -291,4 +344,33 @@ fn check(result: c_int) -> io::Result<c_int> {
 
 fn call(name: &'static str) -> impl Fn(io::Error) -> CallError {
     move |error| CallError::new(name, &error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listen::ListenOptions;
+
+    #[test]
+    fn a_listener_has_a_handshake_timeout_unless_the_kernels_is_wanted() {
+        let synack_retries = |socket: BorrowedFd<'_>| {
+            let mut retries = [0; size_of::<c_int>()];
+            option(socket, libc::IPPROTO_TCP, libc::TCP_SYNCNT, &mut retries).expect("TCP_SYNCNT");
+            c_int::from_ne_bytes(retries)
+        };
+        let of = |options: &ListenOptions| {
+            let listening = options.listen("127.0.0.1:0").expect("a listener");
+            synack_retries(listening.listener.as_fd())
+        };
+        let untouched = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        assert_eq!(of(&ListenOptions::new()), 3, "15 seconds");
+        assert_eq!(
+            of(&ListenOptions::new().with_handshake_timeout(Duration::from_secs(1))),
+            1
+        );
+        assert_eq!(
+            of(&ListenOptions::new().with_handshake_timeout(None)),
+            synack_retries(untouched.as_fd())
+        );
+    }
 }

@@ -12,7 +12,8 @@
 //!   the blocking driver.
 //! - `rtt_of_earlier_connections(destination)`: the round-trip time that the system has kept, if it keeps any.
 //! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
-//! - `set_queue`, `set_keys`, `set_save_syn`, `set_syn_retries`, `server_enabled`: a listener's settings.
+//! - `set_queue`, `set_keys`, `set_save_syn`, `set_synack_retries`, `server_enabled`: a listener's settings. What this kind of socket lacks
+//!   is a value: `None` or `false`.
 //! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.
 //!
 //! All `unsafe` of the crate stands in here.

@@ -97,12 +97,12 @@ pub(crate) fn set_keys(_: BorrowedFd<'_>, _: &KeyRing) -> Result<(), CallError> 
     Err(unsupported_call("setsockopt(TCP_FASTOPEN_KEY)"))
 }
 
-pub(crate) fn set_save_syn(_: BorrowedFd<'_>, _: bool) -> Result<(), CallError> {
-    Ok(())
+pub(crate) fn set_save_syn(_: BorrowedFd<'_>, _: bool) -> Result<bool, CallError> {
+    Ok(false)
 }
 
-pub(crate) fn set_syn_retries(_: BorrowedFd<'_>, _: u8) -> Result<(), CallError> {
-    Ok(())
+pub(crate) fn set_synack_retries(_: BorrowedFd<'_>, _: u8) -> Result<bool, CallError> {
+    Ok(false)
 }
 
 pub(crate) fn server_enabled() -> Option<bool> {

@@ -1,12 +1,14 @@
 //! Waiting for the client's proof: what completes it, what ends it, and that nobody else is disturbed.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fastopen::for_tokio::Confirmation;
-use fastopen::{Arrival, ArrivalKind, FastOpen, ListenOptions, ReplaySafe, confirmed};
+use fastopen::for_tokio::{Confirmation, Peer};
+use fastopen::{
+    Arrival, ArrivalKind, FastOpen, ListenOptions, Outcome, ReplaySafe, confirmed, confirmed_within,
+};
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{HostSpec, Lab, Moment, RawConnection, RawPeer, Rule, Scenario, SegmentKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,6 +35,19 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             an_ack_confirms_while_the_send_buffer_stays_full,
         ),
         test("confirmation::a_reset_ends_it", a_reset_ends_it),
+        test(
+            "confirmation::a_shut_down_connection_still_waits_for_the_ack",
+            a_shut_down_connection_still_waits_for_the_ack,
+        ),
+        test("confirmation::the_wait_has_a_limit", the_wait_has_a_limit),
+        test(
+            "confirmation::a_kept_peer_does_not_keep_the_connection_open",
+            a_kept_peer_does_not_keep_the_connection_open,
+        ),
+        test(
+            "confirmation::a_peer_has_a_task_only_while_there_is_something_to_wait_for",
+            a_peer_has_a_task_only_while_there_is_something_to_wait_for,
+        ),
         test(
             "confirmation::an_ordinary_handshake_is_confirmed_at_once",
             an_ordinary_handshake_is_confirmed_at_once,
@@ -234,12 +249,125 @@ fn a_reset_ends_it() {
             result.expect_err("the client has gone").kind(),
             ErrorKind::ConnectionAborted
         );
+        let arrival = Arrival::of(&stream).unwrap();
+        assert_eq!(arrival.to_string(), "fast, 5 bytes in the SYN, not confirmed");
         let mut order = Vec::new();
         let ended = (&stream).read_to_end(&mut order);
         assert_eq!(
             (&order[..], ended.unwrap_err().kind()),
             (&b"order"[..], ErrorKind::ConnectionReset)
         );
+    });
+}
+
+/// Before Linux 6.9 the server's `shutdown` changes the state without an ACK.
+fn a_shut_down_connection_still_waits_for_the_ack() {
+    each_way(|driver, family| {
+        let lab = lab(&Scenario::new("shut down").with_host(HostSpec::raw("peer")));
+        let (stream, mut half_open, mut peer) = unconfirmed_by_a_raw_peer(&lab, family);
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert!(!Arrival::of(&stream).unwrap().confirmed);
+        let result = thread::scope(|scope| {
+            let waiting = scope.spawn(|| wait(driver, &stream).0);
+            thread::sleep(Duration::from_millis(300));
+            assert!(!waiting.is_finished(), "nothing has confirmed it yet");
+            peer.send(&half_open.segment()).unwrap();
+            let ours = half_open.segment().source();
+            let fin = peer.receive_that(LONG, |segment| segment.flags.fin && segment.destination == ours);
+            assert!(half_open.count(&fin.unwrap().expect("a FIN").segment()));
+            peer.send(&half_open.segment()).unwrap();
+            waiting.join().unwrap()
+        });
+        result.unwrap();
+        assert!(Arrival::of(&stream).unwrap().confirmed);
+    });
+}
+
+fn the_wait_has_a_limit() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    for family in [0, 1] {
+        let lab = lab(&Scenario::new("limit").with_host(HostSpec::raw("peer")));
+        let (stream, half_open, peer) = unconfirmed_by_a_raw_peer(&lab, family);
+        for limit in [Duration::ZERO, Duration::from_nanos(1), LIMIT] {
+            let began = Instant::now();
+            let error = confirmed_within(&stream, limit).expect_err("no ACK has come");
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            assert!(began.elapsed() >= limit);
+        }
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| confirmed_within(&stream, Duration::MAX));
+            thread::sleep(LIMIT);
+            peer.send(&half_open.segment()).unwrap();
+            waiting.join().unwrap().unwrap();
+        });
+        confirmed_within(&stream, Duration::ZERO).unwrap();
+    }
+}
+
+/// The client sees the end of the stream though the `Peer` is kept and nobody asks it.
+fn a_kept_peer_does_not_keep_the_connection_open() {
+    for family in [0, 1] {
+        let lab = lab(&Scenario::new("kept").with_rtt(RTT));
+        let (listener, address) = listener_with_a_cookie(&lab, family);
+        let client = lab.client().unwrap().spawn(move || {
+            let connected = connector().connect(address, ReplaySafe("order")).unwrap();
+            assert_eq!(connected.outcome, Outcome::Accepted);
+            let mut stream = connected.stream;
+            stream.set_read_timeout(Some(LONG)).unwrap();
+            stream.read(&mut [0]).expect("the end of the stream")
+        });
+        let (stream, address) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        runtime().block_on(async {
+            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let peer = Peer::of(&stream, address);
+            assert!(!peer.arrival().unwrap().confirmed, "the ACK takes {RTT:?}");
+            stream.readable().await.unwrap();
+            assert_eq!(stream.try_read(&mut [0; 10]).unwrap(), 5);
+            drop(stream);
+            let seen = tokio::task::spawn_blocking(|| client.join().unwrap());
+            assert_eq!(seen.await.unwrap(), 0);
+            peer.confirmed().await.unwrap();
+        });
+    }
+}
+
+fn a_peer_has_a_task_only_while_there_is_something_to_wait_for() {
+    let lab = lab(&Scenario::new("tasks").with_host(HostSpec::raw("peer")));
+    let (stream, half_open, peer) = unconfirmed_by_a_raw_peer(&lab, 0);
+    stream.set_nonblocking(true).unwrap();
+    let address = stream.peer_addr().unwrap();
+    let ordinary = lab.server().unwrap().run(|| {
+        let listener = fastopen::listen("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener.accept().unwrap().0, client)
+    });
+    ordinary.0.set_nonblocking(true).unwrap();
+    let runtime = runtime();
+    let tasks = || runtime.metrics().num_alive_tasks();
+    let until_no_task_is_left = async || {
+        while tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    runtime.block_on(async {
+        let confirmed = Peer::of(&ordinary.0, address);
+        assert_eq!(tasks(), 0, "an ordinary connection is confirmed");
+        confirmed.confirmed().await.unwrap();
+
+        let dropped = Peer::of(&stream, address);
+        let clone = dropped.clone();
+        drop(dropped);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(tasks(), 1, "the clone is the same connection");
+        drop(clone);
+        until_no_task_is_left().await;
+
+        let kept = Peer::of(&stream, address);
+        assert_eq!(tasks(), 1);
+        peer.send(&half_open.segment()).unwrap();
+        until_no_task_is_left().await;
+        kept.confirmed().await.unwrap();
     });
 }
 

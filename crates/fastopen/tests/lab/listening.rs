@@ -1,16 +1,20 @@
 //! A listener's settings, and what arrivals say.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use fastopen::{
     Arrival, ArrivalKind, FastOpen, Key, KeyRing, ListenOptions, ListenWarning, OptionKind, Outcome,
-    ReplaySafe,
+    ReplaySafe, confirmed_within,
 };
+use fastopen_host::KernelVersion;
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Host, HostSpec, Lab, Scenario};
 
-use crate::support::{LONG, PORT, at, connector, finish, get_cookie, lab, serve, served_from};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::support::{LONG, PORT, at, connector, finish, get_cookie, lab, runtime, serve, served_from};
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
@@ -53,6 +57,15 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
         test(
             "listening::the_saved_syn_is_handed_out_once",
             the_saved_syn_is_handed_out_once,
+        ),
+        test(
+            "listening::no_syn_makes_an_arrival_an_error",
+            no_syn_makes_an_arrival_an_error,
+        ),
+        test("listening::mptcp_listeners_take_the_options", mptcp_listeners),
+        test(
+            "listening::the_callers_setup_runs_before_bind",
+            the_callers_setup_runs_before_bind,
         ),
         test(
             "listening::an_address_in_use_is_named",
@@ -367,6 +380,178 @@ fn the_saved_syn_is_handed_out_once() {
     assert!(Arrival::of(&stream).unwrap().syn.is_none());
     let (stream, _) = without.accept().unwrap();
     assert_eq!(Arrival::of(&stream).unwrap().syn, None);
+}
+
+/// IPv6 destination options make the headers longer than any client of good faith does, in a fast SYN and in an ordinary one.
+fn no_syn_makes_an_arrival_an_error() {
+    let lab = lab(&Scenario::new("long headers").with_host(HostSpec::raw("peer")));
+    let server = lab.server().unwrap();
+    let target = at(server.ipv6());
+    let listener = server.run(|| fastopen::listen(target)).unwrap();
+    let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
+    let granted = peer.connect(&peer.syn(target).with_fast_open(&[]), LONG).unwrap();
+    let FastOpen::Cookie(_, cookie) = granted.fast_open() else {
+        panic!("no cookie")
+    };
+    listener.accept().unwrap();
+    for options in [0, 1, 4, 5] {
+        let syn = peer.syn(target).with_data("early");
+        let fast = peer
+            .syn(target)
+            .with_fast_open(cookie.as_bytes())
+            .with_data("early");
+        for (syn, kind) in [
+            (syn, ArrivalKind::Plain),
+            (fast, ArrivalKind::Fast { data: true }),
+        ] {
+            peer.send_packet(&with_destination_options(&syn.to_packet(), options))
+                .unwrap();
+            let half_open = peer.half_open(&syn, LONG).unwrap();
+            if kind == ArrivalKind::Plain {
+                peer.send(&half_open.segment()).unwrap();
+            }
+            let (stream, _) = listener.accept().unwrap();
+            let arrival = Arrival::of(&stream).unwrap();
+            assert_eq!(arrival.kind, kind);
+            let syn = arrival.syn.expect("the whole SYN was saved");
+            assert_eq!(syn.data_bytes, 5, "{options} options");
+        }
+    }
+}
+
+/// Puts so many options of 252 bytes between the IPv6 header and the segment, of a kind that receivers skip.
+fn with_destination_options(packet: &[u8], options: usize) -> Vec<u8> {
+    const IPV6_HEADER: usize = 40;
+    const NEXT_HEADER: usize = 6;
+    const DESTINATION_OPTIONS: u8 = 60;
+    const EXPERIMENT: u8 = 0x1e;
+    let (header, segment) = packet.split_at(IPV6_HEADER);
+    let mut extension = vec![header[NEXT_HEADER], 0];
+    for _ in 0..options {
+        extension.extend([EXPERIMENT, 250]);
+        extension.extend([0x5a; 250]);
+    }
+    // The last option fills the header up to a multiple of eight bytes (PadN); Linux drops packets with more padding than that takes.
+    let padding = (8 - (extension.len() + 2) % 8) % 8;
+    extension.extend([1, padding as u8]);
+    extension.extend(vec![0; padding]);
+    extension[1] = u8::try_from(extension.len() / 8 - 1).unwrap();
+    let mut header = header.to_vec();
+    header[NEXT_HEADER] = DESTINATION_OPTIONS;
+    let len = u16::try_from(extension.len() + segment.len()).unwrap();
+    header[4..6].copy_from_slice(&len.to_be_bytes());
+    [&header, &extension, segment].concat()
+}
+
+/// They keep no SYNs and have no handshake timeout; before Linux 6.2 they have no Fast Open.
+fn mptcp_listeners() {
+    let lab = lab(&Scenario::new("mptcp listener").with_host(HostSpec::raw("peer")));
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
+    for ip in server.addresses() {
+        let address = at(ip);
+        let socket = server.run(|| {
+            let socket =
+                Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::MPTCP)).unwrap();
+            socket.set_reuse_address(true).unwrap();
+            socket.bind(&address.into()).unwrap();
+            socket
+        });
+        let apply = |options: ListenOptions| server.run(|| options.apply(&socket)).unwrap();
+        let has_fast_open = apply(ListenOptions::new().with_keys(key(7))) != [ListenWarning::Unsupported];
+        let asks_for_nothing_it_lacks = ListenOptions::new()
+            .with_saved_syn(false)
+            .with_handshake_timeout(None);
+        if has_fast_open {
+            assert_eq!(
+                apply(ListenOptions::new()),
+                [ListenWarning::NoSavedSyn, ListenWarning::NoHandshakeTimeout]
+            );
+            assert_eq!(apply(asks_for_nothing_it_lacks), []);
+        } else {
+            assert!(KernelVersion::running().unwrap() < KernelVersion::new(6, 2, 0));
+            assert_eq!(
+                apply(asks_for_nothing_it_lacks.clone()),
+                [ListenWarning::Unsupported]
+            );
+            assert_eq!(apply(asks_for_nothing_it_lacks.with_queue(0)), []);
+        }
+        socket.listen(100).unwrap();
+        let listener = TcpListener::from(socket);
+
+        // From an MPTCP client and from a TCP client.
+        for mptcp in [true, false] {
+            let connector = connector().with_mptcp(mptcp).with_delay(LONG);
+            for first in [mptcp, false] {
+                let connected = client
+                    .run(|| connector.connect(address, ReplaySafe("GET /")))
+                    .unwrap();
+                let (stream, _) = listener.accept().unwrap();
+                let arrival = Arrival::of(&stream).unwrap();
+                let fast = has_fast_open && !first;
+                assert_eq!(connected.outcome == Outcome::Accepted, fast, "{connected:?}");
+                assert_eq!(arrival.kind == ArrivalKind::Fast { data: true }, fast);
+                confirmed_within(&stream, LONG).unwrap();
+                assert!(Arrival::of(&stream).unwrap().confirmed);
+            }
+        }
+        if !has_fast_open {
+            continue;
+        }
+        let granted = peer
+            .connect(&peer.syn(address).with_fast_open(&[]), LONG)
+            .unwrap();
+        let FastOpen::Cookie(_, cookie) = granted.fast_open() else {
+            panic!("no cookie")
+        };
+        assert_eq!(Some(cookie), key(7).cookie(peer.address_like(ip), ip));
+        listener.accept().unwrap();
+        let syn = peer
+            .syn(address)
+            .with_fast_open(cookie.as_bytes())
+            .with_data("order");
+        peer.send(&syn).unwrap();
+        let half_open = peer.half_open(&syn, LONG).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        assert_eq!(
+            Arrival::of(&stream).unwrap().to_string(),
+            "fast, data in the SYN, not confirmed"
+        );
+        let error = confirmed_within(&stream, Duration::from_millis(200)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        peer.send(&half_open.segment()).unwrap();
+        confirmed_within(&stream, LONG).unwrap();
+    }
+}
+
+fn the_callers_setup_runs_before_bind() {
+    let lab = lab(&Scenario::new("setup"));
+    let server = lab.server().unwrap();
+    let address = at(server.ipv4());
+    let options = ListenOptions::new().with_socket_setup(|socket| {
+        assert!(
+            socket
+                .local_addr()?
+                .as_socket()
+                .is_none_or(|address| address.port() == 0)
+        );
+        // Without it the address of somebody else can't be bound.
+        socket.set_freebind_v4(true)
+    });
+    let elsewhere = SocketAddr::new([203, 0, 113, 1].into(), PORT);
+    let refused = server.run(|| fastopen::listen(elsewhere)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AddrNotAvailable);
+    server.run(|| options.listen(elsewhere)).unwrap();
+    server
+        .run(|| runtime().block_on(options.listen_tokio(address)))
+        .unwrap();
+
+    let forbidden = ListenOptions::new().with_socket_setup(|_| Err(std::io::ErrorKind::Other.into()));
+    let error = server.run(|| forbidden.listen(address)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "listening on 192.0.2.2:80: socket setup: Operation canceled (os error 125)"
+    );
 }
 
 fn an_address_in_use_is_named() {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bare_calls;
 mod confirmation;
 mod early_answers;
 mod listening;
@@ -9,6 +10,7 @@ mod machine;
 mod memory;
 mod outcomes;
 mod racing;
+mod readme;
 mod seen;
 mod server_first;
 mod settings;
@@ -19,9 +21,12 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
+    readme::serve_if_asked();
+    bare_calls::show_if_asked();
     let tests = outcomes::tests().chain(racing::tests()).chain(memory::tests());
     let tests = tests.chain(machine::tests()).chain(settings::tests());
     let tests = tests.chain(server_first::tests()).chain(seen::tests());
     let tests = tests.chain(early_answers::tests()).chain(confirmation::tests());
-    testing::main(tests.chain(listening::tests()))
+    let tests = tests.chain(listening::tests()).chain(readme::tests());
+    testing::main(tests.chain(bare_calls::tests()))
 }

@@ -68,6 +68,9 @@ Examples:
   tcp-fast-open -l -s ::1                The same over IPv6
   tcp-fast-open -s 192.0.2.2 -p 8080     To a server elsewhere, such as: tfo serve :8080
 
+The system calls behind it, server and client in one program, from the sources:
+  cargo run -p fastopen --example bare_calls
+
 Exit status:
   0  the server took the data in the SYN
   1  it connected and Fast Open did not work, or it did not connect

@@ -46,9 +46,9 @@ pub struct Args {
     queue: u32,
     #[command(flatten)]
     keys: KeyOptions,
-    /// How long a fast connection may stay unconfirmed; the kernel rounds it up to 3s, 7s, 15s, 31s, 63s or 127s
-    #[arg(long, value_name = "TIME", value_parser = units::parse_time)]
-    handshake_timeout: Option<Duration>,
+    /// How long a client has to complete the handshake; the kernel rounds it up to 3s, 7s, 15s, 31s, 63s or 127s
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = units::parse_time)]
+    handshake_timeout: Duration,
     /// Close connections on which nothing was sent or received for this long
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::parse_time)]
     idle_timeout: Duration,
@@ -116,12 +116,10 @@ impl Args {
     fn options(&self) -> anyhow::Result<ListenOptions> {
         let mut options = ListenOptions::new()
             .with_queue(self.queue)
-            .with_reuse_port(self.reuse_port);
+            .with_reuse_port(self.reuse_port)
+            .with_handshake_timeout(self.handshake_timeout);
         if let Some(keys) = self.keys.read()? {
             options = options.with_keys(keys);
-        }
-        if let Some(timeout) = self.handshake_timeout {
-            options = options.with_handshake_timeout(timeout);
         }
         Ok(options)
     }
