@@ -44,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 mod cookie;
+mod encapsulation;
 mod handshake;
 mod ip;
 mod link;
