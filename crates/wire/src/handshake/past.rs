@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::connection::Syn;
 use super::machine::Handshake;
+use super::note::FallbackCause;
 use super::packet::Packet;
-use super::{FallbackCause, Limits, Syn, Verdict};
+use super::tracker::Limits;
+use super::verdict::Verdict;
 
 /// Enough of a connection to know its late packets from those of a new one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tombstone {
+pub(super) struct Past {
     pub(super) client: SocketAddr,
     /// The SYN's sequence number, and what it offered.
     pub(super) syn: Option<(u32, Syn)>,
@@ -18,7 +21,7 @@ pub(super) struct Tombstone {
     pub(super) verdict: Verdict,
 }
 
-impl Tombstone {
+impl Past {
     /// What a SYN or SYN-ACK between the same ends begins, if anything.
     pub(super) fn successor(&self, packet: &Packet<'_>, limits: &Limits) -> Option<Handshake> {
         let segment = packet.segment;
