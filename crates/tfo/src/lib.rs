@@ -26,6 +26,8 @@ pub mod interrupt;
 pub mod json;
 pub mod key_options;
 pub mod man;
+pub mod output;
+pub mod printable;
 pub mod probe;
 pub mod program;
 pub mod send;

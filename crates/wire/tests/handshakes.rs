@@ -253,8 +253,8 @@ fn the_steps_tell_the_story() {
         [
             "1 SYN carries 18 bytes and cookie 3a3a3a…",
             "2 SYN again, without option and data",
-            "3 SYN-ACK acknowledges all 18 bytes, grants cookie 070707…, with 3 bytes of its own",
-            "4 SYN-ACK again acknowledges all 18 bytes",
+            "3 SYN-ACK acknowledges all 18, grants cookie 070707…, with 3 bytes of its own",
+            "4 SYN-ACK again acknowledges all 18",
             "5 ACK",
             "6 server sends 1 byte",
             "6 FIN",

@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 
+use crate::output::{self, Access, OutputFile};
+use crate::printable;
 use crate::stdout;
 
 /// Where the answer goes.
@@ -19,6 +22,8 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 enum Place {
     Stdout(tokio::io::Stdout),
+    /// The file has what it had before until the answer begins.
+    Untouched(OutputFile, PathBuf),
     File(File, PathBuf),
     Memory(Vec<u8>),
     Nowhere,
@@ -39,8 +44,18 @@ impl Answer {
 
     /// Into a new file.
     pub(super) fn file(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
-        Ok(Self::new(Place::File(file, path.to_owned())))
+        output::refuse_same([Path::new("-")], [path])?;
+        let file = OutputFile::open(path, Access::Anybody)?;
+        Ok(Self::new(Place::Untouched(file, path.to_owned())))
+    }
+
+    /// An answer comes, if only an empty one: a file loses what it had.
+    pub(super) fn begin(&mut self) -> anyhow::Result<()> {
+        self.place = match mem::replace(&mut self.place, Place::Nowhere) {
+            Place::Untouched(file, path) => Place::File(file.begin()?, path),
+            other => other,
+        };
+        Ok(())
     }
 
     /// It is only counted.
@@ -67,15 +82,16 @@ impl Answer {
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.begin()?;
         self.ends_a_line = bytes.ends_with(b"\n");
         match &mut self.place {
             Place::Stdout(out) => write_and_flush(out, bytes).await.map_err(stdout::mark)?,
             Place::File(file, path) => {
                 file.write_all(bytes)
-                    .with_context(|| format!("writing to {}", path.display()))?;
+                    .with_context(|| format!("writing to {}", printable::path(path)))?;
             }
             Place::Memory(kept) => kept.extend_from_slice(bytes),
-            Place::Nowhere => {}
+            Place::Nowhere | Place::Untouched(..) => {}
         }
         Ok(())
     }

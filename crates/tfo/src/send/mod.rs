@@ -148,6 +148,9 @@ async fn send(args: &Args) -> anyhow::Result<Status> {
             &mut interrupt,
         )
         .await?;
+        if report.outcome.is_some() {
+            answer.begin()?;
+        }
         report.target = args.address.to_string();
         (report.connection, report.connections) = (number, args.repeat.get());
         status = report.status();

@@ -6,7 +6,7 @@
 mod background;
 mod connection;
 mod conversation;
-mod descriptors;
+pub(crate) mod descriptors;
 mod discard;
 mod echo;
 mod http;

@@ -7,13 +7,19 @@ use fastopen_wire::Connection;
 use super::json::Report;
 use super::summary::Summary;
 use super::{ladder, line};
+use crate::json;
 use crate::stdout::{self, Stdout};
 
 /// What a connection looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    Lines,
-    Ladder { width: usize },
+    /// A line a connection; several where a terminal of so many columns has no room for it.
+    Lines {
+        width: Option<usize>,
+    },
+    Ladder {
+        width: usize,
+    },
     Json,
 }
 
@@ -42,32 +48,29 @@ impl Output {
     /// Prints a connection of that capture.
     pub(super) fn connection(&mut self, connection: &Connection, file: Option<&str>) -> io::Result<()> {
         match self.format {
-            Format::Lines => line::write(&mut self.out, connection),
+            Format::Lines { width } => line::write(&mut self.out, connection, width),
             Format::Ladder { width } => {
                 ladder::write(&mut self.out, connection, width)?;
                 self.out.write_all(b"\n")
             }
-            Format::Json => {
-                serde_json::to_writer(&mut self.out, &Report::new(connection, file))?;
-                self.out.write_all(b"\n")
-            }
+            Format::Json => json::write(&mut self.out, &Report::new(connection, file)),
         }
     }
 
     /// Prints the summary: among the lines for people, beside those for machines.
-    pub(super) fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        match self.format {
+    pub(super) fn finish(&mut self, summary: &Summary, all_read: bool) -> io::Result<()> {
+        let width = match self.format {
             Format::Json => {
                 self.out.flush()?;
                 // When nobody reads it there is nobody to tell.
-                let _ = summary.write(&mut anstream::stderr());
-                Ok(())
+                let _ = summary.write(&mut anstream::stderr(), None, all_read);
+                return Ok(());
             }
-            Format::Lines | Format::Ladder { .. } => {
-                summary.write(&mut self.out)?;
-                self.out.flush()
-            }
-        }
+            Format::Lines { width } => width,
+            Format::Ladder { width } => Some(width),
+        };
+        summary.write(&mut self.out, width, all_read)?;
+        self.out.flush()
     }
 }
 

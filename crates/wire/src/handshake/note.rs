@@ -146,7 +146,7 @@ impl fmt::Display for Note {
             Self::Reset { by } => write!(f, "reset by the {by}"),
             Self::EarlyData { number } => write!(
                 f,
-                "the server's data in packet {number} came before the client's ACK could reach it"
+                "the server's data in packet {number} came before the client's ACK could reach it: one round trip saved"
             ),
             Self::SilentAfterwards { resent: 1 } => {
                 f.write_str("then nothing from the server, and one packet sent again")

@@ -169,7 +169,7 @@ fn syn_ack_content(
         None => f.write_str(" acknowledges no SYN that was seen")?,
         Some(0) if sent == 0 => {}
         Some(0) => write!(f, " acknowledges none of the {}", Bytes(sent))?,
-        Some(acked) if acked == sent => write!(f, " acknowledges all {}", Bytes(acked))?,
+        Some(acked) if acked == sent => write!(f, " acknowledges all {acked}")?,
         Some(acked) => write!(f, " acknowledges {acked} of the {}", Bytes(sent))?,
     }
     match fast_open {

@@ -95,7 +95,7 @@ impl Default for Limits {
 /// let connection = tracker.poll().expect("one connection");
 /// assert_eq!(connection.verdict, Verdict::Accepted);
 /// assert_eq!(connection.steps[0].to_string(), "SYN carries 5 bytes and cookie 0102…");
-/// assert_eq!(connection.steps[1].to_string(), "SYN-ACK acknowledges all 5 bytes");
+/// assert_eq!(connection.steps[1].to_string(), "SYN-ACK acknowledges all 5");
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -8,7 +8,6 @@ mod pcapng;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,6 +15,7 @@ use fastopen_wire::{Connection, Limits};
 
 use super::capture::Record;
 use super::words;
+use crate::output::OutputFile;
 use crate::warning;
 use pcapng::Writer;
 
@@ -42,13 +42,16 @@ struct Held {
 }
 
 impl Annotated<BufWriter<File>> {
-    /// Makes the file, or empties it.
-    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        File::create(path)
-            .and_then(|file| Self::new(BufWriter::with_capacity(1 << 20, file)))
-            .with_context(|| format!("can't write {}", path.display()))
+    /// Empties the file, and writes what stands before the packets.
+    pub(super) fn begin(file: OutputFile) -> anyhow::Result<Self> {
+        let mut annotated =
+            Self::new(BufWriter::with_capacity(1 << 20, file.begin()?)).context(CAN_NOT_WRITE)?;
+        annotated.flush()?;
+        Ok(annotated)
     }
 }
+
+const CAN_NOT_WRITE: &str = "can't write the packets";
 
 impl<W: Write> Annotated<W> {
     const ROOM: usize = 64 << 20;
@@ -95,7 +98,7 @@ impl<W: Write> Annotated<W> {
     pub(super) fn release(&mut self, followed: usize) -> anyhow::Result<()> {
         let now = self.held.back().map_or(Duration::ZERO, |newest| newest.time);
         while let Some(oldest) = self.held.front()
-            && (followed == 0 || self.bytes > self.room || oldest.time + self.hold < now)
+            && (followed == 0 || self.bytes > self.room || oldest.time.saturating_add(self.hold) < now)
         {
             self.writer
                 .packet(
@@ -105,17 +108,22 @@ impl<W: Write> Annotated<W> {
                     oldest.original_len,
                     &oldest.comments,
                 )
-                .context("can't write the packets")?;
+                .context(CAN_NOT_WRITE)?;
             self.bytes -= oldest.frame.len() + OVERHEAD;
             self.held.pop_front();
         }
         Ok(())
     }
 
+    /// Hands over what was released: to a disk that is full, it can't be, and it is better to know at once.
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+        self.writer.flush().context(CAN_NOT_WRITE)
+    }
+
     /// Ends the file.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.release(0)?;
-        self.writer.flush().context("can't write the packets")?;
+        self.flush()?;
         if self.late > 0 {
             let late = self.late;
             warning::print(format_args!(
