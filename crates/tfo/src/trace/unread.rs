@@ -1,6 +1,7 @@
 //! What could not be read, and what was read through something else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use fastopen_wire::{DecodeError, LinkError, LinkType, Tunnel};
 
@@ -69,43 +70,36 @@ impl Unread {
 
     pub(super) fn warn(&self) {
         for (number, packets) in &self.links {
-            let link = LinkType(*number);
-            warning::print(format_args!("{} can't be read: link layer {link}", of(*packets)));
+            warn(
+                *packets,
+                format_args!("link layer {} is not known", LinkType(*number)),
+            );
         }
-        if self.short > 0 {
-            warning::print(format_args!(
-                "{} were captured too short to be read: capture at least 256 bytes of each (tcpdump -s 256)",
-                of(self.short)
-            ));
+        warn(
+            self.short,
+            format_args!("captured too short; capture at least 256 bytes of each (tcpdump -s 256)"),
+        );
+        warn(self.broken, format_args!("a broken IP or TCP header"));
+        for (tunnel, packets) in &self.nested {
+            warn(*packets, format_args!("{tunnel} within too many other tunnels"));
         }
-        if self.broken > 0 {
-            let packets = of(self.broken);
-            warning::print(format_args!(
-                "{packets} can't be read: their IP or TCP header is broken"
-            ));
-        }
+        warn(
+            self.undescribed,
+            format_args!("the capture does not describe their interface"),
+        );
         if self.fragments > 0 {
             warning::print(format_args!(
-                "{} of TCP packets, {} of them of SYNs, are not put together: capture where packets are whole",
+                "{} of TCP packets, {} of them the first of a SYN, are not put together",
                 count(self.fragments, "IP fragment", "IP fragments"),
-                count(self.syns, "the first", "the first")
-            ));
-        }
-        for (tunnel, packets) in &self.nested {
-            let packets = of(*packets);
-            warning::print(format_args!(
-                "{packets} carry {tunnel} within too many other tunnels, and are not looked into"
-            ));
-        }
-        if self.undescribed > 0 {
-            let packets = of(self.undescribed);
-            warning::print(format_args!(
-                "{packets} can't be read: the capture does not describe their interface"
+                self.syns
             ));
         }
     }
 }
 
-fn of(packets: u64) -> String {
-    count(packets, "packet", "packets")
+fn warn(packets: u64, why: fmt::Arguments<'_>) {
+    if packets > 0 {
+        let packets = count(packets, "packet", "packets");
+        warning::print(format_args!("could not read {packets}: {why}"));
+    }
 }
