@@ -1,8 +1,10 @@
 //! Standard output, which may be closed early.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice};
 
 /// Standard output: without colour unless it is a terminal, and with an error of its own when the reader of a pipe goes away.
 ///
@@ -20,6 +22,32 @@ use anstream::AutoStream;
 /// ```
 pub fn lock() -> Stdout {
     Stdout(anstream::stdout().lock())
+}
+
+/// Standard output for very many lines, without a system call for each; what is written must have no colour. `None` where it is to
+/// have colours, as on a terminal.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn colourless() -> io::Result<Option<Colourless>> {
+    if AutoStream::choice(&io::stdout()) != ColorChoice::Never {
+        return Ok(None);
+    }
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(Some(Colourless(file)))
+}
+
+/// What [`colourless`] gives.
+pub struct Colourless(File);
+
+impl Write for Colourless {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(mark)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What [`lock`] gives.

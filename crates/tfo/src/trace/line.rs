@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use anstyle::Style;
 use fastopen_wire::Connection;
 
 use super::words;
@@ -10,28 +11,33 @@ use super::words;
 const INDENT: usize = 4;
 
 /// Writes a line; on a terminal of so many columns, several where it has no room for it.
-pub(super) fn write(out: &mut impl Write, connection: &Connection, width: Option<usize>) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut impl Write,
+    connection: &Connection,
+    style: Style,
+    width: Option<usize>,
+) -> io::Result<()> {
+    const VERDICT: usize = 18;
     let Connection {
         client,
         server,
         verdict,
         ..
     } = connection;
-    let style = words::style(*verdict);
+    write!(out, "{style}{verdict:<VERDICT$}{style:#}  {client} → {server}")?;
     let reason = words::reason(connection);
-    let ends = format!("{client} → {server}");
-    write!(out, "{style}{verdict:<18}{style:#}  {ends}")?;
-    let first = 18 + 2 + ends.chars().count() + 2;
-    match width {
-        Some(width) if first + reason.chars().count() > width => {
-            writeln!(out)?;
-            for line in words::wrap(&reason, width.saturating_sub(INDENT)) {
-                writeln!(out, "{:INDENT$}{line}", "")?;
-            }
-            Ok(())
-        }
-        _ => writeln!(out, "  {reason}"),
+    let has_room = |width| {
+        let ends = format!("{client} → {server}").chars().count();
+        VERDICT + 2 + ends + 2 + reason.chars().count() <= width
+    };
+    if width.is_none_or(has_room) {
+        return writeln!(out, "  {reason}");
     }
+    writeln!(out)?;
+    for line in words::wrap(&reason, width.unwrap_or_default().saturating_sub(INDENT)) {
+        writeln!(out, "{:INDENT$}{line}", "")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -41,7 +47,7 @@ mod tests {
     fn written(width: Option<usize>) -> String {
         let mut text = Vec::new();
         for connection in sample::connections() {
-            super::write(&mut anstream::StripStream::new(&mut text), &connection, width).unwrap();
+            super::write(&mut text, &connection, anstyle::Style::new(), width).unwrap();
         }
         String::from_utf8(text).unwrap()
     }

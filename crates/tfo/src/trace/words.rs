@@ -16,30 +16,33 @@ pub(super) fn evidence(connection: &Connection) -> Option<&Step> {
 
 /// What the verdict rests on, and what else is worth knowing, in one line.
 pub(super) fn reason(connection: &Connection) -> String {
-    let packet = connection.evidence.map(|number| format!("packet {number}"));
-    told(connection, packet)
+    let mut text = String::with_capacity(128);
+    tell(&mut text, connection, connection.evidence);
+    text
 }
 
 /// The same with the verdict, for the packet itself.
 pub(super) fn comment(connection: &Connection) -> String {
-    format!("tfo: {}: {}", connection.verdict, told(connection, None))
+    let mut text = format!("tfo: {}: ", connection.verdict);
+    tell(&mut text, connection, None);
+    text
 }
 
-fn told(connection: &Connection, packet: Option<String>) -> String {
-    let mut told = ground(connection);
-    let after = connection
-        .answered_after
-        .map(|after| format!("after {}", units::time(after)));
-    let details: Vec<String> = packet.into_iter().chain(after).collect();
-    if !details.is_empty() {
-        // Writing to a string can't fail.
-        let _ = write!(told, " ({})", details.join(", "));
-    }
+/// Writes it behind what is there. Writing to a string can't fail.
+fn tell(text: &mut String, connection: &Connection, packet: Option<u64>) {
+    let start = text.len();
+    text.push_str(&ground(connection));
+    let after = connection.answered_after.map(units::time);
+    let _ = match (packet, after) {
+        (None, None) => Ok(()),
+        (Some(number), None) => write!(text, " (packet {number})"),
+        (None, Some(after)) => write!(text, " (after {after})"),
+        (Some(number), Some(after)) => write!(text, " (packet {number}, after {after})"),
+    };
     for note in &connection.notes {
-        let separator = if told.is_empty() { "" } else { "; " };
-        let _ = write!(told, "{separator}{note}");
+        let separator = if text.len() == start { "" } else { "; " };
+        let _ = write!(text, "{separator}{note}");
     }
-    told
 }
 
 /// A packet of the connection, and what it saved where it is the one that says so.

@@ -26,7 +26,7 @@ pub(super) enum Ending {
 
 impl Handshake {
     /// The report, and what to remember of it; `None` where it would repeat one that was given before.
-    pub(super) fn end(mut self, ending: Ending) -> Option<(Connection, Past)> {
+    pub(super) fn end(mut self: Box<Self>, ending: Ending) -> Option<(Connection, Past)> {
         if self.replay_of.is_some() {
             if self.answer.is_none() || self.repeats() {
                 return None;
@@ -59,13 +59,7 @@ impl Handshake {
         if ending == Ending::Evicted {
             self.note(Note::Evicted);
         }
-        let past = Past {
-            client: self.client,
-            syn: self.syns.as_ref().map(|syns| (syns.isn, syns.best)),
-            server_isn: self.answer.map(|answer| answer.isn),
-            started: self.started,
-            verdict,
-        };
+        let past = Past::new(&self, verdict);
         let report = Connection {
             client: self.client,
             server: self.server,

@@ -253,7 +253,7 @@ impl Tracker {
             return;
         };
         self.evicted += u64::from(ending == Ending::Evicted);
-        self.past.insert(*key, past);
+        self.past.put(*key, past);
         self.reports.push_back(report);
     }
 
