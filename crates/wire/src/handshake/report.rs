@@ -1,5 +1,6 @@
 //! The end of a connection: what is reported of it, and what is remembered.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::connection::Connection;
@@ -25,8 +26,12 @@ pub(super) enum Ending {
 }
 
 impl Handshake {
-    /// The report, and what to remember of it; `None` where it would repeat one that was given before.
-    pub(super) fn end(mut self: Box<Self>, ending: Ending) -> Option<(Connection, Past)> {
+    /// Reports, and says what to remember; `None` where the report would repeat one that was given before.
+    pub(super) fn end(
+        mut self: Box<Self>,
+        ending: Ending,
+        reports: &mut VecDeque<Connection>,
+    ) -> Option<Past> {
         if self.replay_of.is_some() {
             if self.answer.is_none() || self.repeats() {
                 return None;
@@ -60,7 +65,7 @@ impl Handshake {
             self.note(Note::Evicted);
         }
         let past = Past::new(&self, verdict);
-        let report = Connection {
+        reports.push_back(Connection {
             client: self.client,
             server: self.server,
             verdict,
@@ -72,8 +77,8 @@ impl Handshake {
             notes: self.notes,
             steps: self.steps,
             steps_omitted: self.steps_omitted,
-        };
-        Some((report, past))
+        });
+        Some(past)
     }
 
     /// Whether the server sent nothing behind its SYN-ACK, though packets were sent again for want of it.

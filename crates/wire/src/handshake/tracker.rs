@@ -220,11 +220,13 @@ impl Tracker {
     }
 
     fn open(&mut self, key: FlowKey, packet: &Packet<'_>) {
-        let handshake = match self.past.get(&key) {
-            Some(past) => past.successor(packet, &self.limits),
-            None => Some(Handshake::new(packet)),
+        let mut handshake = match self.past.get(&key) {
+            None => Box::new(Handshake::new(packet)),
+            Some(past) => match past.successor(packet, &self.limits) {
+                Some(handshake) => Box::new(handshake),
+                None => return,
+            },
         };
-        let Some(mut handshake) = handshake else { return };
         while self.followed.len() >= self.limits.connections.max(1)
             && let Some((_, &first)) = self.deadlines.first_key_value()
         {
@@ -234,13 +236,7 @@ impl Tracker {
         let deadline = (handshake.due(), self.opened);
         self.opened += 1;
         self.deadlines.insert(deadline, key);
-        self.followed.insert(
-            key,
-            Followed {
-                deadline,
-                handshake: Box::new(handshake),
-            },
-        );
+        self.followed.insert(key, Followed { deadline, handshake });
         self.set_next_deadline();
     }
 
@@ -249,12 +245,10 @@ impl Tracker {
             return;
         };
         self.deadlines.remove(&deadline);
-        let Some((report, past)) = handshake.end(ending) else {
-            return;
-        };
-        self.evicted += u64::from(ending == Ending::Evicted);
-        self.past.put(*key, past);
-        self.reports.push_back(report);
+        if let Some(past) = handshake.end(ending, &mut self.reports) {
+            self.evicted += u64::from(ending == Ending::Evicted);
+            self.past.put(*key, past);
+        }
     }
 
     fn set_next_deadline(&mut self) {

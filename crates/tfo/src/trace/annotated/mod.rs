@@ -208,4 +208,43 @@ mod tests {
         annotated.release(1).unwrap();
         assert_eq!(annotated.held.front().unwrap().number, 10);
     }
+
+    proptest::proptest! {
+        /// The fuzz target `writer` does the same with any bytes.
+        #[test]
+        fn a_clock_of_any_rate_is_written_and_read_again(resolution: u8, offset: i64, ticks in proptest::collection::vec(proptest::num::u64::ANY, 1..5)) {
+            let option = |code: u16, value: &[u8]| {
+                let mut option = [code.to_le_bytes(), (value.len() as u16).to_le_bytes()].concat();
+                option.extend(value);
+                option.resize(option.len().next_multiple_of(4), 0);
+                option
+            };
+            let block = |kind: u32, body: &[u8]| {
+                let len = (body.len() as u32 + 12).to_le_bytes();
+                [&kind.to_le_bytes()[..], &len, body, &len].concat()
+            };
+            let mut file = block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
+            let options = [option(9, &[resolution]), option(14, &offset.to_le_bytes())].concat();
+            file.extend(block(1, &[&[101, 0, 0, 0, 0, 0, 0, 0], &options[..]].concat()));
+            for ticks in &ticks {
+                let [high, low] = [(ticks >> 32) as u32, *ticks as u32].map(u32::to_le_bytes);
+                file.extend(block(6, &[&[0; 4], &high, &low, &[4, 0, 0, 0], &[9, 0, 0, 0], &b"data"[..]].concat()));
+            }
+            let mut written = Vec::new();
+            let mut annotated = Annotated::new(&mut written).unwrap();
+            let mut read = Capture::new(&file[..]).unwrap();
+            let mut times = Vec::new();
+            while let Some(record) = read.next_record().unwrap() {
+                annotated.packet(&record);
+                annotated.release(1).unwrap();
+                times.push(record.time);
+            }
+            annotated.finish().unwrap();
+            assert_eq!(times.len(), ticks.len());
+            let mut again = Capture::new(&written[..]).unwrap();
+            for time in times {
+                assert_eq!(again.next_record().unwrap().map(|record| record.time), Some(time));
+            }
+        }
+    }
 }
