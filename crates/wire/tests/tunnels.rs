@@ -283,13 +283,13 @@ fn follow(packets: &[(u64, Vec<u8>)]) -> fastopen_wire::Connection {
     let mut tracker = Tracker::new(Limits::default());
     for (number, (ms, packet)) in (1..).zip(packets) {
         let time = Duration::from_millis(*ms);
-        match decode(packet).unwrap().content {
+        match decode(packet).expect("a segment or an ICMP error").content {
             Content::Segment(segment) => tracker.observe(number, time, &segment),
             Content::IcmpError(error) => tracker.observe_icmp(number, time, &error),
         }
     }
     tracker.advance(Duration::from_secs(1000));
-    tracker.poll().unwrap()
+    tracker.poll().expect("one connection")
 }
 
 #[test]

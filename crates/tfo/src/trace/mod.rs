@@ -87,14 +87,15 @@ Examples:
                                          The packets that say so, in Wireshark's words
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
-Packets are looked for in VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve and GTP-U in captures; live, in what each interface carries
-itself. As root it becomes the user who called sudo, or nobody, as soon as its files and sockets are open.
+Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve and GTP-U.
+Live, each interface shows the TCP packets that it carries itself.
+As root, it becomes the user who called sudo, or nobody, once its files and sockets are open.
 
 Verdicts:
   accepted            the SYN-ACK acknowledged all data in the SYN: one round trip saved
   ignored             the SYN carried data, and the SYN-ACK acknowledged none of it or not all
   syn-lost            the SYN with data or a cookie got no answer, and one without connected
-  dataless            the SYN presented a cookie and carried no data; a note says where that saved a round trip
+  dataless            the SYN presented a cookie and carried no data
   cookie-granted      the SYN asked for a cookie and the SYN-ACK brought one
   cookie-not-granted  the SYN asked for a cookie in vain
   plain               an ordinary handshake
@@ -104,8 +105,8 @@ Verdicts:
 
 Exit status:
   0  all packets were read, or watching was ended with Ctrl-C
-  2  wrong usage, nothing to be read or watched, or a file that can't be written: the error says what to do
-  3  not all could be read: a capture is damaged or cut short, or some packets are of a kind that can't be read";
+  2  wrong usage, or what can't be read, watched or written: the error says what to do
+  3  a capture is damaged or cut short, or some of its packets could not be read";
 
 /// Watches until there is no more, or until Ctrl-C.
 ///

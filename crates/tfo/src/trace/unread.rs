@@ -35,7 +35,7 @@ impl Unread {
         match error {
             DecodeError::NotTcp { .. } | DecodeError::Link(LinkError::NotIp { .. }) => {}
             DecodeError::Link(LinkError::Unknown(LinkType(number))) => {
-                *self.links.entry(number).or_default() += 1
+                *self.links.entry(number).or_default() += 1;
             }
             DecodeError::Fragment => self.fragments += 1,
             DecodeError::FragmentedSyn => {
@@ -44,7 +44,7 @@ impl Unread {
             }
             DecodeError::TooDeep(tunnel) => *self.nested.entry(tunnel).or_default() += 1,
             DecodeError::Link(LinkError::Short) | DecodeError::Ip | DecodeError::Tcp if is_cut => {
-                self.short += 1
+                self.short += 1;
             }
             DecodeError::Link(LinkError::Short) | DecodeError::Ip | DecodeError::Tcp => self.broken += 1,
         }
