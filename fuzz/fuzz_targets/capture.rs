@@ -24,6 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     assert!(capture.ending().is_some());
+    assert!(bytes.len() as u64 >= capture.undescribed());
     tracker.finish();
     while let Some(connection) = tracker.poll() {
         assert!(connection.steps.iter().all(|step| step.number <= last));

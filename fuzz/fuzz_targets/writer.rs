@@ -31,6 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
             record.original_len,
         ));
     }
+    writer.flush().expect("a vector takes everything");
     let mut again = Capture::new(&written[..]).expect("it begins as a capture does");
     for (time, link, frame, original_len) in kept {
         let record = again
@@ -42,4 +43,5 @@ fuzz_target!(|bytes: &[u8]| {
     }
     assert!(matches!(again.next_record(), Ok(None)));
     assert_eq!(again.ending(), Some(capture::Ending::Complete));
+    assert_eq!(again.undescribed(), 0);
 });
