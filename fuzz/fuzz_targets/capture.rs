@@ -17,7 +17,9 @@ fuzz_target!(|bytes: &[u8]| {
     while let Ok(Some(record)) = capture.next_record() {
         assert!(record.number > last);
         last = record.number;
-        match Decoded::from_frame(record.link, record.frame, record.original_len).map(|decoded| decoded.content) {
+        match Decoded::from_frame(record.link, record.frame, record.original_len)
+            .map(|decoded| decoded.content)
+        {
             Ok(Content::Segment(segment)) => tracker.observe(record.number, record.time, &segment),
             Ok(Content::IcmpError(error)) => tracker.observe_icmp(record.number, record.time, &error),
             Err(_) => {}
