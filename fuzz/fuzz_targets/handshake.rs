@@ -7,4 +7,4 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../crates/wire/tests/common/storm.rs"]
 mod storm;
 
-fuzz_target!(|bytes: &[u8]| storm::weather(bytes));
+fuzz_target!(|bytes: &[u8]| storm::check(bytes));

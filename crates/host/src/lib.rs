@@ -57,6 +57,9 @@ mod netlink;
 pub mod owners;
 #[cfg(feature = "packets")]
 pub mod packets;
+pub mod printable;
+#[cfg(feature = "packets")]
+pub mod privileges;
 mod proc;
 #[cfg(feature = "netlink")]
 pub mod sockets;

@@ -7,14 +7,16 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
-use crate::{Error, proc};
+use crate::error::Error;
+use crate::printable::printable;
+use crate::proc;
 
 /// A process that holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Process {
     /// Its number.
     pub pid: u32,
-    /// The name that it gives itself, up to 15 bytes; control characters, which could upset a terminal, are replaced.
+    /// The name that it gives itself, up to 15 bytes, made [printable].
     pub name: String,
 }
 
@@ -86,7 +88,7 @@ impl Owners {
         }
         let process = Process {
             pid,
-            name: printable(&fs::read(folder.join("comm")).unwrap_or_default()),
+            name: name(&fs::read(folder.join("comm")).unwrap_or_default()),
         };
         for inode in held {
             self.by_inode.entry(inode).or_default().push(process.clone());
@@ -99,9 +101,9 @@ fn socket_inode(target: &str) -> Option<u64> {
     target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-fn printable(name: &[u8]) -> String {
-    let name = name.strip_suffix(b"\n").unwrap_or(name);
-    String::from_utf8_lossy(name).replace(char::is_control, "\u{fffd}")
+fn name(comm: &[u8]) -> String {
+    let name = comm.strip_suffix(b"\n").unwrap_or(comm);
+    printable(&String::from_utf8_lossy(name)).into_owned()
 }
 
 #[cfg(test)]
@@ -125,10 +127,7 @@ mod tests {
 
     #[test]
     fn names_cannot_upset_a_terminal() {
-        assert_eq!(printable(b"nginx\n"), "nginx");
-        assert_eq!(
-            printable(b"\x1b[2Jnginx\n\xff\n"),
-            "\u{fffd}[2Jnginx\u{fffd}\u{fffd}"
-        );
+        assert_eq!(name(b"nginx\n"), "nginx");
+        assert_eq!(name(b"\x1b[2Jnginx\n\xff\n"), "\u{fffd}[2Jnginx\u{fffd}\u{fffd}");
     }
 }

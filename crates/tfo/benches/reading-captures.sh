@@ -1,13 +1,16 @@
 #!/bin/sh
 # How fast captures are read: tfo trace, tcpdump and tshark over the same file, in one run, and how much memory each takes.
 #
-#   crates/tfo/benches/reading-captures.sh [PACKETS]
+#   crates/tfo/benches/reading-captures.sh [PACKETS [SYNS]]
+#
+# Two captures: one of ordinary connections, and one of SYNs alone, each of another connection.
 #
 # It needs tcpdump, tshark and python3, and about 700 bytes of disk for each packet, in TMPDIR. The file is read once beforehand, so
 # that all find it in memory. Each command runs three times, tshark once; the best time counts.
 set -eu
 
 packets=${1:-3000000}
+syns=${2:-10000000}
 target=$(cargo metadata --no-deps --format-version 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 cargo build --quiet --release -p tfo --bin tfo --example generate-capture
 tfo=$target/release/tfo
@@ -15,7 +18,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 "$target/release/examples/generate-capture" "$packets" > "$dir/large.pcap"
 "$target/release/examples/generate-capture" $((packets / 10)) > "$dir/small.pcap"
-cat "$dir/large.pcap" "$dir/small.pcap" > /dev/null
+"$target/release/examples/generate-capture" "$syns" syns > "$dir/syns.pcap"
+cat "$dir"/*.pcap > /dev/null
 
 measure() {
     times=$1 && shift
@@ -42,3 +46,7 @@ measure 3 "$tfo" trace --read "$dir/small.pcap"
 measure 3 tcpdump -nr "$dir/large.pcap" 'tcp[tcpflags] & tcp-syn != 0'
 measure 3 tcpdump -r "$dir/large.pcap" 'tcp[tcpflags] & tcp-syn != 0'
 measure 1 tshark -r "$dir/large.pcap" -Y tcp.options.tfo
+
+echo "$syns distinct SYNs, $(wc -c < "$dir/syns.pcap") bytes"
+measure 3 "$tfo" trace --read "$dir/syns.pcap"
+measure 3 tcpdump -nr "$dir/syns.pcap"

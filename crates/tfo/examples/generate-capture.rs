@@ -2,6 +2,8 @@
 //!
 //! The same number of packets gives the same bytes. Connections of 24 packets each overlap, 512 at a time; one in four runs over IPv6.
 //! Of eight connections four are plain, one asks for a cookie, two have their data accepted and one has them ignored.
+//!
+//! With `syns` behind the number all packets are SYNs, each of another connection and none answered, as in a flood or a scan.
 
 use std::io::{self, BufWriter, Write};
 
@@ -23,10 +25,12 @@ const SERVER_ISN: u32 = 5_000_000;
 const DATA: u32 = 200;
 
 fn main() -> io::Result<()> {
-    let packets: u64 = std::env::args()
-        .nth(1)
+    let mut arguments = std::env::args().skip(1);
+    let packets: u64 = arguments
+        .next()
         .and_then(|count| count.parse().ok())
         .ok_or_else(|| io::Error::other("say how many packets"))?;
+    let only_syns = arguments.next().is_some_and(|kind| kind == "syns");
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
     // The header of a pcap file: microseconds, version 2.4, snapshot length, Ethernet.
     out.write_all(&0xa1b2_c3d4_u32.to_le_bytes())?;
@@ -37,9 +41,15 @@ fn main() -> io::Result<()> {
     let mut frame = Vec::new();
     for number in 0..packets {
         let (batch, within) = (number / (AT_A_TIME * PACKETS), number % (AT_A_TIME * PACKETS));
-        let connection = batch * AT_A_TIME + within % AT_A_TIME;
         frame.clear();
-        packet(connection, within / AT_A_TIME, &mut frame)?;
+        match only_syns {
+            true => packet(number, 0, &mut frame)?,
+            false => packet(
+                batch * AT_A_TIME + within % AT_A_TIME,
+                within / AT_A_TIME,
+                &mut frame,
+            )?,
+        }
         let micros = number * 7;
         let seconds = (1_700_000_000 + micros / 1_000_000) as u32;
         for word in [

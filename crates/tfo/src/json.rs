@@ -4,13 +4,55 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
+
+use crate::printable::is_hostile;
 
 /// Writes one object on one line, and sends it off.
 ///
 /// # Errors
 /// Those of the output.
 pub fn line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, object)?;
-    out.write_all(b"\n")?;
+    write(out, object)?;
     out.flush()
+}
+
+/// Writes one object on one line.
+///
+/// # Errors
+/// Those of the output.
+pub fn write(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
+    object.serialize(&mut Serializer::with_formatter(&mut *out, Harmless))?;
+    out.write_all(b"\n")
+}
+
+/// Compact JSON in which characters that a terminal obeys are escaped, also those that JSON itself lets stand.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: Write + ?Sized>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, character)) = rest.char_indices().find(|(_, character)| is_hostile(*character)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            write!(out, "\\u{:04x}", u32::from(character))?;
+            rest = &rest[at + character.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_characters_are_escaped_and_come_back() {
+        let name = "\x1b[2J\u{9b}\u{7f}\u{202e}größe \"a\"\n";
+        let mut text = Vec::new();
+        line(&mut text, &name).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.trim_end().contains(is_hostile), "{text:?}");
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), name);
+    }
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use crate::status::Status;
 use crate::style::{BOLD, ERROR, HINT};
-use crate::{hint, stdout};
+use crate::{hint, printable, stdout};
 
 /// Parses the arguments, runs the command with them and turns the result into the exit status.
 pub fn main<A: Parser>(
@@ -19,7 +19,13 @@ pub fn main<A: Parser>(
         Ok(arguments) => arguments,
         Err(help_or_error) => {
             // An error of printing has nowhere to go.
-            let _ = help_or_error.print();
+            let _ = match has_hostile_arguments() {
+                false => help_or_error.print(),
+                true => {
+                    let text = help_or_error.render().to_string();
+                    io::stderr().write_all(printable::lines(&text).as_bytes())
+                }
+            };
             return u8::try_from(help_or_error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
@@ -33,12 +39,24 @@ pub fn main<A: Parser>(
     }
 }
 
+/// Whether an argument, such as a file's name that the shell filled in, must not go to a terminal as it is.
+fn has_hostile_arguments() -> bool {
+    std::env::args_os().any(|argument| argument.to_string_lossy().contains(printable::is_hostile))
+}
+
 fn print_error(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "{ERROR}error:{ERROR:#} {BOLD}{error}{BOLD:#}")?;
+    let text = error.to_string();
+    writeln!(
+        out,
+        "{ERROR}error:{ERROR:#} {BOLD}{}{BOLD:#}",
+        printable::lines(&text)
+    )?;
     for cause in causes(error) {
-        writeln!(out, "  because {cause}")?;
+        writeln!(out, "  because {}", printable::lines(&cause))?;
     }
-    hint::of(error).map_or(Ok(()), |hint| writeln!(out, "{HINT}hint:{HINT:#} {hint}"))
+    hint::of(error).map_or(Ok(()), |hint| {
+        writeln!(out, "{HINT}hint:{HINT:#} {}", printable::lines(hint))
+    })
 }
 
 /// The error and its causes on one line.
@@ -83,6 +101,18 @@ mod tests {
         assert_eq!(
             printed(&error),
             "error: the server did not start\n  because bind 127.0.0.1:80\n  because Address already in use (os error 98)\nhint: choose another port\n"
+        );
+    }
+
+    #[test]
+    fn names_in_an_error_cannot_write_elsewhere() {
+        let error = Err::<(), _>(io::Error::from_raw_os_error(2))
+            .context("can't read \x1b[2J\u{202e}a")
+            .hint("give another name than \x07")
+            .unwrap_err();
+        assert_eq!(
+            printed(&error),
+            "error: can't read \u{fffd}[2J\u{fffd}a\n  because No such file or directory (os error 2)\nhint: give another name than \u{fffd}\n"
         );
     }
 

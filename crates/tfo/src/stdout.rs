@@ -1,11 +1,13 @@
 //! Standard output, which may be closed early, or never read.
 
-use std::io::{self, LineWriter, StdoutLock, Write};
+use std::fs::File;
+use std::io::{self, LineWriter, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
 use crate::interrupt::{self, GRACE};
@@ -26,11 +28,34 @@ use crate::interrupt::{self, GRACE};
 /// # }
 /// ```
 pub fn lock() -> Stdout {
-    let lines: Box<dyn Write> = Box::new(LineWriter::new(Pieces {
-        out: io::stdout().lock(),
-        stopping_since: None,
-    }));
+    let lines: Box<dyn Write> = Box::new(LineWriter::new(Pieces::new(io::stdout().lock())));
     Stdout(AutoStream::new(lines, AutoStream::choice(&io::stdout())))
+}
+
+/// Standard output for very many lines, without a system call for each; what is written must have no colour. `None` where it is to
+/// have colours, as on a terminal.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn colourless() -> io::Result<Option<Colourless>> {
+    if AutoStream::choice(&io::stdout()) != ColorChoice::Never {
+        return Ok(None);
+    }
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(Some(Colourless(Pieces::new(file))))
+}
+
+/// What [`colourless`] gives.
+pub struct Colourless(Pieces<File>);
+
+impl Write for Colourless {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(mark)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What [`lock`] gives.
@@ -48,8 +73,10 @@ impl Write for Stdout {
 
 /// Writes in pieces, so that it can give up once a stop is requested. Nothing is left in the standard library's own buffer, which it
 /// would write out at the end of the process, and wait for the reader.
-struct Pieces {
-    out: StdoutLock<'static>,
+struct Pieces<F> {
+    out: F,
+    /// Whether a write can wait for a reader, as it can't where output goes to a file.
+    may_wait: bool,
     /// When a stop request was noticed while nobody read.
     stopping_since: Option<Instant>,
 }
@@ -59,10 +86,10 @@ const PIECE: usize = 4096;
 /// How often to look for a stop request while nobody reads.
 const PAUSE: Duration = Duration::from_millis(100);
 
-impl Write for Pieces {
+impl<F: AsFd> Write for Pieces<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Where the first signal ends the process there is nothing to look for.
-        if !interrupt::is_caught() {
+        if !self.may_wait || !interrupt::is_caught() {
             return Ok(rustix::io::write(&self.out, bytes)?);
         }
         let mut written = 0;
@@ -85,7 +112,16 @@ impl Write for Pieces {
     }
 }
 
-impl Pieces {
+impl<F: AsFd> Pieces<F> {
+    fn new(out: F) -> Self {
+        let kind = fstat(&out).map(|stat| FileType::from_raw_mode(stat.st_mode));
+        Self {
+            out,
+            may_wait: kind != Ok(FileType::RegularFile),
+            stopping_since: None,
+        }
+    }
+
     fn write_piece(&mut self, piece: &[u8]) -> io::Result<usize> {
         while !self.is_writable()? {
             if interrupt::is_requested()

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   frame ──▶ IP packet ──▶ segment ──▶ options
-//!   LinkType                Segment     FastOpen, Cookie
+//!   LinkType    Tunnel      Segment     FastOpen, Cookie
 //!                              │
 //!                              ▼
 //!                           Tracker ──▶ Connection: verdict, evidence, notes, steps
@@ -23,13 +23,15 @@
 //! # A capture
 //! ```
 //! use std::time::Duration;
-//! use fastopen_wire::{Limits, LinkType, Segment, Tracker};
+//! use fastopen_wire::{Content, Decoded, Limits, LinkType, Tracker};
 //!
 //! # let frames: [(Duration, &[u8]); 0] = [];
 //! let mut tracker = Tracker::new(Limits::default());
 //! for (number, (time, frame)) in (1..).zip(frames) {
-//!     if let Ok(segment) = Segment::from_frame(LinkType::ETHERNET, frame, frame.len()) {
-//!         tracker.observe(number, time, &segment);
+//!     match Decoded::from_frame(LinkType::ETHERNET, frame, frame.len()).map(|decoded| decoded.content) {
+//!         Ok(Content::Segment(segment)) => tracker.observe(number, time, &segment),
+//!         Ok(Content::IcmpError(error)) => tracker.observe_icmp(number, time, &error),
+//!         Err(_) => {}
 //!     }
 //!     while let Some(connection) = tracker.poll() {
 //!         println!("{} {}", connection.client, connection.verdict);
@@ -44,18 +46,27 @@
 #![forbid(unsafe_code)]
 
 mod cookie;
+mod decoded;
+mod encapsulation;
+mod error;
 mod handshake;
+mod icmp;
 mod ip;
 mod link;
 mod option;
 mod segment;
 #[cfg(feature = "serde")]
 mod serial;
+mod tunnel;
 
 pub use cookie::{Cookie, CookieLengthError, ParseCookieError};
+pub use decoded::{Content, Decoded};
+pub use error::DecodeError;
 pub use handshake::{
     Connection, Event, FallbackCause, Limits, Note, Side, Step, Syn, SynAck, Tracker, Verdict,
 };
+pub use icmp::{IcmpError, IcmpKind};
 pub use link::{LinkError, LinkType};
 pub use option::{FastOpen, OptionKind, Options, OptionsError, RawOption, fast_open};
-pub use segment::{DecodeError, Flags, Segment};
+pub use segment::{Flags, Segment};
+pub use tunnel::Tunnel;

@@ -2,27 +2,47 @@
 
 use std::fmt;
 
-/// What stands in front of the IP packet, numbered as in capture files (<https://www.tcpdump.org/linktypes.html>).
+use crate::encapsulation::{Layer, ip_packet};
+
+/// The link layer of a frame, numbered as in capture files (<https://www.tcpdump.org/linktypes.html>).
 ///
-/// Any number is a link type; of those that are not named here, [`ip_packet`](Self::ip_packet) says that it can't read them.
+/// Any number is a link type; for those that are not named here, [`ip_packet`](Self::ip_packet) returns [`LinkError::Unknown`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u32);
 
 impl LinkType {
-    /// BSD loopback: the address family in four bytes, of the capturing machine's byte order.
+    /// BSD loopback: the address family in four bytes, in the byte order of the capturing machine.
     pub const NULL: Self = Self(0);
-    /// Ethernet, with any number of VLAN tags.
+    /// Ethernet, with EtherTypes or 802.2 headers, VLAN tags, PPPoE sessions and MPLS labels.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, with or without its HDLC-like framing.
+    pub const PPP: Self = Self(9);
+    /// PPP in HDLC-like framing, or Cisco HDLC.
+    pub const PPP_HDLC: Self = Self(50);
+    /// A PPPoE session, from the PPPoE header on.
+    pub const PPPOE: Self = Self(51);
+    /// 802.2 LLC, as in RFC 1483's ATM frames.
+    pub const LLC: Self = Self(100);
     /// The IP header comes first.
     pub const RAW: Self = Self(101);
+    /// Cisco HDLC.
+    pub const CISCO_HDLC: Self = Self(104);
     /// OpenBSD loopback: the address family in four bytes, in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture, as on the device `any`.
     pub const LINUX_SLL: Self = Self(113);
+    /// PPP as pppd records it: the direction in place of the framing's address byte.
+    pub const PPP_PPPD: Self = Self(166);
+    /// PPP behind a byte with its direction.
+    pub const PPP_WITH_DIRECTION: Self = Self(204);
+    /// MPLS labels come first.
+    pub const MPLS: Self = Self(219);
     /// The IPv4 header comes first.
     pub const IPV4: Self = Self(228);
     /// The IPv6 header comes first.
     pub const IPV6: Self = Self(229);
+    /// What Linux' netfilter logs (`tcpdump -i nflog`).
+    pub const NFLOG: Self = Self(239);
     /// Linux cooked capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 
@@ -47,11 +67,25 @@ impl LinkType {
     #[inline]
     pub fn ip_packet(self, frame: &[u8]) -> Result<&[u8], LinkError> {
         match self {
-            Self::ETHERNET => ethernet(frame),
+            Self::ETHERNET => ip_packet(Layer::Ethernet, frame),
+            Self::RAW | Self::IPV4 | Self::IPV6 | Self::BSD_RAW | Self::OPENBSD_RAW => Ok(frame),
+            other => other.less_common(frame),
+        }
+    }
+
+    fn less_common(self, frame: &[u8]) -> Result<&[u8], LinkError> {
+        match self {
             Self::LINUX_SLL => cooked(frame, 14, 16),
             Self::LINUX_SLL2 => cooked(frame, 0, 20),
-            Self::RAW | Self::IPV4 | Self::IPV6 | Self::BSD_RAW | Self::OPENBSD_RAW => Ok(frame),
             Self::NULL | Self::LOOP => loopback(frame),
+            Self::PPP => ip_packet(Layer::Ppp, frame),
+            Self::PPP_HDLC | Self::CISCO_HDLC => serial(frame),
+            Self::PPP_PPPD => ip_packet(Layer::Ppp, frame.get(2..).ok_or(LinkError::Short)?),
+            Self::PPP_WITH_DIRECTION => ip_packet(Layer::Ppp, frame.get(1..).ok_or(LinkError::Short)?),
+            Self::PPPOE => ip_packet(Layer::Pppoe, frame),
+            Self::LLC => ip_packet(Layer::Llc, frame),
+            Self::MPLS => ip_packet(Layer::Mpls, frame),
+            Self::NFLOG => logged(frame),
             unknown => Err(LinkError::Unknown(unknown)),
         }
     }
@@ -59,16 +93,23 @@ impl LinkType {
 
 impl fmt::Display for LinkType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::ETHERNET => f.write_str("Ethernet"),
-            Self::LINUX_SLL => f.write_str("Linux cooked"),
-            Self::LINUX_SLL2 => f.write_str("Linux cooked v2"),
-            Self::RAW | Self::BSD_RAW | Self::OPENBSD_RAW => f.write_str("raw IP"),
-            Self::IPV4 => f.write_str("raw IPv4"),
-            Self::IPV6 => f.write_str("raw IPv6"),
-            Self::NULL | Self::LOOP => f.write_str("BSD loopback"),
-            Self(number) => write!(f, "link type {number}"),
-        }
+        f.write_str(match *self {
+            Self::ETHERNET => "Ethernet",
+            Self::LINUX_SLL => "Linux cooked",
+            Self::LINUX_SLL2 => "Linux cooked v2",
+            Self::RAW | Self::BSD_RAW | Self::OPENBSD_RAW => "raw IP",
+            Self::IPV4 => "raw IPv4",
+            Self::IPV6 => "raw IPv6",
+            Self::NULL | Self::LOOP => "BSD loopback",
+            Self::PPP | Self::PPP_PPPD | Self::PPP_WITH_DIRECTION => "PPP",
+            Self::PPP_HDLC => "PPP in HDLC-like framing",
+            Self::CISCO_HDLC => "Cisco HDLC",
+            Self::PPPOE => "PPPoE",
+            Self::LLC => "802.2 LLC",
+            Self::MPLS => "MPLS",
+            Self::NFLOG => "NFLOG",
+            Self(number) => return write!(f, "link type {number}"),
+        })
     }
 }
 
@@ -81,7 +122,8 @@ pub enum LinkError {
     /// The frame carries another protocol than IP.
     #[error("protocol {protocol:#06x} is not IP")]
     NotIp {
-        /// Its EtherType, or on BSD loopback its address family.
+        /// Its number in the innermost header that was read: an EtherType, a PPP protocol, an 802.2 service access point, or an
+        /// address family.
         protocol: u32,
     },
     /// The frame ends within the link layer's header.
@@ -89,31 +131,26 @@ pub enum LinkError {
     Short,
 }
 
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-/// What announces a VLAN tag: 802.1Q, 802.1ad, and the number that came before 802.1ad.
-const VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
-
-#[inline]
-fn ethernet(frame: &[u8]) -> Result<&[u8], LinkError> {
-    cooked(frame, 12, 14)
+/// Linux cooked: a header of `len` bytes with an EtherType at `at`, or one of the numbers of `linux/if_ether.h` in its place.
+fn cooked(frame: &[u8], at: usize, len: usize) -> Result<&[u8], LinkError> {
+    const ETH_P_802_2: u16 = 4;
+    let (header, rest) = frame.split_at_checked(len).ok_or(LinkError::Short)?;
+    match u16::from_be_bytes([header[at], header[at + 1]]) {
+        ETH_P_802_2 => ip_packet(Layer::Llc, rest),
+        ether_type => ip_packet(Layer::EtherType(ether_type), rest),
+    }
 }
 
-/// A header of `len` bytes with an EtherType at `at`, then VLAN tags, if any.
-#[inline]
-fn cooked(frame: &[u8], at: usize, len: usize) -> Result<&[u8], LinkError> {
-    let (header, mut rest) = frame.split_at_checked(len).ok_or(LinkError::Short)?;
-    let mut protocol = u16::from_be_bytes([header[at], header[at + 1]]);
-    while VLAN.contains(&protocol) {
-        let (&[_, _, p1, p2], behind) = rest.split_first_chunk().ok_or(LinkError::Short)?;
-        protocol = u16::from_be_bytes([p1, p2]);
-        rest = behind;
-    }
-    match protocol {
-        IPV4 | IPV6 => Ok(rest),
-        other => Err(LinkError::NotIp {
-            protocol: other.into(),
-        }),
+/// PPP in HDLC-like framing; Cisco HDLC has an address of its own and an EtherType.
+fn serial(frame: &[u8]) -> Result<&[u8], LinkError> {
+    const UNICAST: u8 = 0x0f;
+    const MULTICAST: u8 = 0x8f;
+    match *frame {
+        [UNICAST | MULTICAST, _, t1, t2, ref rest @ ..] => {
+            ip_packet(Layer::EtherType(u16::from_be_bytes([t1, t2])), rest)
+        }
+        [] | [UNICAST | MULTICAST, ..] => Err(LinkError::Short),
+        _ => ip_packet(Layer::Ppp, frame),
     }
 }
 
@@ -130,6 +167,40 @@ fn loopback(frame: &[u8]) -> Result<&[u8], LinkError> {
     Err(LinkError::NotIp {
         protocol: little.min(big),
     })
+}
+
+/// NFLOG: a header of four bytes, then attributes, of which one is the packet (`linux/netfilter/nfnetlink_log.h`).
+fn logged(frame: &[u8]) -> Result<&[u8], LinkError> {
+    const PAYLOAD: u16 = 9;
+    let (&[family, ..], attributes) = frame.split_first_chunk::<4>().ok_or(LinkError::Short)?;
+    // The attributes are in the byte order of the machine that logged: the first one's length tells which.
+    let big = attributes.first() == Some(&0);
+    let mut rest = attributes;
+    while let Some((&[l1, l2, k1, k2], _)) = rest.split_first_chunk() {
+        let number = |bytes| {
+            if big {
+                u16::from_be_bytes(bytes)
+            } else {
+                u16::from_le_bytes(bytes)
+            }
+        };
+        let (len, kind) = (usize::from(number([l1, l2])), number([k1, k2]));
+        if len < 4 {
+            return Err(LinkError::NotIp {
+                protocol: family.into(),
+            });
+        }
+        if kind == PAYLOAD {
+            let packet = &rest[4..len.min(rest.len())];
+            return if packet.is_empty() {
+                Err(LinkError::Short)
+            } else {
+                Ok(packet)
+            };
+        }
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Err(LinkError::Short)
 }
 
 #[cfg(test)]
@@ -155,8 +226,60 @@ mod tests {
         };
         let cooked = framed(&[[0; 14].as_slice(), &[8, 0]].concat());
         let cooked2 = framed(&[&[8, 0][..], &[0; 18]].concat());
+        let ethernet = |behind: &[u8]| framed(&[&[7; 12][..], behind].concat());
+        let nflog = |order: fn(u16) -> [u8; 2]| {
+            let attribute = |len, kind| [order(len), order(kind)].concat();
+            framed(&[&[2, 0, 0, 30][..], &attribute(6, 1), &[7; 4], &attribute(7, 9)].concat())
+        };
         for (link, frame) in [
             (LinkType::ETHERNET, vlan(&[])),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 5, 0, 0x21]),
+            ),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0x81, 0, 0, 7, 0x88, 0x64, 0x11, 0, 0, 1, 0, 5, 0, 0x57]),
+            ),
+            (LinkType::ETHERNET, ethernet(&[0x88, 0x47, 0, 1, 0x21, 64])),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0x88, 0x48, 0, 1, 0x20, 64, 0, 2, 0x21, 64]),
+            ),
+            (
+                LinkType::ETHERNET,
+                // A pseudowire: a control word, and another Ethernet frame.
+                ethernet(&[&[0x88, 0x47, 0, 1, 0x21, 64, 0, 0, 0, 9][..], &[7; 12], &[8, 0]].concat()),
+            ),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[0, 40, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]),
+            ),
+            (LinkType::ETHERNET, ethernet(&[0, 40, 6, 6, 3])),
+            (
+                LinkType::ETHERNET,
+                ethernet(&[&[0x88, 0xe7, 0, 0, 0, 1][..], &[7; 12], &[0x81, 0, 0, 7, 8, 0]].concat()),
+            ),
+            (
+                LinkType::LINUX_SLL,
+                framed(&[&[0; 14][..], &[0, 4, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat()),
+            ),
+            (LinkType::PPP, framed(&[0xff, 3, 0, 0x21])),
+            (LinkType::PPP, framed(&[0, 0x57])),
+            (LinkType::PPP, framed(&[0x21])),
+            (LinkType::PPP_HDLC, framed(&[0xff, 3, 0, 0x21])),
+            (LinkType::PPP_HDLC, framed(&[0x0f, 0, 8, 0])),
+            (LinkType::CISCO_HDLC, framed(&[0x8f, 0, 0x86, 0xdd])),
+            (LinkType::PPP_PPPD, framed(&[1, 3, 0, 0x21])),
+            (
+                LinkType::PPP_WITH_DIRECTION,
+                framed(&[0, 0xff, 3, 2, 0x81, 0, 1, 0x21, 64]),
+            ),
+            (LinkType::PPPOE, framed(&[0x11, 0, 0, 1, 0, 5, 0, 0x21])),
+            (LinkType::LLC, framed(&[0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd])),
+            (LinkType::MPLS, framed(&[0, 1, 0x21, 64])),
+            (LinkType::NFLOG, nflog(u16::to_le_bytes)),
+            (LinkType::NFLOG, nflog(u16::to_be_bytes)),
             (LinkType::ETHERNET, vlan(&[0x8100])),
             (LinkType::ETHERNET, vlan(&[0x88a8, 0x8100])),
             (LinkType::ETHERNET, vlan(&[0x9100, 0x9100, 0x8100])),
@@ -194,5 +317,15 @@ mod tests {
             LinkType::NULL.ip_packet(&[7, 0, 0, 0]),
             Err(LinkError::NotIp { protocol: 7 })
         );
+        let discovery = [&[0; 12][..], &[0x88, 0x63, 0x11, 9, 0, 0, 0, 0]].concat();
+        let spanning_tree = [&[0; 12][..], &[0, 38, 0x42, 0x42, 3, 0, 0, 0]].concat();
+        let lcp = [0xff, 3, 0xc0, 0x21, 1, 1, 0, 4];
+        for (link, frame, protocol) in [
+            (LinkType::ETHERNET, &discovery[..], 0x8863),
+            (LinkType::ETHERNET, &spanning_tree, 0x42),
+            (LinkType::PPP, &lcp, 0xc021),
+        ] {
+            assert_eq!(link.ip_packet(frame), Err(LinkError::NotIp { protocol }));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! TCP options, and the Fast Open option among them.
 
-use crate::Cookie;
+use crate::cookie::Cookie;
 
 /// The option's number (RFC 7413, section 4.1.1).
 const FAST_OPEN: u8 = 34;

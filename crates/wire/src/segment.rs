@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::ip::IpPacket;
-use crate::{FastOpen, LinkError, LinkType, fast_open};
+use crate::error::DecodeError;
+use crate::ip::{Fragment, IpPacket, TCP};
+use crate::link::LinkType;
+use crate::option::{FastOpen, fast_open};
 
 const HEADER_LEN: usize = 20;
 
@@ -34,7 +36,8 @@ pub struct Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
-    /// Takes a frame as a capture holds it, from the link layer's header on.
+    /// Takes a frame as a capture holds it, from the link layer's header on. Tunnels are not looked into: [`Decoded`](crate::Decoded)
+    /// does that.
     ///
     /// `original_len` is the frame's length in bytes when it was captured; where the capture kept all of it that is `frame.len()`.
     /// It counts only for packets whose IP header leaves the length out, as segmentation offload makes them.
@@ -67,7 +70,17 @@ impl<'a> Segment<'a> {
 
     #[inline]
     fn from_ip_of(packet: &'a [u8], original_len: usize) -> Result<Self, DecodeError> {
-        let ip = IpPacket::with_tcp(packet, original_len)?;
+        Self::in_packet(&IpPacket::parse(packet, original_len)?)
+    }
+
+    #[inline]
+    pub(crate) fn in_packet(ip: &IpPacket<'a>) -> Result<Self, DecodeError> {
+        match (ip.protocol, ip.fragment) {
+            (TCP, Fragment::Whole) => {}
+            (TCP, Fragment::First) if opens(ip.payload) => return Err(DecodeError::FragmentedSyn),
+            (TCP, _) => return Err(DecodeError::Fragment),
+            (protocol, _) => return Err(DecodeError::NotTcp { protocol }),
+        }
         let (header, _) = ip
             .payload
             .split_first_chunk::<HEADER_LEN>()
@@ -142,27 +155,9 @@ impl Flags {
     }
 }
 
-/// Why a packet is not a TCP segment that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// The frame carries no IP packet that can be found.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-    /// The IP header or an extension header is cut short or says what can't be.
-    #[error("the IP header is cut short or broken")]
-    Ip,
-    /// Another protocol than TCP.
-    #[error("IP protocol {protocol} is not TCP")]
-    NotTcp {
-        /// The protocol's number.
-        protocol: u8,
-    },
-    /// A fragment of a packet, which can't be read alone.
-    #[error("a fragment of an IP packet can't be read alone")]
-    Fragment,
-    /// The TCP header is cut short, or its data offset says what can't be.
-    #[error("the TCP header is cut short or broken")]
-    Tcp,
+/// Whether the start of a TCP header has the SYN bit.
+fn opens(header: &[u8]) -> bool {
+    header.get(13).is_some_and(|bits| Flags::from_bits(*bits).syn)
 }
 
 #[cfg(test)]

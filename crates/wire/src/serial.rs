@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use crate::{Connection, FastOpen, OptionKind};
+use crate::handshake::Connection;
+use crate::option::{FastOpen, OptionKind};
 
 /// Cookies are bearer tokens: only their length is told.
 impl Serialize for FastOpen {

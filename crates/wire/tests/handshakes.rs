@@ -96,7 +96,7 @@ fn evidence_is_a_packet_of_the_script_unless_there_is_none() {
 #[test]
 fn the_link_layer_does_not_matter() {
     for script in scripts::all() {
-        for wrapper in &WRAPPERS {
+        for wrapper in WRAPPERS {
             for (client, server) in [ends(V4), ends(V6)] {
                 let frames = script
                     .packets
@@ -253,8 +253,8 @@ fn the_steps_tell_the_story() {
         [
             "1 SYN carries 18 bytes and cookie 3a3a3a…",
             "2 SYN again, without option and data",
-            "3 SYN-ACK acknowledges all 18: one round trip saved, grants cookie 070707…, with 3 bytes of its own",
-            "4 SYN-ACK again acknowledges all 18: one round trip saved",
+            "3 SYN-ACK acknowledges all 18, grants cookie 070707…, with 3 bytes of its own",
+            "4 SYN-ACK again acknowledges all 18",
             "5 ACK",
             "6 server sends 1 byte",
             "6 FIN",

@@ -7,6 +7,7 @@ pub(super) const WORD: u16 = 0x20;
 pub(super) const HALF: u16 = 0x28;
 pub(super) const BYTE: u16 = 0x30;
 /// Loads from behind the index register.
+pub(super) const INDEXED_BYTE: u16 = 0x50;
 pub(super) const INDEXED_HALF: u16 = 0x48;
 /// Sets the index register to the length of the IPv4 header.
 pub(super) const INDEX_BY_HEADER_LEN: u16 = 0xb1;
@@ -121,6 +122,7 @@ pub(super) mod tests {
                 (WORD, at) => load(at as usize, 4),
                 (HALF, at) => load(at as usize, 2),
                 (BYTE, at) => load(at as usize, 1),
+                (INDEXED_BYTE, at) => load(at as usize + index, 1),
                 (INDEXED_HALF, at) => load(at as usize + index, 2),
                 (INDEX_BY_HEADER_LEN, _) => {
                     index = usize::from(packet[0] & 0xf) * 4;

@@ -4,12 +4,17 @@ use std::net::IpAddr;
 
 use super::SNAP_LEN;
 use super::assembler::{
-    Assembler, BYTE, HALF, HARDWARE_TYPE, INDEX_BY_HEADER_LEN, INDEXED_HALF, Label, PACKET_TYPE, PROTOCOL,
-    RETURN, Test, WORD,
+    Assembler, BYTE, HALF, HARDWARE_TYPE, INDEX_BY_HEADER_LEN, INDEXED_BYTE, INDEXED_HALF, Label,
+    PACKET_TYPE, PROTOCOL, RETURN, Test, WORD,
 };
 use crate::sys::instruction::Instruction;
 
+const ICMP: u32 = 1;
 const TCP: u32 = 6;
+const ICMPV6: u32 = 58;
+/// Destination unreachable, time exceeded, parameter problem; in IPv6 also packet too big.
+const ICMP_ERRORS: [u32; 3] = [3, 11, 12];
+const ICMPV6_ERRORS: [u32; 4] = [1, 2, 3, 4];
 /// Hop-by-hop options, routing, fragment, authentication, destination options.
 const EXTENSIONS: [u32; 5] = [0, 43, 44, 51, 60];
 /// `ARPHRD_LOOPBACK` and `PACKET_OUTGOING`.
@@ -18,11 +23,11 @@ const OUTGOING: u32 = 4;
 /// Keeps the program far below the 4096 instructions that the kernel takes.
 const MOST_HOSTS: usize = 64;
 
-/// TCP packets from or to some hosts, and from or to a port.
+/// TCP packets from or to some hosts, and from or to a port, and the ICMP errors that quote TCP packets.
 ///
 /// All packets of those connections pass, not just the handshake's: what follows it says what the client made of the answer, and a
 /// program without a memory can't tell the first data from later ones. Fragments are left out but for the first. IPv6 packets with
-/// extension headers pass whatever their port: to be looked at again.
+/// extension headers pass whatever their port, and ICMP errors whatever packet they quote: to be looked at again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     hosts: Vec<IpAddr>,
@@ -73,8 +78,17 @@ impl Filter {
     }
 
     fn ipv4(&self, program: &mut Assembler, accept: Label, drop: Label) {
+        let tcp = program.label();
         program.load(BYTE, 9);
-        program.branch(Test::NotEqual(TCP), drop);
+        program.branch(Test::Equal(TCP), tcp);
+        program.branch(Test::NotEqual(ICMP), drop);
+        program.emit(INDEX_BY_HEADER_LEN, 0);
+        program.load(INDEXED_BYTE, 0);
+        Self::quoting(program, &ICMP_ERRORS, drop);
+        program.load(INDEXED_BYTE, 8 + 9);
+        program.branch(Test::Equal(TCP), accept);
+        program.jump(drop);
+        program.place(tcp);
         program.load(HALF, 6);
         program.branch(Test::AnyOf(0x1fff), drop);
         if self.tells_hosts() {
@@ -101,7 +115,28 @@ impl Filter {
         }
     }
 
+    /// Drops what is no error.
+    fn quoting(program: &mut Assembler, errors: &[u32], drop: Label) {
+        let error = program.label();
+        for kind in errors {
+            program.branch(Test::Equal(*kind), error);
+        }
+        program.jump(drop);
+        program.place(error);
+    }
+
     fn ipv6(&self, program: &mut Assembler, accept: Label, drop: Label) {
+        let other = program.label();
+        program.load(BYTE, 6);
+        program.branch(Test::NotEqual(ICMPV6), other);
+        program.load(BYTE, 40);
+        Self::quoting(program, &ICMPV6_ERRORS, drop);
+        program.load(BYTE, 40 + 8 + 6);
+        for protocol in EXTENSIONS.into_iter().chain([TCP]) {
+            program.branch(Test::Equal(protocol), accept);
+        }
+        program.jump(drop);
+        program.place(other);
         if self.tells_hosts() {
             let known = program.label();
             for host in &self.hosts {
@@ -217,6 +252,31 @@ mod tests {
         fragment[7] = 1;
         assert!(!takes(&any, &fragment));
         assert_eq!(run(&any.program(), &[0; 60], [0x0806, HOST, ETHERNET]), 0, "ARP");
+    }
+
+    #[test]
+    fn icmp_errors_about_tcp_pass_whatever_they_quote() {
+        let filter = Filter::default()
+            .with_hosts(["203.0.113.1".parse().unwrap()])
+            .with_port(443);
+        let quote = ipv4([1; 4], [2; 4], [1, 2], 0, 6);
+        let v4 = |kind, options: usize, quote: &[u8]| {
+            let mut packet = ipv4([3; 4], [1; 4], [0, 0], options, 1);
+            packet.truncate(20 + options);
+            [&packet[..], &[kind, 0, 0, 0, 0, 0, 0, 0], quote].concat()
+        };
+        assert!(takes(&filter, &v4(3, 0, &quote)) && takes(&filter, &v4(11, 8, &quote)));
+        assert!(!takes(&filter, &v4(8, 0, &quote)), "an echo request");
+        assert!(
+            !takes(&filter, &v4(3, 0, &ipv4([1; 4], [2; 4], [1, 2], 0, 17))),
+            "about UDP"
+        );
+        let v6 = |kind, quote: &[u8]| {
+            [&ipv6(3, 1, [0, 0], 58)[..40], &[kind, 0, 0, 0, 0, 0, 0, 0], quote].concat()
+        };
+        let quote = ipv6(1, 2, [1, 2], 6);
+        assert!(takes(&filter, &v6(2, &quote)) && !takes(&filter, &v6(128, &quote)));
+        assert!(!takes(&filter, &v6(1, &ipv6(1, 2, [1, 2], 17))));
     }
 
     #[test]

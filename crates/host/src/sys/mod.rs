@@ -4,8 +4,15 @@
 //!   for an interface and a program; [`filled`](ring::Ring::filled), the block to read from, which nobody else writes to until
 //!   [`release`](ring::Ring::release); [`take_dropped`](ring::Ring::take_dropped); [`check`](ring::Ring::check); and a descriptor
 //!   that is readable when there is a block. On other systems than Linux opening fails.
+//! - [`privileges`]: giving up what root may do. What a platform must provide: [`become_user`](privileges::become_user) and
+//!   [`drop_capabilities`](privileges::drop_capabilities). On other systems than Linux both do nothing.
 
 pub(crate) mod instruction;
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    path = "no_privileges.rs"
+)]
+pub(crate) mod privileges;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "ring.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_ring.rs")]
 pub(crate) mod ring;

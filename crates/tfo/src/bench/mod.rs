@@ -11,10 +11,9 @@ mod text;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use anyhow::Context;
-
 use crate::exchange::{OpeningArgs, Target};
 use crate::interrupt::Interrupt;
+use crate::output::{self, Access, OutputFile};
 use crate::status::Status;
 use crate::{json, stdout};
 
@@ -67,6 +66,12 @@ Exit status:
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     let opening = args.opening.opening()?;
     let target: Target = args.target.parse()?;
+    output::refuse_same([], args.svg.as_deref())?;
+    let plot = args
+        .svg
+        .as_deref()
+        .map(|path| OutputFile::open(path, Access::Anybody))
+        .transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -76,8 +81,8 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     });
     runtime.shutdown_background();
     let report = report?;
-    if let Some(path) = &args.svg {
-        std::fs::write(path, svg::draw(&report)).with_context(|| format!("writing {}", path.display()))?;
+    if let Some(plot) = plot {
+        plot.write_all(svg::draw(&report).as_bytes())?;
     }
     let mut out = stdout::lock();
     match args.json {

@@ -1,13 +1,15 @@
 //! Where the answer goes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 
-use crate::stdout;
+use crate::output::{self, Access, OutputFile};
+use crate::{printable, stdout};
 
 /// Where the answer goes.
 #[derive(Debug)]
@@ -19,8 +21,8 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 enum Place {
     Stdout(tokio::io::Stdout),
-    /// As it was found: it is emptied, or created, only when there is a connection.
-    FileToBe(Option<File>, PathBuf),
+    /// The file has what it had before until there is a connection.
+    Untouched(OutputFile, PathBuf),
     File(File, PathBuf),
     Memory(Vec<u8>),
     Nowhere,
@@ -41,11 +43,9 @@ impl Answer {
 
     /// Into a file. What is in it stays there until there is a connection.
     pub(crate) fn file(path: &Path) -> anyhow::Result<Self> {
-        let found = match OpenOptions::new().write(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && has_a_folder(path) => None,
-            opened => Some(opened.with_context(|| format!("opening {}", path.display()))?),
-        };
-        Ok(Self::new(Place::FileToBe(found, path.to_owned())))
+        output::refuse_same([Path::new("-")], [path])?;
+        let file = OutputFile::open(path, Access::Anybody)?;
+        Ok(Self::new(Place::Untouched(file, path.to_owned())))
     }
 
     /// It is only counted.
@@ -71,16 +71,12 @@ impl Answer {
         matches!(self.place, Place::Stdout(_)) && !self.ends_a_line && io::stdout().is_terminal()
     }
 
-    /// There is a connection. A file that waited for one is emptied or created; further answers are added to it.
+    /// There is a connection: a file loses what it had; further answers are added to it.
     pub(super) fn begin(&mut self) -> anyhow::Result<()> {
-        if let Place::FileToBe(found, path) = &mut self.place {
-            let file = match found.take() {
-                Some(file) => empty(&file).map(|()| file),
-                None => File::create(&path),
-            };
-            let file = file.with_context(|| format!("creating {}", path.display()))?;
-            self.place = Place::File(file, std::mem::take(path));
-        }
+        self.place = match mem::replace(&mut self.place, Place::Nowhere) {
+            Place::Untouched(file, path) => Place::File(file.begin()?, path),
+            other => other,
+        };
         Ok(())
     }
 
@@ -90,26 +86,12 @@ impl Answer {
             Place::Stdout(out) => write_and_flush(out, bytes).await.map_err(stdout::mark)?,
             Place::File(file, path) => {
                 file.write_all(bytes)
-                    .with_context(|| format!("writing to {}", path.display()))?;
+                    .with_context(|| format!("writing to {}", printable::path(path)))?;
             }
             Place::Memory(kept) => kept.extend_from_slice(bytes),
-            Place::FileToBe(..) | Place::Nowhere => {}
+            Place::Untouched(..) | Place::Nowhere => {}
         }
         Ok(())
-    }
-}
-
-/// Whether a file could be created there.
-fn has_a_folder(path: &Path) -> bool {
-    path.parent()
-        .is_some_and(|folder| folder.as_os_str().is_empty() || folder.is_dir())
-}
-
-/// A pipe or a device has nothing to empty.
-fn empty(file: &File) -> io::Result<()> {
-    match file.metadata()?.is_file() {
-        true => file.set_len(0),
-        false => Ok(()),
     }
 }
 

@@ -35,6 +35,7 @@ use fastopen_lab::Error;
 
 use crate::hint::Hint;
 use crate::json;
+use crate::output;
 use crate::status::Status;
 use crate::stdout::{self, Stdout};
 use crate::trace::PictureFile;
@@ -106,7 +107,8 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     if let Some(ended) = session::begin(args.words()).context("start a process of its own")? {
         return status(ended);
     }
-    let picture = args.svg.as_deref().map(PictureFile::create).transpose()?;
+    output::refuse_same([], args.svg.as_deref())?;
+    let picture = args.svg.as_deref().map(PictureFile::open).transpose()?;
     enter()?;
     let setting = Setting {
         rtt: args.rtt,

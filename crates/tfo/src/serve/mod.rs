@@ -4,7 +4,6 @@
 //! which hands it to the `text` or the JSON renderer.
 
 mod accept;
-mod descriptors;
 mod printer;
 mod report;
 mod shortage;
@@ -18,7 +17,7 @@ use crate::address::Address;
 use crate::key_options::KeyOptions;
 use crate::server::{self, Mode};
 use crate::status::Status;
-use crate::{json, program, stdout, units};
+use crate::{descriptors, json, program, stdout, units};
 use report::{Event, Failed, Started};
 
 /// Run a server that tells how each connection arrived

@@ -19,18 +19,23 @@ const AROUND: usize = BEFORE + 2 + 2;
 const WIDTHS: std::ops::RangeInclusive<usize> = 60..=120;
 
 /// How many columns a diagram may take: as many as the terminal has, or 80 where there is none.
-pub(crate) fn width() -> usize {
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    match columns {
-        0 => 80,
-        columns => columns.clamp(*WIDTHS.start(), *WIDTHS.end()),
-    }
+pub(super) fn width() -> usize {
+    terminal_width().map_or(80, |columns| columns.min(*WIDTHS.end()))
 }
 
-/// Draws a connection in so many columns.
+/// How many columns the terminal has that standard output is, if it is one that says so.
+pub(super) fn terminal_width() -> Option<usize> {
+    let columns = usize::from(rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col);
+    (columns > 0).then_some(columns)
+}
+
+/// Draws a connection in so many columns; as a list where they are too few for a diagram.
 pub(crate) fn write(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
-    headline(out, connection)?;
-    rows(out, connection, width)
+    headline(out, connection, width)?;
+    match width < *WIDTHS.start() {
+        true => list(out, connection, width),
+        false => rows(out, connection, width),
+    }
 }
 
 /// Draws its packets alone.
@@ -47,7 +52,16 @@ pub(crate) fn rows(out: &mut impl Write, connection: &Connection, width: usize) 
         } else {
             Style::new()
         };
-        row(out, step, origin, lane, settles.then_some(style))?;
+        row(
+            out,
+            &Row {
+                connection,
+                step,
+                origin,
+            },
+            lane,
+            settles.then_some(style),
+        )?;
     }
     if connection.verdict == Verdict::Unanswered {
         words_alone(out, "no answer", DIM, lane)?;
@@ -62,7 +76,7 @@ pub(crate) fn rows(out: &mut impl Write, connection: &Connection, width: usize) 
 }
 
 /// The verdict, between whom, and what the packets do not show.
-fn headline(out: &mut impl Write, connection: &Connection) -> io::Result<()> {
+fn headline(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
     let Connection {
         client,
         server,
@@ -75,25 +89,78 @@ fn headline(out: &mut impl Write, connection: &Connection) -> io::Result<()> {
         out,
         "{style}{verdict}{style:#}  {BOLD}{client} → {server}{BOLD:#}"
     )?;
-    for (index, note) in notes.iter().enumerate() {
-        let separator = if index == 0 { "  " } else { "; " };
-        write!(out, "{separator}{note}")?;
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    let notes = notes.join("; ");
+    let taken = format!("{verdict}  {client} → {server}  ").chars().count();
+    match notes.is_empty() {
+        true => writeln!(out),
+        false if taken + notes.chars().count() <= width => writeln!(out, "  {notes}"),
+        false => {
+            writeln!(out)?;
+            for line in words::wrap(&notes, width.saturating_sub(2)) {
+                writeln!(out, "  {line}")?;
+            }
+            Ok(())
+        }
     }
-    writeln!(out)
+}
+
+/// Its packets as a list, each on as many lines as it needs.
+fn list(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
+    const INDENT: usize = 4;
+    let origin = connection.steps.first().map_or(Duration::ZERO, |step| step.time);
+    for step in &connection.steps {
+        let settles = connection.evidence == Some(step.number);
+        let style = if settles {
+            words::style(connection.verdict).bold()
+        } else {
+            Style::new()
+        };
+        let mark = if settles { "▸" } else { " " };
+        let arrow = if step.from == Side::Client { "→" } else { "←" };
+        let time = units::time(step.time.saturating_sub(origin));
+        let told = format!(
+            "{time}, packet {} {arrow} {}",
+            step.number,
+            words::step(connection, step)
+        );
+        let lines = words::wrap(&told, width.saturating_sub(INDENT));
+        for (index, line) in lines.iter().enumerate() {
+            let before = if index == 0 { mark } else { "   " };
+            writeln!(out, "{style}{before} {line}{style:#}")?;
+        }
+    }
+    if connection.verdict == Verdict::Unanswered {
+        writeln!(out, "  {DIM}no answer{DIM:#}")?;
+    }
+    match connection.steps_omitted {
+        0 => Ok(()),
+        more => writeln!(
+            out,
+            "  {DIM}{}{DIM:#}",
+            units::count(more.into(), "more packet", "more packets")
+        ),
+    }
+}
+
+/// A packet, the connection that it belongs to, and when that began.
+struct Row<'a> {
+    connection: &'a Connection,
+    step: &'a Step,
+    origin: Duration,
 }
 
 /// A packet: its words above its arrow as far as they don't fit on it.
-fn row(
-    out: &mut impl Write,
-    step: &Step,
-    origin: Duration,
-    lane: usize,
-    settles: Option<Style>,
-) -> io::Result<()> {
+fn row(out: &mut impl Write, row: &Row<'_>, lane: usize, settles: Option<Style>) -> io::Result<()> {
+    let Row {
+        connection,
+        step,
+        origin,
+    } = *row;
     let style = settles.unwrap_or_default();
     let mark = if settles.is_some() { "▸" } else { " " };
     let time = units::time(step.time.saturating_sub(origin));
-    let mut lines = words::wrap(&step.to_string(), lane - AROUND);
+    let mut lines = words::wrap(&words::step(connection, step), lane - AROUND);
     let last = lines.pop().unwrap_or_default();
     for line in lines {
         words_alone(out, &line, style, lane)?;
@@ -139,6 +206,23 @@ mod tests {
     #[test]
     fn long_sentences_are_broken() {
         insta::assert_snapshot!(drawn(60));
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_a_list() {
+        for width in [30, 40, 59] {
+            let text = drawn(width);
+            let longest = text
+                .lines()
+                .filter(|line| !line.contains(" → 192"))
+                .map(|line| line.chars().count())
+                .max();
+            assert!(
+                longest.unwrap() <= width && !text.contains('│'),
+                "{width}:\n{text}"
+            );
+        }
+        insta::assert_snapshot!(drawn(40));
     }
 
     #[test]

@@ -13,24 +13,34 @@ use super::selection::Selection;
 use super::session::Session;
 use super::stop::Stop;
 use crate::hint;
+use crate::printable::printable;
 use crate::warning;
 
 /// How long to wait for packets before looking whether connections have gone unanswered.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Watches an interface, or all of them, until the program is to stop.
-pub(super) fn watch(
-    interface: Option<&str>,
-    selection: &Selection,
-    session: &mut Session,
-    stop: &Stop,
-) -> anyhow::Result<()> {
+/// The interface that is watched, or all of them.
+pub(super) struct Live {
+    packets: Packets,
+    place: String,
+}
+
+/// Begins to watch an interface, or all of them.
+pub(super) fn open(interface: Option<&str>, selection: &Selection) -> anyhow::Result<Live> {
     let mut filter = Filter::default().with_hosts(selection.hosts.iter().copied());
     if let Some(port) = selection.port {
         filter = filter.with_port(port);
     }
-    let place = interface.unwrap_or("all interfaces");
-    let mut packets = Packets::open(interface, &filter).map_err(|error| explain(error.into(), place))?;
+    let place = printable(interface.unwrap_or("all interfaces")).into_owned();
+    match Packets::open(interface, &filter) {
+        Ok(packets) => Ok(Live { packets, place }),
+        Err(error) => Err(explain(error.into(), &place)),
+    }
+}
+
+/// Follows what passes until the program is to stop.
+pub(super) fn watch(live: Live, session: &mut Session, stop: &Stop) -> anyhow::Result<()> {
+    let Live { mut packets, place } = live;
     session.begin(None)?;
     anstream::eprintln!("watching {place}; Ctrl-C ends it and prints the summary");
     let mut echoes = Echoes::default();
@@ -50,11 +60,11 @@ pub(super) fn watch(
             })?;
         }
         session.advance(now())?;
-        if stop.wished() {
+        if stop.requested() {
             break Ok(());
         }
         if let Err(error) = packets.check() {
-            break Err(explain(error.into(), place));
+            break Err(explain(error.into(), &place));
         }
         stop.wait(packets.as_fd(), Some(PAUSE))?;
     };

@@ -24,13 +24,17 @@ mod session;
 mod stop;
 mod summary;
 mod svg;
+mod unread;
 mod words;
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+use fastopen_host::privileges::{self, User};
+
+use crate::output::{self as files, Access, OutputFile};
 use crate::status::Status;
 
-use annotated::Annotated;
 use output::{Format, Output};
 use selection::Selection;
 use session::Session;
@@ -83,6 +87,10 @@ Examples:
                                          The packets that say so, in Wireshark's words
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
+Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve and GTP-U.
+Live, each interface shows the TCP packets that it carries itself.
+As root, it becomes the user who called sudo, or nobody, once its files and sockets are open.
+
 Verdicts:
   accepted            the SYN-ACK acknowledged all data in the SYN: one round trip saved
   ignored             the SYN carried data, and the SYN-ACK acknowledged none of it or not all
@@ -96,9 +104,9 @@ Verdicts:
   inconclusive        the packets do not tell
 
 Exit status:
-  0  all was read, or watching was ended with Ctrl-C
-  2  wrong usage, or there is nothing to be read or watched: the error says what to do
-  3  a capture is damaged or cut short: what was there has been told";
+  0  all packets were read, or watching was ended with Ctrl-C
+  2  wrong usage, or what can't be read, watched or written: the error says what to do
+  3  a capture is damaged or cut short, or some of its packets could not be read";
 
 /// Watches until there is no more, or until Ctrl-C.
 ///
@@ -106,29 +114,57 @@ Exit status:
 /// A name that can't be resolved, what can't be read or written, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     let selection = Selection::new(args.host.as_deref(), args.port)?;
-    let stop = Stop::listen()?;
-    let format = match (args.json, args.ladder) {
-        (true, _) => Format::Json,
-        (_, true) => Format::Ladder {
-            width: ladder::width(),
-        },
-        _ => Format::Lines,
+    let written = [&args.write, &args.svg].into_iter().flatten();
+    files::refuse_same(
+        args.read.iter().map(PathBuf::as_path),
+        written.map(PathBuf::as_path),
+    )?;
+    let source = match args.read.is_empty() {
+        true => Source::Live(live::open(args.interface.as_deref(), &selection)?),
+        false => Source::Files(read::open(&args.read)?),
     };
-    for written in args.write.iter().chain(&args.svg) {
-        read::refuse_to_overwrite(&args.read, written)?;
-    }
-    let annotated = args.write.as_deref().map(Annotated::create).transpose()?;
-    let picture = args.svg.as_deref().map(PictureFile::create).transpose()?;
     let finite = !args.read.is_empty() && read::is_finite(&args.read);
-    let mut session = Session::new(selection.clone(), Output::new(format, finite), annotated, picture);
-    let watched = match args.read.is_empty() {
-        true => {
-            live::watch(args.interface.as_deref(), &selection, &mut session, &stop).map(|()| Status::Works)
-        }
-        false => read::captures(&args.read, &mut session, &stop),
+    let packets = args
+        .write
+        .as_deref()
+        .map(|path| OutputFile::open(path, Access::Owner));
+    let packets = packets.transpose()?;
+    let picture = args.svg.as_deref().map(PictureFile::open).transpose()?;
+    // Before there is a second thread, and before a byte is read that anybody may have sent.
+    let user = User::behind_sudo().unwrap_or(User::NOBODY);
+    privileges::drop_to(user).context("can't give up the privileges of root")?;
+    let stop = Stop::listen()?;
+    let mut session = Session::new(selection, Output::new(args.format(), finite), packets, picture);
+    let followed = match source {
+        Source::Live(live) => live::watch(live, &mut session, &stop).map(|()| Status::Works),
+        Source::Files(inputs) => read::captures(inputs, &mut session, &stop),
     };
-    if watched.is_ok() || session.has_begun() {
-        session.finish()?;
+    if !session.has_begun() {
+        return followed;
     }
-    watched
+    match (followed, session.finish()) {
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        (Ok(Status::Works), Ok(false)) => Ok(Status::Inconclusive),
+        (Ok(status), Ok(_)) => Ok(status),
+    }
+}
+
+/// Where the packets come from.
+enum Source {
+    Live(live::Live),
+    Files(Vec<read::Input>),
+}
+
+impl Args {
+    fn format(&self) -> Format {
+        match (self.json, self.ladder) {
+            (true, _) => Format::Json,
+            (_, true) => Format::Ladder {
+                width: ladder::width(),
+            },
+            _ => Format::Lines {
+                width: ladder::terminal_width(),
+            },
+        }
+    }
 }

@@ -2,18 +2,26 @@
 
 use std::io::{self, BufWriter, Write};
 
+use anstream::StripStream;
+use anstyle::Style;
 use fastopen_wire::Connection;
 
 use super::json::Report;
 use super::summary::Summary;
-use super::{ladder, line};
-use crate::stdout::{self, Stdout};
+use super::{ladder, line, words};
+use crate::json;
+use crate::stdout::{self, Colourless, Stdout};
 
 /// What a connection looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    Lines,
-    Ladder { width: usize },
+    /// A line a connection; several where a terminal of so many columns has no room for it.
+    Lines {
+        width: Option<usize>,
+    },
+    Ladder {
+        width: usize,
+    },
     Json,
 }
 
@@ -28,13 +36,17 @@ enum Out {
     Prompt(Stdout),
     /// All is there already, and the lines go out many at a time.
     Buffered(BufWriter<Stdout>),
+    /// The same without colours.
+    Colourless(BufWriter<Colourless>),
 }
 
 impl Output {
     pub(super) fn new(format: Format, buffered: bool) -> Self {
-        let out = match buffered {
-            true => Out::Buffered(BufWriter::with_capacity(64 << 10, stdout::lock())),
-            false => Out::Prompt(stdout::lock()),
+        const ROOM: usize = 64 << 10;
+        let out = match (buffered, stdout::colourless()) {
+            (true, Ok(Some(out))) => Out::Colourless(BufWriter::with_capacity(ROOM, out)),
+            (true, _) => Out::Buffered(BufWriter::with_capacity(ROOM, stdout::lock())),
+            (false, _) => Out::Prompt(stdout::lock()),
         };
         Self { format, out }
     }
@@ -42,31 +54,42 @@ impl Output {
     /// Prints a connection of that capture.
     pub(super) fn connection(&mut self, connection: &Connection, file: Option<&str>) -> io::Result<()> {
         match self.format {
-            Format::Lines => line::write(&mut self.out, connection),
-            Format::Ladder { width } => {
-                ladder::write(&mut self.out, connection, width)?;
-                self.out.write_all(b"\n")
-            }
-            Format::Json => {
-                serde_json::to_writer(&mut self.out, &Report::new(connection, file))?;
-                self.out.write_all(b"\n")
-            }
+            Format::Lines { width } => match &mut self.out {
+                Out::Colourless(out) => line::write(out, connection, Style::new(), width),
+                out => line::write(out, connection, words::style(connection.verdict), width),
+            },
+            Format::Ladder { width } => self.out.styled(|mut out| {
+                ladder::write(&mut out, connection, width)?;
+                out.write_all(b"\n")
+            }),
+            Format::Json => json::write(&mut self.out, &Report::new(connection, file)),
         }
     }
 
     /// Prints the summary: among the lines for people, beside those for machines.
-    pub(super) fn finish(&mut self, summary: &Summary) -> io::Result<()> {
-        match self.format {
+    pub(super) fn finish(&mut self, summary: &Summary, all_read: bool) -> io::Result<()> {
+        let width = match self.format {
             Format::Json => {
                 self.out.flush()?;
                 // When nobody reads it there is nobody to tell.
-                let _ = summary.write(&mut anstream::stderr());
-                Ok(())
+                let _ = summary.write(&mut anstream::stderr(), None, all_read);
+                return Ok(());
             }
-            Format::Lines | Format::Ladder { .. } => {
-                summary.write(&mut self.out)?;
-                self.out.flush()
-            }
+            Format::Lines { width } => width,
+            Format::Ladder { width } => Some(width),
+        };
+        self.out
+            .styled(|mut out| summary.write(&mut out, width, all_read))?;
+        self.out.flush()
+    }
+}
+
+impl Out {
+    /// Writes what has styles, which are left out where there are to be none.
+    fn styled(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        match self {
+            Self::Colourless(out) => write(&mut StripStream::new(out as &mut dyn Write)),
+            out => write(out),
         }
     }
 }
@@ -74,6 +97,7 @@ impl Output {
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
+            Self::Colourless(out) => out.write(bytes),
             Self::Prompt(out) => out.write(bytes),
             Self::Buffered(out) => out.write(bytes),
         }
@@ -81,6 +105,7 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
+            Self::Colourless(out) => out.flush(),
             Self::Prompt(out) => out.flush(),
             Self::Buffered(out) => out.flush(),
         }

@@ -1,17 +1,19 @@
 //! Captures, one after the other.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
-use super::capture::{Capture, CaptureError, Ending};
+use super::capture::{self, Capture, CaptureError, Ending};
 use super::session::Session;
 use super::stop::{Stop, Stoppable};
-use crate::hint::{self, Hint};
+use crate::descriptors;
+use crate::hint;
+use crate::printable;
 use crate::status::Status;
 use crate::warning;
 
@@ -24,37 +26,89 @@ pub(super) fn is_finite(files: &[PathBuf]) -> bool {
         .all(|file| fs::metadata(file).is_ok_and(|metadata| metadata.is_file()))
 }
 
-/// Refuses to write to a file that is to be read.
-pub(super) fn refuse_to_overwrite(files: &[PathBuf], written: &Path) -> anyhow::Result<()> {
-    let same = |file: &PathBuf| {
-        let [one, other] = [fs::metadata(file).ok()?, fs::metadata(written).ok()?];
-        Some((one.dev(), one.ino()) == (other.dev(), other.ino()) && one.is_file())
-    };
-    if files.iter().any(|file| same(file) == Some(true)) {
-        let error = anyhow!("{} is both read and written", written.display());
-        return Err(error).hint("choose another file to write to");
+/// A file that is open, and its name for people.
+pub(super) struct Input {
+    name: String,
+    /// The path as it was given.
+    path: String,
+    file: File,
+}
+
+/// Opens them all, so that one that is missing, or a first one that is no capture, is known before anything is written.
+pub(super) fn open(files: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
+    descriptors::raise_limit();
+    let mut inputs: Vec<Input> = files
+        .iter()
+        .map(|path| Input::open(path))
+        .collect::<anyhow::Result<_>>()?;
+    if let Some(first) = inputs.first_mut() {
+        first.look_at_start()?;
     }
-    Ok(())
+    Ok(inputs)
+}
+
+impl Input {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let is_stdin = path == Path::new(STDIN);
+        let name = if is_stdin {
+            "standard input".to_owned()
+        } else {
+            printable::path(path)
+        };
+        let opened = match is_stdin {
+            // Not through the standard library's buffer: bytes in there are none that a descriptor waits for.
+            true => io::stdin().as_fd().try_clone_to_owned().map(File::from),
+            false => File::open(path),
+        };
+        let file = opened.and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(file),
+        });
+        Ok(Self {
+            path: if is_stdin {
+                name.clone()
+            } else {
+                path.display().to_string()
+            },
+            file: file.with_context(|| format!("can't read {name}"))?,
+            name,
+        })
+    }
+}
+
+impl Input {
+    /// Looks whether it begins as a capture does, where that can be looked at twice; not through a compression.
+    fn look_at_start(&mut self) -> anyhow::Result<()> {
+        if !self.file.metadata()?.is_file() || self.file.stream_position()? != 0 {
+            return Ok(());
+        }
+        let mut start = [0; capture::GZIP.len()];
+        let len = self.file.read_at(&mut start, 0).unwrap_or(0);
+        if start[..len] == capture::GZIP {
+            return Ok(());
+        }
+        let looked_at = Capture::new(&self.file).map(drop);
+        looked_at.map_err(|error| explain(error, &self.name))?;
+        Ok(self.file.rewind()?)
+    }
 }
 
 /// Reads each of them to its end, or until the program is to stop.
-pub(super) fn captures(files: &[PathBuf], session: &mut Session, stop: &Stop) -> anyhow::Result<Status> {
+pub(super) fn captures(inputs: Vec<Input>, session: &mut Session, stop: &Stop) -> anyhow::Result<Status> {
     let mut status = Status::Works;
-    for file in files {
-        let name = match file.to_str() {
-            Some(STDIN) => "standard input".to_owned(),
-            _ => file.display().to_string(),
-        };
-        let mut capture = open(file, stop).with_context(|| format!("can't read {name}"))?;
-        session.begin(Some(&name))?;
+    for Input { name, path, file } in inputs {
+        let capture = Capture::new(Stoppable::new(file, stop));
+        let mut capture = capture.map_err(|error| explain(error, &name))?;
+        session.begin(Some(&path))?;
         while let Some(record) = capture
             .next_record()
             .with_context(|| format!("can't read {name}"))?
         {
             session.packet(&record)?;
         }
+        session.undescribed(capture.undescribed());
         session.end()?;
-        if stop.wished() {
+        if stop.requested() {
             break;
         }
         match capture.ending() {
@@ -68,14 +122,12 @@ pub(super) fn captures(files: &[PathBuf], session: &mut Session, stop: &Stop) ->
     Ok(status)
 }
 
-fn open<'s>(file: &Path, stop: &'s Stop) -> anyhow::Result<Capture<'s>> {
-    let input = match file.to_str() {
-        // Not through the standard library's buffer: bytes in there are none that a descriptor waits for.
-        Some(STDIN) => File::from(io::stdin().as_fd().try_clone_to_owned()?),
-        _ => File::open(file)?,
+fn explain(error: CaptureError, name: &str) -> anyhow::Error {
+    let can_not_read = format!("can't read {name}");
+    let advice = match &error {
+        CaptureError::Read(_) => return anyhow::Error::new(error).context(can_not_read),
+        CaptureError::StandIn { command, .. } => format!("make the capture of it first: {command} {name}"),
+        _ => "make one with: tcpdump -w FILE 'tcp or icmp or icmp6'".to_owned(),
     };
-    Capture::new(Stoppable::new(input, stop)).map_err(|error| match error {
-        CaptureError::Read(_) => error.into(),
-        _ => hint::with(error, "make one with: tcpdump -w FILE tcp"),
-    })
+    hint::with(anyhow::Error::new(error).context(can_not_read), advice)
 }

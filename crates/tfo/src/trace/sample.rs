@@ -79,6 +79,34 @@ pub(crate) fn plain() -> Connection {
     wire.connection()
 }
 
+/// A SYN-ACK whose SYN was not captured.
+pub(crate) fn lone_syn_ack() -> Connection {
+    let mut wire = Wire::new();
+    wire.packet(60, false, "S.", [500, 101], COOKIE, 0);
+    wire.connection()
+}
+
+/// A server that takes the data and says no more.
+pub(crate) fn silent_afterwards() -> Connection {
+    let mut wire = Wire::new();
+    wire.packet(0, true, "S", [100, 0], COOKIE, 18);
+    wire.packet(60, false, "S.", [500, 119], &[], 0);
+    wire.packet(61, true, ".", [119, 501], &[], 7);
+    wire.packet(330, true, ".", [119, 501], &[], 7);
+    wire.packet(850, true, ".", [119, 501], &[], 7);
+    wire.connection()
+}
+
+/// A server that speaks first, to a client that presented its cookie.
+pub(crate) fn banner() -> Connection {
+    let mut wire = Wire::new();
+    wire.packet(0, true, "S", [100, 0], COOKIE, 0);
+    wire.packet(60, false, "S.", [500, 101], &[], 0);
+    wire.packet(60, true, ".", [101, 501], &[], 0);
+    wire.packet(61, false, ".", [501, 101], &[], 30);
+    wire.connection()
+}
+
 pub(crate) fn connections() -> Vec<Connection> {
     let mut wire = Wire::new();
     let mut connections = Vec::new();

@@ -1,9 +1,8 @@
 //! Which connections are of interest.
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use anyhow::Context;
-use fastopen_wire::Segment;
 
 use crate::hint::Hint;
 
@@ -33,10 +32,10 @@ impl Selection {
         Ok(Self { hosts, port })
     }
 
-    /// Whether the segment is one of theirs.
+    /// Whether a segment between these ends is one of theirs.
     #[inline]
-    pub(super) fn takes(&self, segment: &Segment<'_>) -> bool {
-        let ends = [segment.source, segment.destination];
+    pub(super) fn takes(&self, source: SocketAddr, destination: SocketAddr) -> bool {
+        let ends = [source, destination];
         let port = |port| ends.iter().any(|end| end.port() == port);
         let host = || ends.iter().any(|end| self.hosts.contains(&end.ip()));
         self.port.is_none_or(port) && (self.hosts.is_empty() || host())
@@ -45,28 +44,11 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
-    use fastopen_wire::Flags;
-
     use super::*;
-
-    fn segment(source: &str, destination: &str) -> Segment<'static> {
-        Segment {
-            source: source.parse().unwrap(),
-            destination: destination.parse().unwrap(),
-            sequence: 0,
-            acknowledgment: 0,
-            flags: Flags::default(),
-            window: 0,
-            options: &[],
-            payload: &[],
-            payload_len: 0,
-        }
-    }
 
     #[test]
     fn either_end_counts_in_either_direction() {
-        let there = segment("192.0.2.1:4000", "192.0.2.2:80");
-        let back = segment("192.0.2.2:80", "192.0.2.1:4000");
+        let [client, server] = ["192.0.2.1:4000", "192.0.2.2:80"].map(|text| text.parse().unwrap());
         for (host, port, takes) in [
             (None, None, true),
             (None, Some(80), true),
@@ -80,8 +62,8 @@ mod tests {
             (Some("[2001:db8::1]"), None, false),
         ] {
             let selection = Selection::new(host, port).unwrap();
-            for segment in [there, back] {
-                assert_eq!(selection.takes(&segment), takes, "{host:?} {port:?}");
+            for (source, destination) in [(client, server), (server, client)] {
+                assert_eq!(selection.takes(source, destination), takes, "{host:?} {port:?}");
             }
         }
     }

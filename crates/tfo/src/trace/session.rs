@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::time::Duration;
 
-use fastopen_wire::{Connection, DecodeError, Limits, LinkError, LinkType, Segment, Tracker};
+use fastopen_wire::{Connection, Content, Decoded, Limits, Tracker};
 
 use super::annotated::Annotated;
 use super::capture::Record;
@@ -12,6 +12,8 @@ use super::output::Output;
 use super::selection::Selection;
 use super::summary::Summary;
 use super::svg::PictureFile;
+use super::unread::Unread;
+use crate::output::OutputFile;
 use crate::warning;
 
 /// Packets of one capture after the other go in; connections come out as soon as they are known.
@@ -19,6 +21,8 @@ pub(super) struct Session {
     selection: Selection,
     tracker: Tracker,
     output: Output,
+    /// The file for the packets, which keeps what it had until the first capture begins.
+    untouched: Option<OutputFile>,
     annotated: Option<Annotated<BufWriter<File>>>,
     picture: Option<PictureFile>,
     summary: Summary,
@@ -27,27 +31,19 @@ pub(super) struct Session {
     unread: Unread,
 }
 
-/// What kept packets from being looked at.
-#[derive(Debug, Default)]
-struct Unread {
-    /// A link layer that can't be read, and how many such frames there were.
-    link: Option<(LinkType, u64)>,
-    /// How many were cut too short in the capture.
-    short: u64,
-}
-
 impl Session {
     pub(super) fn new(
         selection: Selection,
         output: Output,
-        annotated: Option<Annotated<BufWriter<File>>>,
+        packets: Option<OutputFile>,
         picture: Option<PictureFile>,
     ) -> Self {
         Self {
             selection,
             tracker: Tracker::new(Limits::default()),
             output,
-            annotated,
+            untouched: packets,
+            annotated: None,
             picture,
             summary: Summary::default(),
             begun: false,
@@ -59,6 +55,9 @@ impl Session {
     /// Begins another capture: a file's, or a live one.
     pub(super) fn begin(&mut self, file: Option<&str>) -> anyhow::Result<()> {
         self.begun = true;
+        if let Some(file) = self.untouched.take() {
+            self.annotated = Some(Annotated::begin(file)?);
+        }
         self.file = file.map(str::to_owned);
         self.tracker = Tracker::new(Limits::default());
         Ok(())
@@ -72,15 +71,8 @@ impl Session {
     /// Takes the capture's next packet.
     #[inline]
     pub(super) fn packet(&mut self, record: &Record<'_>) -> anyhow::Result<()> {
-        match Segment::from_frame(record.link, record.frame, record.original_len) {
-            Ok(segment) if self.selection.takes(&segment) => {
-                if let Some(annotated) = &mut self.annotated {
-                    annotated.packet(record);
-                }
-                self.tracker.observe(record.number, record.time, &segment);
-                self.report()
-            }
-            Ok(_) => Ok(()),
+        match Decoded::from_frame(record.link, record.frame, record.original_len) {
+            Ok(decoded) => self.decoded(record, &decoded),
             Err(error) => {
                 self.unread.count(error, record);
                 Ok(())
@@ -88,10 +80,41 @@ impl Session {
         }
     }
 
+    #[inline]
+    fn decoded(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> anyhow::Result<()> {
+        let (source, destination) = match &decoded.content {
+            Content::Segment(segment) => (segment.source, segment.destination),
+            Content::IcmpError(error) => (error.source, error.destination),
+        };
+        if !self.selection.takes(source, destination) {
+            return Ok(());
+        }
+        if let Some(annotated) = &mut self.annotated {
+            annotated.packet(record);
+        }
+        if let Some(tunnel) = decoded.tunnel {
+            self.summary.tunnelled(tunnel);
+        }
+        match &decoded.content {
+            Content::Segment(segment) => self.tracker.observe(record.number, record.time, segment),
+            Content::IcmpError(error) => {
+                self.summary.icmp_errors += u64::from(error.syn != Some(false));
+                self.tracker.observe_icmp(record.number, record.time, error);
+            }
+        }
+        self.report()
+    }
+
     /// Says that time has passed without a packet.
     pub(super) fn advance(&mut self, time: Duration) -> anyhow::Result<()> {
         self.tracker.advance(time);
-        self.report()
+        self.report()?;
+        self.write(Annotated::flush)
+    }
+
+    /// Says that packets were passed over, because the capture does not say what they are.
+    pub(super) fn undescribed(&mut self, packets: u64) {
+        self.unread.undescribed += packets;
     }
 
     /// Ends the capture: what is still open is reported as far as it is known.
@@ -102,15 +125,10 @@ impl Session {
         Ok(())
     }
 
-    /// Prints the summary.
-    pub(super) fn finish(mut self) -> anyhow::Result<()> {
-        if let Some(annotated) = self.annotated {
-            annotated.finish()?;
-        }
-        if let Some(picture) = self.picture {
-            picture.finish()?;
-        }
-        self.output.finish(&self.summary)?;
+    /// Prints the summary, then ends the files. Whether all packets could be read.
+    pub(super) fn finish(mut self) -> anyhow::Result<bool> {
+        let all_read = self.unread.is_nothing();
+        self.output.finish(&self.summary, all_read)?;
         self.unread.warn();
         if self.summary.evicted > 0 {
             let evicted = self.summary.evicted;
@@ -118,7 +136,13 @@ impl Session {
                 "{evicted} connections were reported early: there were more at a time than are followed"
             ));
         }
-        Ok(())
+        if let Some(annotated) = self.annotated {
+            annotated.finish()?;
+        }
+        if let Some(picture) = self.picture {
+            picture.finish()?;
+        }
+        Ok(all_read)
     }
 
     #[inline]
@@ -126,10 +150,24 @@ impl Session {
         while let Some(connection) = self.tracker.poll() {
             self.connection(&connection)?;
         }
-        match &mut self.annotated {
-            Some(annotated) => annotated.release(self.tracker.followed()),
-            None => Ok(()),
+        let followed = self.tracker.followed();
+        self.write(|annotated| annotated.release(followed))
+    }
+
+    /// Writes to the file of packets. Where that fails once it is not tried again.
+    #[inline]
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut Annotated<BufWriter<File>>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let Some(annotated) = &mut self.annotated else {
+            return Ok(());
+        };
+        let written = write(annotated);
+        if written.is_err() {
+            self.annotated = None;
         }
+        written
     }
 
     fn connection(&mut self, connection: &Connection) -> anyhow::Result<()> {
@@ -142,36 +180,5 @@ impl Session {
         }
         self.output.connection(connection, self.file.as_deref())?;
         Ok(())
-    }
-}
-
-impl Unread {
-    #[cold]
-    fn count(&mut self, error: DecodeError, record: &Record<'_>) {
-        match error {
-            DecodeError::Link(LinkError::Unknown(link)) => {
-                self.link.get_or_insert((link, 0)).1 += 1;
-            }
-            DecodeError::NotTcp { .. }
-            | DecodeError::Fragment
-            | DecodeError::Link(LinkError::NotIp { .. }) => {}
-            DecodeError::Link(_) | DecodeError::Ip | DecodeError::Tcp => {
-                self.short += u64::from(record.frame.len() < record.original_len);
-            }
-        }
-    }
-
-    fn warn(&self) {
-        if let Some((link, count)) = self.link {
-            warning::print(format_args!(
-                "{count} packets can't be read: their link layer is {link}"
-            ));
-        }
-        if self.short > 0 {
-            let count = self.short;
-            warning::print(format_args!(
-                "{count} packets were captured too short to be read: capture at least 128 bytes of each (tcpdump -s 128)"
-            ));
-        }
     }
 }

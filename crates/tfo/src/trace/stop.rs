@@ -10,14 +10,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::interrupt::Interrupt;
 
-/// The wish that the program stop, as a descriptor: it becomes readable.
+/// The request to stop, as a descriptor: it becomes readable.
 #[derive(Debug)]
 pub(super) struct Stop(UnixStream);
 
 impl Stop {
-    /// Begins to listen for it; from then on Ctrl-C does not end the program by itself.
+    /// Begins to wait for it; from then on Ctrl-C does not end the program by itself.
     pub(super) fn listen() -> io::Result<Self> {
-        let (wish, other_end) = UnixStream::pair()?;
+        let (request, other_end) = UnixStream::pair()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -27,14 +27,14 @@ impl Stop {
             // What becomes readable is the end of this stream.
             drop(other_end);
         });
-        Ok(Self(wish))
+        Ok(Self(request))
     }
 
-    pub(super) fn wished(&self) -> bool {
+    pub(super) fn requested(&self) -> bool {
         matches!(ready([self.0.as_fd()], Some(Duration::ZERO)), Ok([true]))
     }
 
-    /// Waits for the descriptor, the wish, a signal, or so long; whether the descriptor is readable.
+    /// Waits for the descriptor, the request, a signal, or so long; whether the descriptor is readable.
     pub(super) fn wait(&self, fd: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
         ready([fd, self.0.as_fd()], timeout).map(|[fd, _]| fd)
     }
@@ -55,7 +55,7 @@ fn ready<const N: usize>(fds: [BorrowedFd<'_>; N], timeout: Option<Duration>) ->
     }
 }
 
-/// A stream that ends where its end was wished.
+/// A stream that ends when the program is to stop.
 pub(super) struct Stoppable<'s, R> {
     input: R,
     stop: &'s Stop,
@@ -70,9 +70,9 @@ impl<'s, R> Stoppable<'s, R> {
 impl<R: Read + AsFd> Read for Stoppable<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            // The signal interrupts the waiting before the wish has arrived here.
+            // The signal interrupts the waiting before the request has arrived here.
             let readable = self.stop.wait(self.input.as_fd(), None)?;
-            if self.stop.wished() {
+            if self.stop.requested() {
                 return Ok(0);
             }
             if readable {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
-use fastopen_wire::{Connection, Event, Side, Step, Verdict};
+use fastopen_wire::{Connection, Cookie, Event, FastOpen, Side, Step, Verdict};
 
 use crate::style::{BAD, GOOD, WARNING};
 use crate::units;
@@ -16,33 +16,48 @@ pub(super) fn evidence(connection: &Connection) -> Option<&Step> {
 
 /// What the verdict rests on, and what else is worth knowing, in one line.
 pub(super) fn reason(connection: &Connection) -> String {
-    let packet = connection.evidence.map(|number| format!("packet {number}"));
-    told(connection, packet)
+    let mut text = String::with_capacity(128);
+    tell(&mut text, connection, connection.evidence);
+    text
 }
 
 /// The same with the verdict, for the packet itself.
 pub(super) fn comment(connection: &Connection) -> String {
-    format!("tfo: {}: {}", connection.verdict, told(connection, None))
+    let mut text = format!("tfo: {}: ", connection.verdict);
+    tell(&mut text, connection, None);
+    text
 }
 
-fn told(connection: &Connection, packet: Option<String>) -> String {
-    let mut told = ground(connection);
-    let after = connection
-        .answered_after
-        .map(|after| format!("after {}", units::time(after)));
-    let details: Vec<String> = packet.into_iter().chain(after).collect();
-    if !details.is_empty() {
-        // Writing to a string can't fail.
-        let _ = write!(told, " ({})", details.join(", "));
-    }
+/// Writes it behind what is there. Writing to a string can't fail.
+fn tell(text: &mut String, connection: &Connection, packet: Option<u64>) {
+    let start = text.len();
+    text.push_str(&ground(connection));
+    let after = connection.answered_after.map(units::time);
+    let _ = match (packet, after) {
+        (None, None) => Ok(()),
+        (Some(number), None) => write!(text, " (packet {number})"),
+        (None, Some(after)) => write!(text, " (after {after})"),
+        (Some(number), Some(after)) => write!(text, " (packet {number}, after {after})"),
+    };
     for note in &connection.notes {
-        let separator = if told.is_empty() { "" } else { "; " };
-        let _ = write!(told, "{separator}{note}");
+        let separator = if text.len() == start { "" } else { "; " };
+        let _ = write!(text, "{separator}{note}");
     }
-    told
+}
+
+/// A packet of the connection, and what it saved where it is the one that says so.
+pub(super) fn step(connection: &Connection, step: &Step) -> String {
+    let saved = connection.verdict == Verdict::Accepted && connection.rounds_saved() > 0;
+    match saved && connection.evidence == Some(step.number) && matches!(step.event, Event::SynAck { .. }) {
+        true => format!("{step}: one round trip saved"),
+        false => step.to_string(),
+    }
 }
 
 fn ground(connection: &Connection) -> String {
+    if let (Verdict::Inconclusive, Some(cookie)) = (connection.verdict, cookie_of_unseen_syn(connection)) {
+        return format!("SYN-ACK grants cookie {cookie}");
+    }
     match (connection.verdict, evidence(connection)) {
         (Verdict::Inconclusive, _) if connection.notes.is_empty() => {
             "the packets that were seen leave it open".to_owned()
@@ -61,8 +76,17 @@ fn ground(connection: &Connection) -> String {
         (Verdict::Refused, _) => "a RST answers the SYN".to_owned(),
         (Verdict::CookieNotGranted, _) => "SYN-ACK brings no cookie".to_owned(),
         (Verdict::Plain, _) => "SYN without the option".to_owned(),
-        (_, Some(step)) => step.to_string(),
+        (Verdict::Dataless, _) => "SYN carries a cookie and no data".to_owned(),
+        (_, Some(evidence)) => step(connection, evidence),
         (_, None) => String::new(),
+    }
+}
+
+/// The cookie that a SYN-ACK grants without its SYN having been captured.
+fn cookie_of_unseen_syn(connection: &Connection) -> Option<Cookie> {
+    match (connection.syn, connection.syn_ack?.fast_open) {
+        (None, FastOpen::Cookie(_, cookie)) => Some(cookie),
+        _ => None,
     }
 }
 
@@ -112,7 +136,40 @@ pub(super) fn wrap(sentence: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample;
     use super::*;
+
+    #[test]
+    fn a_lone_syn_acks_cookie_is_told() {
+        let reason = reason(&sample::lone_syn_ack());
+        assert_eq!(reason, "SYN-ACK grants cookie 3021b9…; SYN not captured");
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_saves_nothing() {
+        let silent = sample::silent_afterwards();
+        assert_eq!(
+            (silent.verdict, silent.rounds_saved(), silent.rounds_used()),
+            (Verdict::Accepted, 0, None)
+        );
+        assert_eq!(
+            reason(&silent),
+            "SYN-ACK acknowledges all 18 (packet 2, after 60.0 ms); then nothing from the server, and 2 packets sent again"
+        );
+    }
+
+    #[test]
+    fn a_server_that_speaks_first_saves_a_round_trip() {
+        let early = sample::banner();
+        assert_eq!(
+            (early.verdict, early.rounds_saved(), early.rounds_used()),
+            (Verdict::Dataless, 1, Some(1))
+        );
+        assert_eq!(
+            reason(&early),
+            "SYN carries a cookie and no data (packet 2, after 60.0 ms); the server's data in packet 4 came before the client's ACK could reach it: one round trip saved"
+        );
+    }
 
     #[test]
     fn sentences_are_broken_between_words() {

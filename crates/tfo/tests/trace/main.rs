@@ -6,6 +6,8 @@
 mod agreement;
 mod files;
 mod live;
+mod outputs;
+mod packets;
 mod support;
 
 use std::process::ExitCode;
@@ -13,6 +15,9 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    let tests = agreement::tests().chain(live::tests());
+    let tests = agreement::tests()
+        .chain(live::tests())
+        .chain(outputs::tests())
+        .chain(packets::tests());
     testing::main(tests.chain(files::tests()))
 }

@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{FastOpen, Segment};
+use crate::option::FastOpen;
+use crate::segment::Segment;
 
-use super::{Note, Step, Verdict};
+use super::note::Note;
+use super::step::Step;
+use super::verdict::Verdict;
 
 /// What was seen of one connection, and what it means.
 ///
@@ -42,14 +45,27 @@ impl Connection {
     /// How many steps a connection keeps.
     pub const MAX_STEPS: usize = 24;
 
-    /// How many round trips pass until an answer can be there: see [`Verdict::rounds_used`].
+    /// How many round trips pass until an answer can be there: see [`Verdict::rounds_used`]. One where the server's data came
+    /// [early](Note::EarlyData), none where it was [silent](Note::SilentAfterwards) after it had accepted.
     pub fn rounds_used(&self) -> Option<u8> {
-        self.verdict.rounds_used()
+        match () {
+            () if self.has(|note| matches!(note, Note::EarlyData { .. })) => Some(1),
+            () if self.has(|note| matches!(note, Note::SilentAfterwards { .. })) => None,
+            () => self.verdict.rounds_used(),
+        }
     }
 
     /// How many round trips Fast Open saved: 1 or 0.
     pub fn rounds_saved(&self) -> u8 {
-        self.verdict.rounds_saved()
+        match self.verdict {
+            Verdict::Dataless => u8::from(self.has(|note| matches!(note, Note::EarlyData { .. }))),
+            Verdict::Accepted => u8::from(!self.has(|note| matches!(note, Note::SilentAfterwards { .. }))),
+            _ => 0,
+        }
+    }
+
+    fn has(&self, is_it: impl Fn(&Note) -> bool) -> bool {
+        self.notes.iter().any(is_it)
     }
 }
 

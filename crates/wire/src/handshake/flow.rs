@@ -1,13 +1,16 @@
 //! The key of a connection: its two ends, whichever sent the packet.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 /// Two ends, in an order that does not depend on the packet's direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FlowKey {
-    low: u128,
-    high: u128,
-    ports: u32,
+    // As bytes: numbers of this size would leave gaps in each entry of a table.
+    low: [u8; 16],
+    high: [u8; 16],
+    low_port: u16,
+    high_port: u16,
 }
 
 impl FlowKey {
@@ -17,10 +20,20 @@ impl FlowKey {
         let other = (bits(other.ip()), other.port());
         let (low, high) = if one <= other { (one, other) } else { (other, one) };
         Self {
-            low: low.0,
-            high: high.0,
-            ports: u32::from(low.1) << 16 | u32::from(high.1),
+            low: low.0.to_ne_bytes(),
+            high: high.0.to_ne_bytes(),
+            low_port: low.1,
+            high_port: high.1,
         }
+    }
+}
+
+impl Hash for FlowKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.low));
+        state.write_u128(u128::from_ne_bytes(self.high));
+        state.write_u32(u32::from(self.low_port) << 16 | u32::from(self.high_port));
     }
 }
 

@@ -1,9 +1,10 @@
 //! The rules: what a SYN-ACK means, given the SYNs before it.
 
-use crate::FastOpen;
+use crate::option::FastOpen;
 
-use super::offers::Answered;
-use super::{Syn, SynAck, Verdict};
+use super::client_syns::Answered;
+use super::connection::{Syn, SynAck};
+use super::verdict::Verdict;
 
 /// What is known when a SYN-ACK has come.
 pub(super) struct Case {
@@ -41,8 +42,8 @@ impl Case {
             Answered::Fast => Some(took_none),
             Answered::Plain => Some(Verdict::SynLost),
             Answered::Unseen => None,
-            Answered::Untold if self.plain_sent => Some(Verdict::SynLost),
-            Answered::Untold => Some(took_none),
+            Answered::Unknown if self.plain_sent => Some(Verdict::SynLost),
+            Answered::Unknown => Some(took_none),
         }
     }
 }

@@ -3,12 +3,19 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::{Cookie, FastOpen, Segment};
+use crate::cookie::Cookie;
+use crate::icmp::IcmpError;
+use crate::option::FastOpen;
+use crate::segment::Segment;
 
+use super::client_syns::ClientSyns;
+use super::connection::SynAck;
 use super::memory::Memory;
-use super::offers::Offers;
+use super::note::{FallbackCause, Note};
 use super::packet::Packet;
-use super::{FallbackCause, Limits, Note, Side, Step, SynAck, Verdict};
+use super::step::{Side, Step};
+use super::tracker::Limits;
+use super::verdict::Verdict;
 
 /// The last cookie that a client and a server were seen to use.
 pub(super) type Cookies = Memory<(IpAddr, IpAddr), Cookie>;
@@ -19,15 +26,23 @@ pub(super) struct Handshake {
     pub(super) client: SocketAddr,
     pub(super) server: SocketAddr,
     pub(super) started: Duration,
-    pub(super) offers: Option<Offers>,
+    pub(super) syns: Option<ClientSyns>,
     pub(super) answer: Option<Answer>,
-    pub(super) ruling: Option<(Verdict, u64)>,
+    pub(super) verdict: Option<(Verdict, u64)>,
     /// The client has acknowledged a SYN-ACK that was not seen.
     pub(super) answer_missed: bool,
-    /// Something came that is no answer, and yet more than silence.
-    pub(super) heard: bool,
+    /// Packets came that are no answer, but mean that one may have been missed.
+    pub(super) other_packets: bool,
+    /// When an ICMP error quoted the SYN.
+    pub(super) icmp_error: Option<Duration>,
     pub(super) seen: [Seen; 2],
     pub(super) reset: bool,
+    /// Where what the client has sent behind its SYN ends, and when it was sent.
+    pub(super) sent: Option<(u32, Duration)>,
+    /// How many packets were sent again after the handshake.
+    pub(super) resent: u32,
+    /// The packet with the server's first data, where it came before the client's acknowledgment.
+    pub(super) data_before_ack: Option<u64>,
     pub(super) notes: Vec<Note>,
     pub(super) steps: Vec<Step>,
     pub(super) steps_omitted: u32,
@@ -67,13 +82,17 @@ impl Handshake {
             client,
             server,
             started: packet.time,
-            offers: None,
+            syns: None,
             answer: None,
-            ruling: None,
+            verdict: None,
             answer_missed: false,
-            heard: false,
+            other_packets: false,
+            icmp_error: None,
             seen: [Seen::default(); 2],
             reset: false,
+            sent: None,
+            resent: 0,
+            data_before_ack: None,
             notes: Vec::new(),
             steps: Vec::new(),
             steps_omitted: 0,
@@ -100,10 +119,10 @@ impl Handshake {
             return true;
         }
         if segment.source != self.client {
-            return self.ruling.is_none();
+            return self.verdict.is_none();
         }
-        match (&self.offers, &self.answer) {
-            (Some(offers), _) => offers.isn == segment.sequence,
+        match (&self.syns, &self.answer) {
+            (Some(syns), _) => syns.isn == segment.sequence,
             (None, Some(answer)) => {
                 let acked = answer.ack.wrapping_sub(segment.sequence).wrapping_sub(1);
                 acked as usize <= segment.payload_len
@@ -122,10 +141,10 @@ impl Handshake {
         };
         let flags = segment.flags;
         match (flags.rst, flags.syn, flags.ack) {
-            (true, ..) => self.take_reset(packet, from),
-            (_, true, false) => self.take_syn(packet, from, cookies),
-            (_, true, true) => self.take_syn_ack(packet, from, cookies),
-            _ => self.take_other(packet, from),
+            (true, ..) => self.on_reset(packet, from),
+            (_, true, false) => self.on_syn(packet, from, cookies),
+            (_, true, true) => self.on_syn_ack(packet, from, cookies),
+            _ => self.on_other(packet, from),
         }
         if was_open && !self.is_open() {
             self.due = packet.time.saturating_add(limits.settle);
@@ -134,20 +153,35 @@ impl Handshake {
         }
     }
 
+    /// Takes an ICMP error about the connection's packets.
+    pub(super) fn take_icmp(&mut self, number: u64, time: Duration, error: &IcmpError) {
+        let quotes_the_syn = error.source == self.client
+            && error.syn != Some(false)
+            && self.syns.as_ref().is_some_and(|syns| syns.isn == error.sequence);
+        if quotes_the_syn && self.is_open() {
+            self.on_icmp_error(number, time, error);
+        }
+    }
+
     /// No answer has come, and none has been missed.
     pub(super) fn is_open(&self) -> bool {
-        self.ruling.is_none() && self.answer.is_none() && !self.answer_missed
+        self.verdict.is_none() && self.answer.is_none() && !self.answer_missed
     }
 
     /// Whether nothing is missing from the report: the verdict stands, and the first data have passed each way, or the end has.
     pub(super) fn is_complete(&self) -> bool {
         let [client, server] = &self.seen;
-        match self.ruling {
+        match self.verdict {
             _ if self.repeats() => true,
             None => false,
-            Some((Verdict::Refused, _)) => true,
+            Some((Verdict::Refused | Verdict::Unanswered, _)) => true,
+            // Whether the server is silent from now on is worth waiting for.
+            Some((Verdict::Accepted, _)) => {
+                let served = client.ack && (server.data || server.fin);
+                served || (client.fin && server.ack) || self.reset
+            }
             Some((verdict, _)) => {
-                let answered = client.ack && server.data && (client.data || verdict == Verdict::Accepted);
+                let answered = client.ack && server.data && (client.data || verdict == Verdict::Dataless);
                 answered || client.fin || (server.fin && client.ack) || self.reset
             }
         }
@@ -168,9 +202,9 @@ impl Handshake {
         SynAck {
             fast_open: answer.fast_open,
             acked_bytes: self
-                .offers
+                .syns
                 .as_ref()
-                .and_then(|offers| offers.acked(answer.ack))
+                .and_then(|syns| syns.acked(answer.ack))
                 .unwrap_or(0),
             data_bytes: answer.data_bytes,
         }

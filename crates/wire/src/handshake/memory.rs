@@ -28,13 +28,23 @@ impl<K: Eq + Hash, V> Memory<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    /// Puts an entry in, and gives back what stood there, if that is not forgotten.
-    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let old = self.old.remove(&key);
-        if self.young.len() >= self.half && !self.young.contains_key(&key) {
+    /// Puts an entry in. What stood there may take up room until it is forgotten, and does not come back.
+    pub(super) fn put(&mut self, key: K, value: V) {
+        self.make_room(&key);
+        self.young.insert(key, value);
+    }
+
+    fn make_room(&mut self, key: &K) {
+        if self.young.len() >= self.half && !self.young.contains_key(key) {
             std::mem::swap(&mut self.old, &mut self.young);
             self.young.clear();
         }
+    }
+
+    /// Puts an entry in, and gives back what stood there, if that is not forgotten.
+    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        let old = self.old.remove(&key);
+        self.make_room(&key);
         self.young.insert(key, value).or(old)
     }
 

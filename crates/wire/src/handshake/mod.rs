@@ -1,17 +1,17 @@
 //! Handshakes: from segments to verdicts.
 
+mod client_syns;
 mod connection;
 mod flow;
 mod judge;
 mod machine;
 mod memory;
 mod note;
-mod offers;
+mod observe;
 mod packet;
-mod reactions;
+mod past;
 mod report;
 mod step;
-mod tombstone;
 mod tracker;
 mod verdict;
 

@@ -1,9 +1,12 @@
 //! What else is worth knowing of a connection.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Side;
+use crate::icmp::IcmpKind;
+
+use super::step::Side;
 
 /// Something about a connection that its verdict does not say. A connection has each kind of note at most once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub enum Note {
     /// The client presented a cookie and the server answered with another: it has changed its key, or the client its address.
     CookieRenewed,
     /// The cookie differs from the one that this client and server used before, and no renewal was seen: servers that share an
-    /// address and not their keys look like this.
+    /// address and not their keys cause this.
     CookieChanged,
     /// The client went back to an ordinary SYN from the same ports.
     FallbackAfter {
@@ -44,7 +47,7 @@ pub enum Note {
     Replayed,
     /// Two SYN-ACKs with different sequence numbers answered one SYN.
     AnsweredTwice,
-    /// A SYN-ACK acknowledged what no SYN had carried; clients don't heed it.
+    /// A SYN-ACK acknowledged what no SYN had carried; clients ignore it.
     SynAckMismatch,
     /// The SYN is not among the packets.
     SynMissing,
@@ -56,6 +59,25 @@ pub enum Note {
     Reset {
         /// Who did.
         by: Side,
+    },
+    /// The server's first data came sooner than the client's acknowledgment of the SYN-ACK can have reached the server: it accepted the
+    /// connection at the SYN, and a server that speaks first saved a round trip.
+    EarlyData {
+        /// The number of the packet with the data.
+        number: u64,
+    },
+    /// The server took the data in the SYN and was silent from then on, though packets were sent again: nothing was saved.
+    SilentAfterwards {
+        /// How many packets were sent again: the client's data or FIN, and the server's SYN-ACK.
+        resent: u32,
+    },
+    /// An ICMP error quotes the SYN.
+    IcmpError {
+        /// Who sent it: a router, or the server.
+        by: IpAddr,
+        /// What it says.
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        kind: IcmpKind,
     },
     /// There was no answer as long as the connection was followed, but that was not long enough to say that none would come.
     NoAnswerSeen {
@@ -80,6 +102,10 @@ pub enum FallbackCause {
     Refused,
     /// The attempt before was given up without an answer.
     Unanswered,
+    /// An ICMP error told the client that the SYN did not arrive, such as one that is too large for a link.
+    Icmp,
+    /// None that was seen, and it came too soon for a timeout: an ICMP error that was not captured has this effect.
+    Unseen,
 }
 
 impl fmt::Display for FallbackCause {
@@ -88,6 +114,8 @@ impl fmt::Display for FallbackCause {
             Self::Timeout => "a timeout",
             Self::Refused => "a reset",
             Self::Unanswered => "an attempt without an answer",
+            Self::Icmp => "an ICMP error",
+            Self::Unseen => "less than a timeout",
         })
     }
 }
@@ -116,6 +144,17 @@ impl fmt::Display for Note {
             Self::SynAckMissing => f.write_str("SYN-ACK not captured"),
             Self::AnsweredSynMissing => f.write_str("the SYN that was answered is not captured"),
             Self::Reset { by } => write!(f, "reset by the {by}"),
+            Self::EarlyData { number } => write!(
+                f,
+                "the server's data in packet {number} came before the client's ACK could reach it: one round trip saved"
+            ),
+            Self::SilentAfterwards { resent: 1 } => {
+                f.write_str("then nothing from the server, and one packet sent again")
+            }
+            Self::SilentAfterwards { resent } => {
+                write!(f, "then nothing from the server, and {resent} packets sent again")
+            }
+            Self::IcmpError { by, kind } => write!(f, "ICMP from {by}: {kind}"),
             Self::NoAnswerSeen { syns, waited } => {
                 let waited = waited.as_secs_f64();
                 match syns {

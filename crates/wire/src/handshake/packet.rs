@@ -1,8 +1,8 @@
-//! What the handshake machine is fed with.
+//! What a handshake is told of.
 
 use std::time::Duration;
 
-use crate::Segment;
+use crate::segment::Segment;
 
 /// A segment, and when it was seen.
 #[derive(Clone, Copy)]

@@ -1,9 +1,11 @@
 //! The packets of a handshake, and what each says.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::{FastOpen, OptionKind};
+use crate::icmp::IcmpKind;
+use crate::option::{FastOpen, OptionKind};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +36,7 @@ pub struct Step {
     /// When it was seen, from the caller's origin of time.
     #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
     pub time: Duration,
-    /// Who sent it.
+    /// Who sent it; of an ICMP error, the side that it came from.
     pub from: Side,
     /// What it says.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -84,6 +86,14 @@ pub enum Event {
     Fin,
     /// A reset.
     Rst,
+    /// An ICMP error that quotes the SYN.
+    IcmpError {
+        /// Who sent it.
+        by: IpAddr,
+        /// What it says.
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        kind: IcmpKind,
+    },
 }
 
 impl fmt::Display for Step {
@@ -115,6 +125,7 @@ impl fmt::Display for Step {
             Event::Data { data_bytes } => write!(f, "{} sends {}", self.from, Bytes(data_bytes)),
             Event::Fin => f.write_str("FIN"),
             Event::Rst => f.write_str("RST"),
+            Event::IcmpError { by, kind } => write!(f, "ICMP from {by}: {kind}"),
         }
     }
 }
@@ -158,7 +169,7 @@ fn syn_ack_content(
         None => f.write_str(" acknowledges no SYN that was seen")?,
         Some(0) if sent == 0 => {}
         Some(0) => write!(f, " acknowledges none of the {}", Bytes(sent))?,
-        Some(acked) if acked == sent => write!(f, " acknowledges all {acked}: one round trip saved")?,
+        Some(acked) if acked == sent => write!(f, " acknowledges all {acked}")?,
         Some(acked) => write!(f, " acknowledges {acked} of the {}", Bytes(sent))?,
     }
     match fast_open {

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::Segment;
+use crate::icmp::IcmpError;
+use crate::segment::Segment;
 
-use super::Connection;
+use super::connection::Connection;
 use super::flow::FlowKey;
 use super::machine::{Cookies, Handshake};
 use super::memory::Memory;
 use super::packet::Packet;
+use super::past::Past;
 use super::report::Ending;
-use super::tombstone::Tombstone;
 
 /// How much a [`Tracker`] keeps, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,7 @@ impl Default for Limits {
 /// - At the SYN-ACK, for most. It must acknowledge a SYN that was seen; where the timestamp that it echoes is no seen SYN's, and the
 ///   verdict depends on which SYN it answers, there is none. It may come before its SYN, as captures of several queues have it.
 /// - At a reset from the server that acknowledges the SYN: [`Refused`](super::Verdict::Refused).
+/// - At the client's FIN, if it acknowledges nothing: [`Unanswered`](super::Verdict::Unanswered).
 /// - At the client's acknowledgment, if the SYN-ACK is missing and the SYN offered nothing: [`Plain`](super::Verdict::Plain).
 /// - After [`Limits::patience`] without any packet but SYNs, or when a client that has repeated its SYN begins another connection
 ///   from the same ports: [`Unanswered`](super::Verdict::Unanswered).
@@ -93,7 +95,7 @@ impl Default for Limits {
 /// let connection = tracker.poll().expect("one connection");
 /// assert_eq!(connection.verdict, Verdict::Accepted);
 /// assert_eq!(connection.steps[0].to_string(), "SYN carries 5 bytes and cookie 0102…");
-/// assert_eq!(connection.steps[1].to_string(), "SYN-ACK acknowledges all 5: one round trip saved");
+/// assert_eq!(connection.steps[1].to_string(), "SYN-ACK acknowledges all 5");
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -103,7 +105,7 @@ pub struct Tracker {
     /// The same connections by the time at which they are given up, then by age.
     deadlines: BTreeMap<(Duration, u64), FlowKey>,
     next_deadline: Duration,
-    past: Memory<FlowKey, Tombstone>,
+    past: Memory<FlowKey, Past>,
     cookies: Cookies,
     reports: VecDeque<Connection>,
     opened: u64,
@@ -148,6 +150,14 @@ impl Tracker {
                 segment,
             };
             self.dispatch(&packet, opens);
+        }
+    }
+
+    /// Takes an ICMP error about a segment: it explains why a SYN had no answer.
+    pub fn observe_icmp(&mut self, number: u64, time: Duration, error: &IcmpError) {
+        let key = FlowKey::new(error.source, error.destination);
+        if let Some(followed) = self.followed.get_mut(&key) {
+            followed.handshake.take_icmp(number, time, error);
         }
     }
 
@@ -210,11 +220,13 @@ impl Tracker {
     }
 
     fn open(&mut self, key: FlowKey, packet: &Packet<'_>) {
-        let handshake = match self.past.get(&key) {
-            Some(tombstone) => tombstone.successor(packet, &self.limits),
-            None => Some(Handshake::new(packet)),
+        let mut handshake = match self.past.get(&key) {
+            None => Box::new(Handshake::new(packet)),
+            Some(past) => match past.successor(packet, &self.limits) {
+                Some(handshake) => Box::new(handshake),
+                None => return,
+            },
         };
-        let Some(mut handshake) = handshake else { return };
         while self.followed.len() >= self.limits.connections.max(1)
             && let Some((_, &first)) = self.deadlines.first_key_value()
         {
@@ -224,13 +236,7 @@ impl Tracker {
         let deadline = (handshake.due(), self.opened);
         self.opened += 1;
         self.deadlines.insert(deadline, key);
-        self.followed.insert(
-            key,
-            Followed {
-                deadline,
-                handshake: Box::new(handshake),
-            },
-        );
+        self.followed.insert(key, Followed { deadline, handshake });
         self.set_next_deadline();
     }
 
@@ -239,12 +245,10 @@ impl Tracker {
             return;
         };
         self.deadlines.remove(&deadline);
-        let Some((report, tombstone)) = handshake.end(ending) else {
-            return;
-        };
-        self.evicted += u64::from(ending == Ending::Evicted);
-        self.past.insert(*key, tombstone);
-        self.reports.push_back(report);
+        if let Some(past) = handshake.end(ending, &mut self.reports) {
+            self.evicted += u64::from(ending == Ending::Evicted);
+            self.past.put(*key, past);
+        }
     }
 
     fn set_next_deadline(&mut self) {

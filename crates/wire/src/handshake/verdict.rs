@@ -20,7 +20,8 @@ pub enum Verdict {
     Accepted,
     /// The SYN carried data, and the SYN-ACK acknowledged none of it or not all.
     Ignored,
-    /// The SYN presented a cookie and carried no data, so that there was nothing to save.
+    /// The SYN presented a cookie and carried no data. Where the server spoke first, [`Note::EarlyData`](super::Note::EarlyData) says
+    /// whether that saved a round trip.
     Dataless,
     /// The SYN with data or a cookie got no answer, and one without either connected.
     SynLost,
@@ -82,7 +83,8 @@ impl Verdict {
         }
     }
 
-    /// How many round trips Fast Open saved: 1 or 0.
+    /// How many round trips Fast Open saves: 1 or 0. [`Connection::rounds_saved`](super::Connection::rounds_saved) also looks at
+    /// what followed the handshake.
     pub fn rounds_saved(self) -> u8 {
         u8::from(self == Self::Accepted)
     }

@@ -144,9 +144,154 @@ fn answered() -> Vec<Script> {
     ]
 }
 
+/// Servers that speak first, seen near the client and near the server.
+fn spoken_first() -> Vec<Script> {
+    let dataless = |at_ms| syn(at_ms).cookie(&COOKIE);
+    let early = |number| Note::EarlyData { number };
+    vec![
+        Script::new(
+            "the banner comes right behind the SYN-ACK",
+            Verdict::Dataless,
+            vec![
+                dataless(0),
+                syn_ack(60, 0),
+                packet(60, Client, "A", 0),
+                packet(62, Server, "A", 0).data(30),
+                packet(62, Client, "A", 30),
+            ],
+        )
+        .note(early(4)),
+        Script::new(
+            "the banner comes a round trip after the SYN-ACK",
+            Verdict::Dataless,
+            vec![
+                dataless(0),
+                syn_ack(60, 0),
+                packet(60, Client, "A", 0),
+                packet(121, Server, "A", 0).data(30),
+                packet(121, Client, "A", 30),
+            ],
+        ),
+        Script::new(
+            "near the server, the banner leaves before the client's acknowledgment comes",
+            Verdict::Dataless,
+            vec![
+                dataless(0),
+                syn_ack(0, 0),
+                packet(1, Server, "A", 0).data(30),
+                packet(61, Client, "A", 0),
+                packet(62, Client, "A", 30),
+            ],
+        )
+        .note(early(3)),
+        Script::new(
+            "near the server, the acknowledgment is not captured",
+            Verdict::Dataless,
+            vec![
+                dataless(0),
+                syn_ack(0, 0),
+                packet(61, Server, "A", 0).data(30),
+                packet(122, Client, "A", 30),
+            ],
+        ),
+        Script::new(
+            "a banner in the SYN-ACK",
+            Verdict::Dataless,
+            vec![dataless(0), syn_ack(60, 0).data(30), packet(61, Client, "A", 30)],
+        )
+        .note(early(2)),
+    ]
+}
+
+/// Servers that accept the data and are silent from then on.
+fn silent() -> Vec<Script> {
+    let more = |at_ms| packet(at_ms, Client, "A", 0).sequence(18).data(50);
+    let resent = |resent| Note::SilentAfterwards { resent };
+    vec![
+        Script::new(
+            "more data are sent again and again",
+            Verdict::Accepted,
+            vec![fast(0), syn_ack(60, 18), more(61), more(330), more(850)],
+        )
+        .note(resent(2)),
+        Script::new(
+            "the FIN is sent again",
+            Verdict::Accepted,
+            vec![
+                fast(0),
+                syn_ack(60, 18),
+                packet(61, Client, "A", 0).sequence(18),
+                packet(90, Client, "FA", 0).sequence(18),
+                packet(350, Client, "FA", 0).sequence(18),
+            ],
+        )
+        .note(resent(1)),
+        Script::new(
+            "the server misses the acknowledgment of its SYN-ACK",
+            Verdict::Accepted,
+            vec![
+                fast(0),
+                syn_ack(60, 18),
+                packet(61, Client, "A", 0).sequence(18),
+                syn_ack(1060, 18),
+                packet(1061, Client, "A", 0).sequence(18),
+            ],
+        )
+        .note(resent(1)),
+        Script::new(
+            "what was sent again is answered",
+            Verdict::Accepted,
+            vec![
+                fast(0),
+                syn_ack(60, 18),
+                more(61),
+                more(330),
+                packet(390, Server, "A", 68),
+                packet(500, Server, "A", 68).data(9),
+            ],
+        ),
+        Script::new(
+            "a server that takes its time",
+            Verdict::Accepted,
+            vec![fast(0), syn_ack(60, 18), packet(61, Client, "A", 0).sequence(18)],
+        )
+        .silence(5),
+    ]
+}
+
 /// Handshakes with packets lost, on the way or at the other end.
 fn lost() -> Vec<Script> {
     vec![
+        Script::new(
+            "the client ends its side without having had an answer",
+            Verdict::Unanswered,
+            // Its acknowledgment number is 0: that is one behind the server's first.
+            vec![fast(0), packet(400, Client, "FA", 1).sequence(18)],
+        ),
+        Script::new(
+            "the client ends its side without any acknowledgment number",
+            Verdict::Unanswered,
+            vec![
+                fast(0),
+                packet(200, Client, "A", 1).data(18),
+                packet(400, Client, "F", 7).sequence(18),
+            ],
+        ),
+        Script::new(
+            "the client ends its side after a SYN-ACK that the capture lacks",
+            Verdict::Inconclusive,
+            vec![fast(0), packet(400, Client, "FA", 0).sequence(18)],
+        )
+        .note(Note::SynAckMissing),
+        Script::new(
+            "a plain SYN too soon for a timeout",
+            Verdict::SynLost,
+            after(vec![fast(0), syn(1), syn_ack(61, 0)], exchange(62)),
+        )
+        .note(Note::FallbackAfter {
+            cause: FallbackCause::Unseen,
+            waited: Duration::from_millis(1),
+        }),
         Script::new(
             "the fast SYN is dropped",
             Verdict::SynLost,
@@ -506,5 +651,13 @@ fn in_a_row() -> Vec<Script> {
 
 /// Every script there is.
 pub(crate) fn all() -> Vec<Script> {
-    [answered(), lost(), disordered(), in_a_row()].concat()
+    [
+        answered(),
+        spoken_first(),
+        silent(),
+        lost(),
+        disordered(),
+        in_a_row(),
+    ]
+    .concat()
 }

@@ -14,7 +14,7 @@ const BYTES_PER_PACKET: usize = 6;
 const PORTS: u16 = 5;
 
 /// Follows the packets that the bytes stand for, all of them and up to a cut.
-pub(crate) fn weather(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     let Some((&cut, bytes)) = bytes.split_first() else {
         return;
     };

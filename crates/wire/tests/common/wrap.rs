@@ -24,7 +24,7 @@ fn ether_type(v6: bool) -> [u8; 2] {
     if v6 { [0x86, 0xdd] } else { [0x08, 0x00] }
 }
 
-pub(crate) const WRAPPERS: [Wrapper; 11] = [
+pub(crate) const WRAPPERS: &[Wrapper] = &[
     Wrapper {
         link: LinkType::ETHERNET,
         header: |v6| [&[2; 12][..], &ether_type(v6)].concat(),
@@ -68,5 +68,54 @@ pub(crate) const WRAPPERS: [Wrapper; 11] = [
     Wrapper {
         link: LinkType(14),
         header: |_| Vec::new(),
+    },
+    // PPPoE behind a VLAN tag.
+    Wrapper {
+        link: LinkType::ETHERNET,
+        header: |v6| {
+            let protocol = if v6 { 0x57 } else { 0x21 };
+            [
+                &[2; 12][..],
+                &[0x81, 0, 0, 5, 0x88, 0x64, 0x11, 0, 0, 1, 0, 0, 0, protocol],
+            ]
+            .concat()
+        },
+    },
+    // Two MPLS labels.
+    Wrapper {
+        link: LinkType::ETHERNET,
+        header: |_| [&[2; 12][..], &[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]].concat(),
+    },
+    // 802.2 LLC and SNAP.
+    Wrapper {
+        link: LinkType::ETHERNET,
+        header: |v6| [&[2; 12][..], &[1, 0, 0xaa, 0xaa, 3, 0, 0, 0], &ether_type(v6)].concat(),
+    },
+    Wrapper {
+        link: LinkType::PPP,
+        header: |v6| vec![0xff, 3, 0, if v6 { 0x57 } else { 0x21 }],
+    },
+    Wrapper {
+        link: LinkType::NFLOG,
+        header: |v6| {
+            vec![
+                if v6 { 10 } else { 2 },
+                0,
+                0,
+                1,
+                6,
+                0,
+                10,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0xff,
+                0xff,
+                9,
+                0,
+            ]
+        },
     },
 ];

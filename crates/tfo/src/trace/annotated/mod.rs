@@ -8,7 +8,6 @@ mod pcapng;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,6 +15,7 @@ use fastopen_wire::{Connection, Limits};
 
 use super::capture::Record;
 use super::words;
+use crate::output::OutputFile;
 use crate::warning;
 use pcapng::Writer;
 
@@ -42,13 +42,16 @@ struct Held {
 }
 
 impl Annotated<BufWriter<File>> {
-    /// Makes the file, or empties it.
-    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        File::create(path)
-            .and_then(|file| Self::new(BufWriter::with_capacity(1 << 20, file)))
-            .with_context(|| format!("can't write {}", path.display()))
+    /// Empties the file, and writes what stands before the packets.
+    pub(super) fn begin(file: OutputFile) -> anyhow::Result<Self> {
+        let mut annotated =
+            Self::new(BufWriter::with_capacity(1 << 20, file.begin()?)).context(CAN_NOT_WRITE)?;
+        annotated.flush()?;
+        Ok(annotated)
     }
 }
+
+const CAN_NOT_WRITE: &str = "can't write the packets";
 
 impl<W: Write> Annotated<W> {
     const ROOM: usize = 64 << 20;
@@ -95,7 +98,7 @@ impl<W: Write> Annotated<W> {
     pub(super) fn release(&mut self, followed: usize) -> anyhow::Result<()> {
         let now = self.held.back().map_or(Duration::ZERO, |newest| newest.time);
         while let Some(oldest) = self.held.front()
-            && (followed == 0 || self.bytes > self.room || oldest.time + self.hold < now)
+            && (followed == 0 || self.bytes > self.room || oldest.time.saturating_add(self.hold) < now)
         {
             self.writer
                 .packet(
@@ -105,17 +108,22 @@ impl<W: Write> Annotated<W> {
                     oldest.original_len,
                     &oldest.comments,
                 )
-                .context("can't write the packets")?;
+                .context(CAN_NOT_WRITE)?;
             self.bytes -= oldest.frame.len() + OVERHEAD;
             self.held.pop_front();
         }
         Ok(())
     }
 
+    /// Hands over what was released: to a disk that is full, it can't be, and it is better to know at once.
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+        self.writer.flush().context(CAN_NOT_WRITE)
+    }
+
     /// Ends the file.
     pub(super) fn finish(mut self) -> anyhow::Result<()> {
         self.release(0)?;
-        self.writer.flush().context("can't write the packets")?;
+        self.flush()?;
         if self.late > 0 {
             let late = self.late;
             warning::print(format_args!(
@@ -199,5 +207,44 @@ mod tests {
         annotated.hold = Duration::from_secs(15);
         annotated.release(1).unwrap();
         assert_eq!(annotated.held.front().unwrap().number, 10);
+    }
+
+    proptest::proptest! {
+        /// The fuzz target `writer` does the same with any bytes.
+        #[test]
+        fn a_clock_of_any_rate_is_written_and_read_again(resolution: u8, offset: i64, ticks in proptest::collection::vec(proptest::num::u64::ANY, 1..5)) {
+            let option = |code: u16, value: &[u8]| {
+                let mut option = [code.to_le_bytes(), (value.len() as u16).to_le_bytes()].concat();
+                option.extend(value);
+                option.resize(option.len().next_multiple_of(4), 0);
+                option
+            };
+            let block = |kind: u32, body: &[u8]| {
+                let len = (body.len() as u32 + 12).to_le_bytes();
+                [&kind.to_le_bytes()[..], &len, body, &len].concat()
+            };
+            let mut file = block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat());
+            let options = [option(9, &[resolution]), option(14, &offset.to_le_bytes())].concat();
+            file.extend(block(1, &[&[101, 0, 0, 0, 0, 0, 0, 0], &options[..]].concat()));
+            for ticks in &ticks {
+                let [high, low] = [(ticks >> 32) as u32, *ticks as u32].map(u32::to_le_bytes);
+                file.extend(block(6, &[&[0; 4], &high, &low, &[4, 0, 0, 0], &[9, 0, 0, 0], &b"data"[..]].concat()));
+            }
+            let mut written = Vec::new();
+            let mut annotated = Annotated::new(&mut written).unwrap();
+            let mut read = Capture::new(&file[..]).unwrap();
+            let mut times = Vec::new();
+            while let Some(record) = read.next_record().unwrap() {
+                annotated.packet(&record);
+                annotated.release(1).unwrap();
+                times.push(record.time);
+            }
+            annotated.finish().unwrap();
+            assert_eq!(times.len(), ticks.len());
+            let mut again = Capture::new(&written[..]).unwrap();
+            for time in times {
+                assert_eq!(again.next_record().unwrap().map(|record| record.time), Some(time));
+            }
+        }
     }
 }

@@ -20,7 +20,12 @@ use flate2::read::MultiGzDecoder;
 
 use window::Window;
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What a gzipped file begins with.
+pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// No record has a later time, whatever its bytes say: so many nanoseconds as pcapng can write, the year 2554. With it, sums of times
+/// stay far from what a [`Duration`] holds.
+const LATEST: Duration = Duration::from_nanos(u64::MAX);
 
 /// Reads a capture file from its start, record by record, in memory that does not grow with the file.
 pub struct Capture<'r> {
@@ -84,11 +89,34 @@ pub enum CaptureError {
     /// It begins like no capture.
     #[error("neither pcap nor pcapng: it begins with {0:02x?}")]
     Unrecognised([u8; 4]),
+    /// The format is known, the version is none that exists.
+    #[error("{format} {major}.{minor}: there is no such version")]
+    Version {
+        /// pcap or pcapng.
+        format: &'static str,
+        /// Its major version.
+        major: u16,
+        /// Its minor version.
+        minor: u16,
+    },
+    /// It is another file that stands for the capture.
+    #[error("{what}, not the capture itself")]
+    StandIn {
+        /// What it is.
+        what: &'static str,
+        /// What makes the capture of it: a command, without the file's name.
+        command: &'static str,
+    },
 }
 
 /// Why no record could be taken.
 enum Stop {
     Truncated,
+    Version {
+        format: &'static str,
+        major: u16,
+        minor: u16,
+    },
     Corrupt(&'static str),
     Read(io::Error),
 }
@@ -146,7 +174,7 @@ impl<'r> Capture<'r> {
                 let record = self.window.pass(found.taken);
                 Ok(Some(Record {
                     number: self.packets,
-                    time: found.time,
+                    time: found.time.min(LATEST),
                     link: found.link,
                     frame: &record[found.frame],
                     original_len: found.original_len,
@@ -166,7 +194,23 @@ impl<'r> Capture<'r> {
                 self.ending = Some(Ending::Corrupt { at, what });
                 Ok(None)
             }
+            Err(Stop::Version { .. }) => {
+                let (at, what) = (
+                    self.window.position(),
+                    "a section of a version that does not exist",
+                );
+                self.ending = Some(Ending::Corrupt { at, what });
+                Ok(None)
+            }
             Err(Stop::Read(error)) => Err(CaptureError::Read(error)),
+        }
+    }
+
+    /// How many packets so far could not be given, because their interface is not described.
+    pub fn undescribed(&self) -> u64 {
+        match &self.format {
+            Format::Pcap(_) => 0,
+            Format::PcapNg(section) => section.undescribed(),
         }
     }
 
@@ -182,16 +226,37 @@ impl Format {
             Stop::Read(error) => CaptureError::Read(error),
             Stop::Corrupt(what) => CaptureError::Read(io::Error::new(io::ErrorKind::InvalidData, what)),
             Stop::Truncated => CaptureError::Empty,
+            Stop::Version { format, major, minor } => CaptureError::Version { format, major, minor },
         };
         let magic = window.peek_array().map_err(header)?;
         if pcapng::begins_with(magic) {
-            return Ok(Self::PcapNg(pcapng::Section::default()));
+            return pcapng::Section::first(window).map(Self::PcapNg).map_err(header);
         }
         if pcap::begins_with(magic) {
             return pcap::Header::read(window).map(Self::Pcap).map_err(header);
         }
-        Err(CaptureError::Unrecognised(magic))
+        Err(stand_in(window).unwrap_or(CaptureError::Unrecognised(magic)))
     }
+}
+
+/// What often takes the place of a capture, by its first bytes.
+const STAND_INS: [(&[u8], &str, &str); 5] = [
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer",
+        "git lfs pull --include",
+    ),
+    (b"/annex/objects/", "a git-annex pointer", "git annex get"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd", "zstd -d"),
+    (b"\xfd7zXZ\0", "compressed with xz", "xz -d"),
+    (b"BZh", "compressed with bzip2", "bzip2 -d"),
+];
+
+fn stand_in(window: &mut Window<'_>) -> Option<CaptureError> {
+    STAND_INS.iter().find_map(|&(start, what, command)| {
+        let begins = window.peek(start.len()).is_ok_and(|bytes| bytes == start);
+        begins.then_some(CaptureError::StandIn { what, command })
+    })
 }
 
 /// Integers in a file's byte order.

@@ -19,6 +19,17 @@ pub(super) struct Header {
     /// How many nanoseconds a record's second time field counts.
     unit: u64,
     link: LinkType,
+    lengths: Lengths,
+}
+
+/// In which order a record gives the kept and the original length.
+#[derive(Clone, Copy, PartialEq)]
+enum Lengths {
+    KeptFirst,
+    /// As the oldest versions did.
+    OriginalFirst,
+    /// As version 2.3 did, now so and now so: the kept length is never the larger one.
+    Either,
 }
 
 pub(super) fn begins_with(magic: [u8; 4]) -> bool {
@@ -38,10 +49,24 @@ fn order_and_unit(magic: [u8; 4]) -> Option<(Order, u64)> {
 impl Header {
     pub(super) fn read(window: &mut Window<'_>) -> Result<Self, Stop> {
         let header: [u8; HEADER_LEN] = window.peek_array()?;
-        let &[m1, m2, m3, m4, .., l1, l2, l3, l4] = &header;
+        let &[m1, m2, m3, m4, v1, v2, v3, v4, .., l1, l2, l3, l4] = &header;
         let (order, unit) = order_and_unit([m1, m2, m3, m4]).ok_or(Stop::Corrupt("it is no pcap"))?;
+        let lengths = match (order.u16([v1, v2]), order.u16([v3, v4])) {
+            (2, 4) => Lengths::KeptFirst,
+            (2, 3) => Lengths::Either,
+            // DG/UX wrote the other one.
+            (2, 0..=2) | (543, 0) => Lengths::OriginalFirst,
+            (major, minor) => {
+                return Err(Stop::Version {
+                    format: "pcap",
+                    major,
+                    minor,
+                });
+            }
+        };
         window.pass(HEADER_LEN);
         Ok(Self {
+            lengths,
             order,
             unit,
             // The upper half tells of frame check sequences.
@@ -54,7 +79,12 @@ impl Header {
         if window.at_end()? {
             return Ok(None);
         }
-        let [seconds, fraction, len, original_len] = self.order.u32s(window.peek(RECORD_HEADER_LEN)?);
+        let [seconds, fraction, mut len, mut original_len] = self.order.u32s(window.peek(RECORD_HEADER_LEN)?);
+        if self.lengths != Lengths::KeptFirst
+            && (self.lengths == Lengths::OriginalFirst || len > original_len)
+        {
+            std::mem::swap(&mut len, &mut original_len);
+        }
         let taken = RECORD_HEADER_LEN + len as usize;
         if taken > LARGEST {
             return Err(Stop::Corrupt("a frame is larger than any packet"));

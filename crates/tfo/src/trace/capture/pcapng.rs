@@ -33,6 +33,7 @@ pub(super) struct Section {
     interfaces: Vec<Interface>,
     /// The last packet's time: a simple packet block has none.
     time: Duration,
+    undescribed: u64,
 }
 
 struct Interface {
@@ -42,6 +43,19 @@ struct Interface {
 }
 
 impl Section {
+    /// Looks at the header of a file's first section, and leaves it to be passed.
+    pub(super) fn first(window: &mut Window<'_>) -> Result<Self, Stop> {
+        let mut section = Self::default();
+        let block = window.peek_array()?;
+        section.block(block, window)?;
+        Ok(section)
+    }
+
+    /// How many packets belong to no interface that was described.
+    pub(super) fn undescribed(&self) -> u64 {
+        self.undescribed
+    }
+
     /// Passes blocks up to one with a packet that can be read; counts those that can't.
     pub(super) fn find(&mut self, window: &mut Window<'_>, unread: &mut u64) -> Result<Option<Found>, Stop> {
         while !window.at_end()? {
@@ -77,6 +91,7 @@ impl Section {
                 Some(found) => return Ok(Some(Found { taken: len, ..found })),
                 None => {
                     *unread += 1;
+                    self.undescribed += 1;
                     window.pass(len);
                 }
             }
@@ -88,14 +103,25 @@ impl Section {
     #[inline]
     fn block(&mut self, header: [u8; BLOCK_HEADER_LEN], window: &mut Window<'_>) -> Result<(u32, u64), Stop> {
         if header.starts_with(&SECTION_HEADER.to_be_bytes()) {
-            let order: [u8; 12] = window.peek_array()?;
-            let &[.., o1, o2, o3, o4] = &order;
+            let start: [u8; 16] = window.peek_array()?;
+            let [.., o1, o2, o3, o4, v1, v2, v3, v4] = start;
             self.order = match [o1, o2, o3, o4] {
                 order if order == BYTE_ORDER.to_le_bytes() => Order::Little,
                 order if order == BYTE_ORDER.to_be_bytes() => Order::Big,
                 _ => return Err(Stop::Corrupt("a section of an unknown byte order")),
             };
             self.interfaces.clear();
+            match (self.order.u16([v1, v2]), self.order.u16([v3, v4])) {
+                // Some writers called 1.0 so.
+                (1, 0 | 2) => {}
+                (major, minor) => {
+                    return Err(Stop::Version {
+                        format: "pcapng",
+                        major,
+                        minor,
+                    });
+                }
+            }
         }
         let [kind, len] = self.order.u32s(&header);
         if (len as usize) < BLOCK_OVERHEAD || len % 4 != 0 {

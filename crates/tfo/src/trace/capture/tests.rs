@@ -78,6 +78,11 @@ impl Writer {
         self.block(0x0a0d_0d0a, &body)
     }
 
+    fn section_of_version(self, major: u16, minor: u16) -> Vec<u8> {
+        let body = [self.u32(0x1a2b_3c4d), self.u16s(major, minor), vec![0xff; 8]].concat();
+        self.block(0x0a0d_0d0a, &body)
+    }
+
     fn interface(self, link: u16, options: &[u8]) -> Vec<u8> {
         let body = [&self.u16s(link, 0)[..], &self.u32(0), options].concat();
         self.block(1, &body)
@@ -330,6 +335,65 @@ fn what_is_no_capture_is_named() {
 }
 
 #[test]
+fn versions_that_do_not_exist_are_refused() {
+    for big in [false, true] {
+        let writer = Writer { big };
+        for (major, minor, exists) in [
+            (2, 4, true),
+            (2, 2, true),
+            (1, 0, false),
+            (2, 5, false),
+            (3, 0, false),
+        ] {
+            let mut file = writer.pcap(false);
+            file.splice(4..8, writer.u16s(major, minor));
+            match read(&file[..]) {
+                Ok((records, _)) => assert!(exists && records.len() >= 2, "{major}.{minor}"),
+                Err(error) => {
+                    let expected = format!("pcap {major}.{minor}: there is no such version");
+                    assert_eq!((exists, error.to_string()), (false, expected));
+                }
+            }
+        }
+        for (major, minor, exists) in [(1, 0, true), (1, 2, true), (1, 1, false), (2, 0, false)] {
+            let file = [writer.section_of_version(major, minor), writer.interface(1, &[])].concat();
+            assert_eq!(read(&file[..]).is_ok(), exists, "{major}.{minor}");
+            let later = [writer.section(), file].concat();
+            let corrupt = matches!(read(&later[..]), Ok((_, Some(Ending::Corrupt { at: 28, .. }))));
+            assert_eq!(corrupt, !exists, "{major}.{minor}");
+        }
+    }
+}
+
+#[test]
+fn the_oldest_pcaps_give_the_original_length_first() {
+    let writer = Writer { big: true };
+    let mut file = writer.pcap(false);
+    file.splice(4..8, writer.u16s(2, 2));
+    // Of the third record.
+    let at = 24 + 16 + 5 + 16 + 8;
+    file.splice(at..at + 8, [writer.u32(1500), writer.u32(12)].concat());
+    assert_eq!(read(&file[..]).unwrap().0, expected());
+    file.splice(4..8, writer.u16s(2, 3));
+    assert_eq!(read(&file[..]).unwrap().0, expected());
+}
+
+#[test]
+fn what_stands_for_a_capture_is_recognised() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    for (start, what) in [
+        (&pointer[..], "a Git LFS pointer, not the capture itself"),
+        (
+            &[0x28, 0xb5, 0x2f, 0xfd, 0, 0][..],
+            "compressed with zstd, not the capture itself",
+        ),
+        (b"BZh9", "compressed with bzip2, not the capture itself"),
+    ] {
+        assert_eq!(read(start).unwrap_err().to_string(), what);
+    }
+}
+
+#[test]
 fn odd_clocks_do_not_overflow() {
     let writer = Writer { big: false };
     for (resolution, offset) in [
@@ -352,6 +416,7 @@ fn odd_clocks_do_not_overflow() {
             writer.packet(0, u64::MAX, b"x", 1),
         ]
         .concat();
-        assert_eq!(read(&file[..]).unwrap().0.len(), 1);
+        let records = read(&file[..]).unwrap().0;
+        assert!(records.len() == 1 && records[0].1 <= super::LATEST);
     }
 }

@@ -1,28 +1,23 @@
 //! The picture's file.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::Context;
 use fastopen_wire::Connection;
 
 use super::Picture;
+use crate::output::{Access, OutputFile};
 
 /// The picture, and the file that it goes to.
 pub(crate) struct PictureFile {
-    name: String,
-    file: File,
+    file: OutputFile,
     picture: Picture,
 }
 
 impl PictureFile {
-    /// Makes the file, or empties it.
-    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
-        let name = path.display().to_string();
+    /// Opens the file, which keeps what it has until the picture is drawn.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         Ok(Self {
-            file: File::create(path).with_context(|| format!("can't write {name}"))?,
-            name,
+            file: OutputFile::open(path, Access::Anybody)?,
             picture: Picture::default(),
         })
     }
@@ -33,10 +28,8 @@ impl PictureFile {
 
     /// Draws it.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
-        let mut out = BufWriter::new(self.file);
-        self.picture
-            .write(&mut out)
-            .and_then(|()| out.flush())
-            .with_context(|| format!("can't write {}", self.name))
+        let mut svg = Vec::new();
+        self.picture.write(&mut svg)?;
+        self.file.write_all(&svg)
     }
 }

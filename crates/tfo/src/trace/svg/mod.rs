@@ -86,7 +86,14 @@ fn diagram(drawing: &mut Drawing, connection: &Connection) {
         let colour = if settles { colour } else { Colour::Ink };
         drawing.down(pause(step.time.saturating_sub(before)));
         before = step.time;
-        arrow(drawing, step, origin, colour, settles);
+        arrow(
+            drawing,
+            &words::step(connection, step),
+            step,
+            origin,
+            colour,
+            settles,
+        );
     }
     let last = match (connection.verdict, connection.steps_omitted) {
         (Verdict::Unanswered, _) => Some("no answer".to_owned()),
@@ -103,8 +110,8 @@ fn diagram(drawing: &mut Drawing, connection: &Connection) {
 }
 
 /// A packet: its words above its arrow, the time before it and the number behind it.
-fn arrow(drawing: &mut Drawing, step: &Step, origin: Duration, colour: Colour, settles: bool) {
-    for line in words::wrap(&step.to_string(), CHARACTERS) {
+fn arrow(drawing: &mut Drawing, said: &str, step: &Step, origin: Duration, colour: Colour, settles: bool) {
+    for line in words::wrap(said, CHARACTERS) {
         drawing.down(LINE);
         let text = if settles { Text::CentredBold } else { Text::Centred };
         drawing.text((CLIENT + SERVER) / 2, text, colour, &line);
@@ -133,7 +140,7 @@ fn pause(time: Duration) -> u32 {
 fn saying(connection: &Connection) -> Option<String> {
     let after = connection.answered_after.map(units::time);
     match (connection.verdict, after) {
-        (Verdict::Accepted, Some(after)) => {
+        (Verdict::Accepted, Some(after)) if connection.rounds_saved() > 0 => {
             Some(format!("one round trip saved; the SYN-ACK came after {after}"))
         }
         (_, Some(after)) => Some(format!("the SYN-ACK came after {after}")),

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use crate::{Options, Segment};
+use crate::option::Options;
+use crate::segment::Segment;
 
-use super::Syn;
+use super::connection::Syn;
 use super::packet::Packet;
 
 /// The client's SYNs.
 #[derive(Clone, Debug)]
-pub(super) struct Offers {
+pub(super) struct ClientSyns {
     pub(super) isn: u32,
     pub(super) best: Syn,
     pub(super) count: u32,
@@ -21,10 +22,10 @@ pub(super) struct Offers {
     pub(super) plain_sent: bool,
 }
 
-/// What comes again sooner was seen twice rather than sent twice: no TCP waits so short a time for a SYN-ACK.
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
+/// No TCP sends a SYN again sooner because it had no answer: what comes sooner was seen twice, or has another cause.
+pub(super) const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
-impl Offers {
+impl ClientSyns {
     pub(super) fn new(packet: &Packet<'_>, syn: Syn) -> Self {
         Self {
             isn: packet.segment.sequence,
@@ -72,10 +73,10 @@ impl Offers {
     pub(super) fn answered(&self, echo: Option<u32>) -> Answered {
         let within = |stamps: &Option<Stamps>, echo| stamps.as_ref().map(|stamps| stamps.contain(echo));
         let Some(echo) = echo else {
-            return Answered::Untold;
+            return Answered::Unknown;
         };
         match (within(&self.fast_stamps, echo), within(&self.plain_stamps, echo)) {
-            (None, None) => Answered::Untold,
+            (None, None) => Answered::Unknown,
             (Some(true), _) => Answered::Fast,
             (_, Some(true)) => Answered::Plain,
             _ => Answered::Unseen,
@@ -93,7 +94,7 @@ pub(super) enum Answered {
     /// One that was not captured.
     Unseen,
     /// There are no timestamps to tell.
-    Untold,
+    Unknown,
 }
 
 /// The timestamps of some SYNs, from the first to the last.
