@@ -4,7 +4,10 @@
 //!   for an interface and a program; [`filled`](ring::Ring::filled), the block to read from, which nobody else writes to until
 //!   [`release`](ring::Ring::release); [`take_dropped`](ring::Ring::take_dropped); [`check`](ring::Ring::check); and a descriptor
 //!   that is readable when there is a block. On other systems than Linux opening fails.
+//! - `error_queue`: a socket's error queue, and options that are switched on. Linux only.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) mod error_queue;
 pub(crate) mod instruction;
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "ring.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_ring.rs")]
