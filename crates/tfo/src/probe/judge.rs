@@ -114,7 +114,9 @@ fn judge_failures(evidence: &Evidence, tally: &Tally) -> Judgement {
         Some(Verdict::DataIgnored) => ignored(evidence),
         Some(Verdict::SynLost) => Judgement::certain(Verdict::SynLost, causes::of_lost_syns(evidence)),
         Some(verdict) => after_the_syn(verdict, evidence, tally, Cause::FastSynRefused),
-        None if tally.unheard > 0 && tally.bad() == 0 => no_answer_either(evidence),
+        None if tally.unheard > 0 && tally.bad() == 0 && evidence.is_silent_to_plain() => {
+            no_answer_either(evidence)
+        }
         None if tally.untold == tally.tried => Judgement::unsettled(Cause::KernelDoesNotTell),
         None => Judgement::unfinished(Cause::Mixed),
     }

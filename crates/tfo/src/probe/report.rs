@@ -198,7 +198,7 @@ fn common(addresses: &[AddressReport]) -> Option<Verdict> {
 
 /// An address that this machine has no route to, as where it has no IPv6, says nothing of the others.
 fn counted(addresses: &[AddressReport]) -> impl Iterator<Item = &AddressReport> {
-    let is_out_of_reach = |address: &AddressReport| address.causes == [Cause::NoRoute];
+    let is_out_of_reach = |address: &AddressReport| address.causes.first() == Some(&Cause::NoRoute);
     let all = addresses.iter().all(is_out_of_reach);
     addresses
         .iter()
