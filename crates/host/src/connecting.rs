@@ -59,7 +59,11 @@ impl fmt::Display for IcmpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let protocol = if self.v6 { "ICMPv6" } else { "ICMP" };
         let Self { from, kind, code, .. } = self;
-        write!(f, "{} ({protocol} type {kind}, code {code}) from {from}", self.meaning())
+        write!(
+            f,
+            "{} ({protocol} type {kind}, code {code}) from {from}",
+            self.meaning()
+        )
     }
 }
 

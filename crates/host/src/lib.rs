@@ -47,10 +47,10 @@
 // Elsewhere nothing calls the parsers of netlink but their tests.
 #![cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
 
-#[cfg(feature = "netlink")]
-pub mod cookies;
 #[cfg(all(feature = "packets", any(target_os = "linux", target_os = "android")))]
 pub mod connecting;
+#[cfg(feature = "netlink")]
+pub mod cookies;
 pub mod counters;
 mod error;
 mod features;

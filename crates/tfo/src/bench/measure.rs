@@ -44,13 +44,7 @@ pub(super) async fn measure(
         .hint("check how it is spelt, or give an IP address")?;
     let client = Client::new(args.timeout);
     let mut random = Random::new(args.seed);
-    let mut report = Report::new(
-        target,
-        request,
-        first_bytes.len(),
-        args.pairs.get(),
-        args.seed,
-    );
+    let mut report = Report::new(target, request, first_bytes.len(), args.pairs.get(), args.seed);
     let work = async {
         let Some(address) = first_that_answers(&client, &addresses, &first_bytes, &mut report).await else {
             return;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::client::{time_limit, FirstBytesArgs, Target};
+use crate::client::{FirstBytesArgs, Target, time_limit};
 use crate::interrupt::Interrupt;
 use crate::status::Status;
 use crate::{json, stdout};

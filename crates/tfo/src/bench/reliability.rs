@@ -28,7 +28,11 @@ pub(super) struct Trouble {
 
 impl Reliability {
     pub(super) fn of(pairs: &[Pair]) -> Self {
-        let counts = PairCounts::of(pairs.iter().map(|pair| (pair.fast_in_trouble(), pair.plain_in_trouble())));
+        let counts = PairCounts::of(
+            pairs
+                .iter()
+                .map(|pair| (pair.fast_in_trouble(), pair.plain_in_trouble())),
+        );
         let trouble = |failed: fn(&Pair) -> bool, lost: fn(&Pair) -> bool| Trouble {
             connections: pairs.len(),
             failed: pairs.iter().filter(|pair| failed(pair)).count(),
@@ -60,7 +64,12 @@ impl Reliability {
 impl Trouble {
     /// In words: `13 of 40 fast connections (3 failed, 12 lost their SYN)`.
     pub(super) fn in_words(&self, kind: &str) -> String {
-        let Self { connections, failed, syn_lost, either } = *self;
+        let Self {
+            connections,
+            failed,
+            syn_lost,
+            either,
+        } = *self;
         let parts: Vec<_> = [(failed, "failed"), (syn_lost, "lost their SYN")]
             .into_iter()
             .filter(|(count, _)| *count > 0)

@@ -351,7 +351,11 @@ mod tests {
     #[test]
     fn both_sides_are_counted() {
         let report = troubled(16, |pair| pair.fast = None);
-        let Reliability { plain, fast, difference } = report.reliability;
+        let Reliability {
+            plain,
+            fast,
+            difference,
+        } = report.reliability;
         assert_eq!((plain.connections, plain.either), (40, 0));
         assert_eq!((fast.failed, fast.syn_lost, fast.either), (16, 0, 16));
         let difference = difference.unwrap();

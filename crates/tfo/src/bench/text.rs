@@ -114,7 +114,11 @@ fn in_passing(report: &Report) -> String {
 
 fn both_sides(report: &Report) -> String {
     let Reliability { plain, fast, .. } = &report.reliability;
-    format!("{}, {}", fast.in_words("fast connections"), plain.in_words("plain ones"))
+    format!(
+        "{}, {}",
+        fast.in_words("fast connections"),
+        plain.in_words("plain ones")
+    )
 }
 
 fn compared(report: &Report) -> String {
@@ -156,7 +160,9 @@ fn pairs(report: &Report) -> String {
     );
     let lacking = report.pairs.len() - report.complete;
     if lacking > 0 {
-        text.push_str(&format!(", {lacking} without an answer on both sides: their times are left out"));
+        text.push_str(&format!(
+            ", {lacking} without an answer on both sides: their times are left out"
+        ));
     }
     text
 }

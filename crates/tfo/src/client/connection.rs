@@ -98,7 +98,10 @@ impl Client {
 
     /// The same with another time for the silence before the answer.
     pub(crate) fn with_silence(&self, silence: Duration) -> Self {
-        Self { silence, ..self.clone() }
+        Self {
+            silence,
+            ..self.clone()
+        }
     }
 
     /// Connects once, sends the first bytes, and waits for the first byte of the answer.

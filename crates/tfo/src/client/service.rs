@@ -92,8 +92,7 @@ impl Service {
 
     /// A URL's scheme: the service, and its port unless another is given.
     pub(super) fn by_scheme(scheme: &str) -> Option<(Self, u16)> {
-        let (_, service, port) =
-            schemes().find(|(known, ..)| known.eq_ignore_ascii_case(scheme))?;
+        let (_, service, port) = schemes().find(|(known, ..)| known.eq_ignore_ascii_case(scheme))?;
         Some((service, port))
     }
 
@@ -143,7 +142,11 @@ impl fmt::Display for Schemes {
 pub(crate) fn all_requests() -> String {
     listed(TABLE.iter().map(|facts| {
         // HTTP is spelt out.
-        let article = if facts.request.starts_with(['A', 'E', 'H', 'I', 'O']) { "an" } else { "a" };
+        let article = if facts.request.starts_with(['A', 'E', 'H', 'I', 'O']) {
+            "an"
+        } else {
+            "a"
+        };
         format!("{article} {}", facts.request)
     }))
 }
@@ -195,12 +198,21 @@ mod tests {
     #[test]
     fn the_schemas_know_every_service() {
         let schema = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        let names: Vec<_> = TABLE.iter().map(|facts| serde_json::Value::from(facts.name)).collect();
+        let names: Vec<_> = TABLE
+            .iter()
+            .map(|facts| serde_json::Value::from(facts.name))
+            .collect();
         let bench = schema(include_str!("../../schemas/bench.json"));
-        assert_eq!(bench["properties"]["service"]["enum"], serde_json::Value::from(names.clone()));
+        assert_eq!(
+            bench["properties"]["service"]["enum"],
+            serde_json::Value::from(names.clone())
+        );
         let probe = schema(include_str!("../../schemas/probe.json"));
         let or_none = [names, vec![serde_json::Value::Null]].concat();
-        assert_eq!(probe["properties"]["service"]["enum"], serde_json::Value::from(or_none));
+        assert_eq!(
+            probe["properties"]["service"]["enum"],
+            serde_json::Value::from(or_none)
+        );
     }
 
     #[test]

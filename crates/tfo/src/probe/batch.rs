@@ -103,7 +103,13 @@ impl Batch {
         for address in addresses {
             sessions.push(self.prober.probe(address, &first_bytes, stop.clone()).await);
         }
-        Report::new(&target, self.first_bytes.name(&target), first_bytes.len(), self.first_bytes.fit_service(), &sessions)
+        Report::new(
+            &target,
+            self.first_bytes.name(&target),
+            first_bytes.len(),
+            self.first_bytes.fit_service(),
+            &sessions,
+        )
     }
 }
 

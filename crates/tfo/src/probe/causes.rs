@@ -74,7 +74,11 @@ pub(super) fn of_ignored_data(evidence: &Evidence) -> Vec<Cause> {
 
 /// A server's settings on this machine, read rather than inferred. Where they are in order, what remains is what can't be read.
 fn of_own_server(own: &OwnServer) -> Vec<Cause> {
-    if own.program.as_deref().is_some_and(|program| FORWARDERS.contains(&program)) {
+    if own
+        .program
+        .as_deref()
+        .is_some_and(|program| FORWARDERS.contains(&program))
+    {
         // Behind it, or beside it by address translation, is another network with settings of its own.
         return vec![Cause::ProxyEndsIt, Cause::ServerBitOff, Cause::ListenerOff];
     }
@@ -123,7 +127,9 @@ pub(super) fn of_resets(evidence: &Evidence) -> Vec<Cause> {
         Some(seen.reset_hop_limit? != syn_ack)
     };
     let cut_off = evidence.fast().filter(|trial| trial.was_cut_off());
-    let seen: Vec<_> = cut_off.filter_map(|trial| foreign(trial.wire.as_ref()?)).collect();
+    let seen: Vec<_> = cut_off
+        .filter_map(|trial| foreign(trial.wire.as_ref()?))
+        .collect();
     match !seen.is_empty() && seen.iter().all(|foreign| *foreign) {
         true => vec![Cause::ResetOnTheWay],
         false => vec![Cause::ServerResets, Cause::ResetOnTheWay],
@@ -132,7 +138,10 @@ pub(super) fn of_resets(evidence: &Evidence) -> Vec<Cause> {
 
 /// Why SYNs with a cookie or data are lost, and plain ones are not.
 pub(super) fn of_lost_syns(evidence: &Evidence) -> Vec<Cause> {
-    let syn_bytes = evidence.fast().filter_map(|trial| Some(trial.made()?.syn_bytes)).max();
+    let syn_bytes = evidence
+        .fast()
+        .filter_map(|trial| Some(trial.made()?.syn_bytes))
+        .max();
     match evidence.checks.small_segments_help {
         Some(true) => vec![Cause::LargePacketsDropped],
         None if syn_bytes.is_some_and(|bytes| bytes > LARGE_SYN) => {
@@ -164,7 +173,11 @@ pub(super) fn of_unreachability(evidence: &Evidence, refused: bool) -> Vec<Cause
 
 /// What the packets say of who makes the SYN-ACKs; nothing where they leave it open.
 fn who_answers(evidence: &Evidence) -> Option<Vec<Cause>> {
-    let seen: Vec<_> = evidence.trials.iter().filter_map(|trial| Some((trial, trial.wire.as_ref()?))).collect();
+    let seen: Vec<_> = evidence
+        .trials
+        .iter()
+        .filter_map(|trial| Some((trial, trial.wire.as_ref()?)))
+        .collect();
     if proxied(&seen) {
         return Some(vec![Cause::AnsweredInItsPlace]);
     }
@@ -182,9 +195,8 @@ fn proxied(seen: &[(&Trial, &Seen)]) -> bool {
         those.filter_map(|(_, seen)| Some((*seen, seen.syn_ack.as_ref()?)))
     };
     let all = || of(Way::Plain).chain(of(Way::Fast));
-    let from_elsewhere = |(seen, look): (&Seen, &SynAckLook)| {
-        seen.later_hop_limit.is_some_and(|hops| hops != look.hop_limit)
-    };
+    let from_elsewhere =
+        |(seen, look): (&Seen, &SynAckLook)| seen.later_hop_limit.is_some_and(|hops| hops != look.hop_limit);
     let enough = all().count() >= 3;
     let carried = |trial: &Trial| trial.carried_data();
     let with_data: Vec<_> = seen
@@ -223,7 +235,11 @@ fn timestamps_are_cookies(seen: &[(&Trial, &Seen)]) -> Option<bool> {
 
 /// Whether a cause is possible where there may be no path, or packets were seen.
 fn is_possible(cause: Cause, evidence: &Evidence) -> bool {
-    let seen: Vec<_> = evidence.trials.iter().filter_map(|trial| Some((trial, trial.wire.as_ref()?))).collect();
+    let seen: Vec<_> = evidence
+        .trials
+        .iter()
+        .filter_map(|trial| Some((trial, trial.wire.as_ref()?)))
+        .collect();
     match cause {
         Cause::OptionStripped | Cause::AnsweredInItsPlace | Cause::CookieAltered => !evidence.local,
         Cause::SynCookies => timestamps_are_cookies(&seen) != Some(false),

@@ -27,7 +27,10 @@ pub(super) enum Check {
 /// The next check that would tell causes apart, and has not been made.
 pub(super) fn next(evidence: &Evidence, judgement: &Judgement, made: &[Check]) -> Option<Check> {
     let verdict = judgement.verdict;
-    let undecided = matches!(verdict, Verdict::NoCookie | Verdict::DataIgnored | Verdict::Intermittent);
+    let undecided = matches!(
+        verdict,
+        Verdict::NoCookie | Verdict::DataIgnored | Verdict::Intermittent
+    );
     let wanted = [
         (Check::OwnServer, evidence.local && undecided),
         (Check::PlainFailure, evidence.plain().any(Trial::failed_at_once)),
@@ -35,7 +38,9 @@ pub(super) fn next(evidence: &Evidence, judgement: &Judgement, made: &[Check]) -
         (Check::WithoutCookie, verdict == Verdict::NoCookie),
         (Check::SmallSegments, size_may_matter(evidence)),
     ];
-    let next = wanted.into_iter().find(|(check, wanted)| *wanted && !made.contains(check));
+    let next = wanted
+        .into_iter()
+        .find(|(check, wanted)| *wanted && !made.contains(check));
     next.map(|(check, _)| check)
 }
 
@@ -68,7 +73,11 @@ pub(super) async fn make(
         }
         Check::SmallSegments => {
             let silent = evidence.is_silent_to_plain();
-            let variation = if silent { Variation::PlainSmall } else { Variation::FastSmall };
+            let variation = if silent {
+                Variation::PlainSmall
+            } else {
+                Variation::FastSmall
+            };
             let ended = connect(variation, patience.min(Duration::from_secs(2))).await;
             evidence.checks.small_segments_help = match ended {
                 Ended::Connected { answered, .. } if silent => Some(answered),

@@ -204,7 +204,9 @@ impl Trial {
 
     /// Whether there was no connection, and something said so before the time was up.
     pub(super) fn failed_at_once(&self) -> bool {
-        self.result.as_ref().is_err_and(|failure| *failure != Failure::Unanswered)
+        self.result
+            .as_ref()
+            .is_err_and(|failure| *failure != Failure::Unanswered)
     }
 
     /// Whether a RST ended the connection after its handshake.

@@ -54,7 +54,10 @@ fn this_machine(evidence: &Evidence) -> Option<Cause> {
 }
 
 fn unreachable(evidence: &Evidence, last: &Trial) -> Judgement {
-    let answered = matches!(evidence.checks.plain_failure, Some(AtOnce::Icmp(_) | AtOnce::Reset));
+    let answered = matches!(
+        evidence.checks.plain_failure,
+        Some(AtOnce::Icmp(_) | AtOnce::Reset)
+    );
     match &last.result {
         Err(Failure::Unanswered) | Ok(_) => Judgement::certain(Verdict::Unreachable, [Cause::Unanswered]),
         Err(Failure::Here(_)) if !answered => Judgement::certain(Verdict::ThisMachine, [Cause::RefusedHere]),

@@ -213,13 +213,25 @@ fn worlds() -> Vec<World> {
             request: |_| (made(Outcome::NoCookie, Answer::Silent), cookie(1)),
             data: |_, cookie| (made(Outcome::Ignored, Answer::Silent), cookie),
             verdict: Verdict::DataIgnored,
-            causes: &[OptionStripped, AnsweredInItsPlace, SynCookies, QueueFull, CookieAltered],
+            causes: &[
+                OptionStripped,
+                AnsweredInItsPlace,
+                SynCookies,
+                QueueFull,
+                CookieAltered,
+            ],
         },
         World {
             name: "data ignored",
             data: |_, cookie| (made(Outcome::Ignored, HEARD), cookie),
             verdict: Verdict::DataIgnored,
-            causes: &[OptionStripped, AnsweredInItsPlace, SynCookies, QueueFull, CookieAltered],
+            causes: &[
+                OptionStripped,
+                AnsweredInItsPlace,
+                SynCookies,
+                QueueFull,
+                CookieAltered,
+            ],
             ..good
         },
         World {
@@ -505,7 +517,8 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
     let cut_off = |trial: &Trial| matches!(&trial.result, Ok(made) if made.answer == Answer::Reset);
     // A server that ends every plain connection without an answer may cut off fast ones.
     let answered = |trial: &Trial| matches!(&trial.result, Ok(made) if !matches!(made.answer, Answer::Closed | Answer::Reset));
-    let cuts_off = count(&|trial| plain(trial) && trial.result.is_ok()) > 0 && count(&|trial| plain(trial) && answered(trial)) == 0;
+    let cuts_off = count(&|trial| plain(trial) && trial.result.is_ok()) > 0
+        && count(&|trial| plain(trial) && answered(trial)) == 0;
     let as_good_as_heard = |trial: &Trial| heard(trial) || (cuts_off && cut_off(trial));
     let accepted = |trial: &Trial| fast(trial) && trial.outcome() == Some(Outcome::Accepted);
     let good = count(&|trial| accepted(trial) && heard(trial));

@@ -77,12 +77,14 @@ fn greeting(evidence: &Evidence, service: Option<Service>) -> Option<String> {
 fn unanswered(evidence: &Evidence, judgement: &Judgement) -> Option<String> {
     if evidence.ends_without_answer() {
         return Some(
-            "the server ends every connection without an answer; to send something that it answers: --data".to_owned(),
+            "the server ends every connection without an answer; to send something that it answers: --data"
+                .to_owned(),
         );
     }
     let told = judgement.verdict == Verdict::Inconclusive;
-    (!told && evidence.is_silent_to_plain())
-        .then(|| "the server answers plain connections neither; to send something that it answers: --data".to_owned())
+    (!told && evidence.is_silent_to_plain()).then(|| {
+        "the server answers plain connections neither; to send something that it answers: --data".to_owned()
+    })
 }
 
 /// Plain connections that failed, while others were answered.
@@ -94,16 +96,21 @@ fn at_random(evidence: &Evidence) -> Option<String> {
     if count(false, Trial::was_heard) == 0 {
         return None;
     }
-    let kinds: [(fn(&Trial) -> bool, &str); 2] = [(Trial::was_cut_off, "reset"), (Trial::was_silent, "silent")];
+    let kinds: [(fn(&Trial) -> bool, &str); 2] =
+        [(Trial::was_cut_off, "reset"), (Trial::was_silent, "silent")];
     kinds.into_iter().find_map(|(what, name)| {
         let (plain, fast) = (count(false, what), count(true, what));
-        (plain > 0).then(|| format!("connections of both kinds are {name} at times: {plain} plain, {fast} fast"))
+        (plain > 0)
+            .then(|| format!("connections of both kinds are {name} at times: {plain} plain, {fast} fast"))
     })
 }
 
 fn own_server(evidence: &Evidence) -> Option<String> {
     let own = evidence.checks.own_server.as_ref()?;
-    let program = own.program.as_deref().unwrap_or("a program that this user may not look into");
+    let program = own
+        .program
+        .as_deref()
+        .unwrap_or("a program that this user may not look into");
     let asks = match own.listener_asks {
         Some(true) => "asks for Fast Open",
         Some(false) => "does not ask for Fast Open",

@@ -22,7 +22,8 @@ impl OwnServer {
             program: program(listener.inode),
             server_bit: bits.contains(FastOpenBits::SERVER),
             needs_no_cookie: bits.contains(FastOpenBits::SERVER_NO_COOKIE),
-            syn_cookies: matches!(sysctl::syn_cookies(), Ok(Some(SynCookies::Always))) || rose(Counter::SynCookieSent),
+            syn_cookies: matches!(sysctl::syn_cookies(), Ok(Some(SynCookies::Always)))
+                || rose(Counter::SynCookieSent),
             overflowed: rose(Counter::ListenOverflow),
         })
     }
@@ -67,7 +68,8 @@ mod tests {
     #[test]
     fn the_listener_that_takes_the_connection_is_found() {
         let all = ["0.0.0.0:80", "[::]:80", "192.0.2.1:80", "127.0.0.1:81", "[::]:82"].map(listener);
-        let found = |address: &str| best(&all, address.parse().unwrap()).map(|found| found.address.to_string());
+        let found =
+            |address: &str| best(&all, address.parse().unwrap()).map(|found| found.address.to_string());
         for (address, listener) in [
             ("192.0.2.1:80", Some("192.0.2.1:80")),
             ("127.0.0.1:80", Some("0.0.0.0:80")),

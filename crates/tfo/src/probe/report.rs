@@ -364,7 +364,10 @@ mod tests {
     fn made(way: Way, outcome: Outcome) -> Trial {
         Trial {
             way,
-            ..plain(Ok(Made::sample(outcome, Answer::Bytes(Duration::from_millis(40)))))
+            ..plain(Ok(Made::sample(
+                outcome,
+                Answer::Bytes(Duration::from_millis(40)),
+            )))
         }
     }
 
@@ -395,7 +398,13 @@ mod tests {
     }
 
     fn report(sessions: &[Session]) -> Report {
-        Report::new(&"example.com:80".parse().unwrap(), "HTTP request", 90, true, sessions)
+        Report::new(
+            &"example.com:80".parse().unwrap(),
+            "HTTP request",
+            90,
+            true,
+            sessions,
+        )
     }
 
     #[test]

@@ -50,7 +50,10 @@ pub(super) fn silence(evidence: &Evidence, way: Way, patience: Duration) -> Dura
     match evidence.trials.iter().find(silent) {
         None => patience,
         Some(_) => {
-            let answers = evidence.trials.iter().filter_map(|trial| trial.made()?.first_byte());
+            let answers = evidence
+                .trials
+                .iter()
+                .filter_map(|trial| trial.made()?.first_byte());
             let slowest = answers.max().unwrap_or_default();
             patience.min(LEAST + 4 * slowest)
         }

@@ -150,20 +150,32 @@ fn a_silent_server_is_waited_for_once_and_left_soon() {
 fn a_slow_server_gets_the_time_that_it_takes() {
     let patience = Duration::from_secs(5);
     let mut evidence = Evidence::new(Machine::Ready, false);
-    let slow = Made::sample(Outcome::NotAttempted(Reason::Policy), Answer::Bytes(Duration::from_secs(2)));
+    let slow = Made::sample(
+        Outcome::NotAttempted(Reason::Policy),
+        Answer::Bytes(Duration::from_secs(2)),
+    );
     evidence.trials.push(Trial {
         result: Ok(slow),
         ..silent(Way::Plain)
     });
     assert_eq!(silence(&evidence, Way::Fast, patience), patience);
     evidence.trials.push(silent(Way::Fast));
-    assert_eq!(silence(&evidence, Way::Fast, patience), patience, "four times its time is more");
+    assert_eq!(
+        silence(&evidence, Way::Fast, patience),
+        patience,
+        "four times its time is more"
+    );
     assert_eq!(silence(&evidence, Way::Plain, patience), patience);
 }
 
 #[test]
 fn pauses_are_not_multiples_of_anything() {
-    let starts: Vec<_> = (1..9).scan(0, |sum, n| { *sum += pause(n).as_millis(); Some(*sum % 64) }).collect();
+    let starts: Vec<_> = (1..9)
+        .scan(0, |sum, n| {
+            *sum += pause(n).as_millis();
+            Some(*sum % 64)
+        })
+        .collect();
     let mut different = starts.clone();
     different.sort_unstable();
     different.dedup();

@@ -96,11 +96,24 @@ impl Prober {
 
     /// Makes every check that would tell causes apart, until it is to stop.
     async fn check(&self, session: &mut Session, first_bytes: &[u8], mut stop: watch::Receiver<bool>) {
-        let Session { address, evidence, counters, interrupted, .. } = session;
+        let Session {
+            address,
+            evidence,
+            counters,
+            interrupted,
+            ..
+        } = session;
         let mut done = Vec::new();
         while let (false, Some(check)) = (*interrupted, checks::next(evidence, &judge(evidence), &done)) {
             done.push(check);
-            let made = checks::make(check, evidence, *address, first_bytes, self.patience, counters.as_ref());
+            let made = checks::make(
+                check,
+                evidence,
+                *address,
+                first_bytes,
+                self.patience,
+                counters.as_ref(),
+            );
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => {
@@ -127,7 +140,9 @@ impl Prober {
             sniffer.forget();
         }
         let before = Cached::for_address(address.ip());
-        let client = self.client.with_silence(schedule::silence(evidence, way, self.patience));
+        let client = self
+            .client
+            .with_silence(schedule::silence(evidence, way, self.patience));
         let result = client.connect(address, way, first_bytes).await;
         let after = Cached::for_address(address.ip());
         let local = result.as_ref().ok().and_then(|made| made.local);

@@ -122,7 +122,11 @@ impl Answer {
             (_, true) => Kind::Reset,
             _ => Kind::Later,
         };
-        Some(Self { client: segment.destination, hop_limit, kind })
+        Some(Self {
+            client: segment.destination,
+            hop_limit,
+            kind,
+        })
     }
 }
 

@@ -98,7 +98,9 @@ impl Tally {
         } else if trial.was_silent() && accepted {
             self.unheard += usize::from(control.is_some_and(Trial::was_silent));
         } else if trial.was_cut_off() && !ended_alike {
-            self.cut_off += usize::from(control.is_some_and(|control| control.made().is_some() && !control.was_cut_off()));
+            self.cut_off += usize::from(
+                control.is_some_and(|control| control.made().is_some() && !control.was_cut_off()),
+            );
         } else if trial.failed_at_once() {
             let by_icmp = matches!(evidence.checks.fast_failure, Some(AtOnce::Icmp(_)));
             match (&trial.result, by_icmp) {
@@ -110,7 +112,8 @@ impl Tally {
                 _ => {}
             }
         } else if trial.lost_its_syn() {
-            self.lost += usize::from(plain_connects && control.is_some_and(|control| !control.lost_its_syn()));
+            self.lost +=
+                usize::from(plain_connects && control.is_some_and(|control| !control.lost_its_syn()));
         } else if trial.outcome() == Some(Outcome::Unknown) {
             self.untold += 1;
         } else if trial.made().is_some() {
@@ -132,7 +135,8 @@ impl Tally {
             plain_seen > 0 && more_often((seen, self.tried), (plain_seen, plain)) >= SIGNIFICANT
         };
         let (silent, cut_off) = (of_plain(Trial::was_silent), of_plain(Trial::was_cut_off));
-        let (forgive_silence, forgive_resets) = (is_chance(self.silent, silent), is_chance(self.cut_off, cut_off));
+        let (forgive_silence, forgive_resets) =
+            (is_chance(self.silent, silent), is_chance(self.cut_off, cut_off));
         if forgive_silence {
             self.silent = 0;
         }

@@ -112,7 +112,10 @@ mod tests {
         let input = b"one\n\n  # comment\nt\xffwo\n three \r\nfour";
         let found = all(input);
         assert_eq!(found[0], target("one"));
-        assert_eq!(found[1], Given::Unusable("t\u{fffd}wo".to_owned(), "the line is not UTF-8 text"));
+        assert_eq!(
+            found[1],
+            Given::Unusable("t\u{fffd}wo".to_owned(), "the line is not UTF-8 text")
+        );
         assert_eq!(found[2..], [target("three"), target("four")]);
     }
 

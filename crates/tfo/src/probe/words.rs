@@ -24,8 +24,12 @@ impl Verdict {
             Self::SynLost => "fast SYNs get no answer, where plain ones do",
             Self::Reset => "fast connections are reset, where plain ones are not",
             Self::Rejected => "fast SYNs are answered with an ICMP error, where plain ones connect",
-            Self::Blackholed => "nothing is received on fast connections after the handshake, where plain ones are answered",
-            Self::Silent => "fast connections are acknowledged and not answered, where plain ones are answered",
+            Self::Blackholed => {
+                "nothing is received on fast connections after the handshake, where plain ones are answered"
+            }
+            Self::Silent => {
+                "fast connections are acknowledged and not answered, where plain ones are answered"
+            }
             Self::Unreachable => "there is no connection, fast or plain",
             Self::ThisMachine => "this machine does not attempt it",
             Self::Inconclusive => "the evidence does not decide",
@@ -93,9 +97,13 @@ fn remedy(cause: Cause) -> &'static str {
         Cause::NeedsNoCookie => {
             "let it grant cookies (take 0x200 out of net.ipv4.tcp_fastopen, TCP_FASTOPEN_NO_COOKIE off), or let the client send without one (bit 0x4), on networks where addresses can't be forged"
         }
-        Cause::AnsweredInItsPlace => "except this server from the SYN proxy, or let the proxy answer only under attack",
+        Cause::AnsweredInItsPlace => {
+            "except this server from the SYN proxy, or let the proxy answer only under attack"
+        }
         Cause::SynCookies => "set net.ipv4.tcp_syncookies=1 there: SYN cookies only under attack",
-        Cause::QueueFull => "make the listener's Fast Open queue longer; tfo doctor there says how long it is",
+        Cause::QueueFull => {
+            "make the listener's Fast Open queue longer; tfo doctor there says how long it is"
+        }
         Cause::CookieAltered => "probe from another network, to find where the cookie is altered",
         _ => "run tfo doctor on the server, and capture there whether SYNs arrive with the option",
     }
@@ -140,7 +148,9 @@ impl Cause {
             }
             Self::RefusedHere => "this system does not permit the connection",
             Self::Refused => "a RST refuses the connection",
-            Self::PortUnreachable => "an ICMP error says that the port is unreachable, as a firewall's reject rule does",
+            Self::PortUnreachable => {
+                "an ICMP error says that the port is unreachable, as a firewall's reject rule does"
+            }
             Self::Prohibited => "an ICMP error says that the connection is prohibited",
             Self::IcmpUnreachable => "an ICMP error says that there is no way to the host",
             Self::Unanswered => "no SYN is answered",
@@ -201,13 +211,17 @@ impl Cause {
             Self::ProxyEndsIt => Some("a probe of the server itself, behind the proxy"),
             Self::OptionStripped => Some("a capture on the server: SYNs arrive without option 34 and 254"),
             Self::AnsweredInItsPlace => Some("a capture on the server: these SYNs do not arrive"),
-            Self::SynCookies => Some("the counter SyncookiesSent on the server: nstat -az TcpExtSyncookiesSent"),
+            Self::SynCookies => {
+                Some("the counter SyncookiesSent on the server: nstat -az TcpExtSyncookiesSent")
+            }
             Self::QueueFull => Some("the counter TCPFastOpenListenOverflow on the server"),
             Self::NeedsNoCookie => Some("sysctl net.ipv4.tcp_fastopen on the server: 0x200"),
             Self::CookieAltered => Some("the counter TCPFastOpenPassiveFail on the server"),
             Self::KeysDiffer => Some("a probe of each server on its own"),
             Self::AddressChanges => Some("a capture on the server: the client's address"),
-            Self::ServerResets | Self::ResetOnTheWay => Some("a capture on the server: whether the RST leaves it"),
+            Self::ServerResets | Self::ResetOnTheWay => {
+                Some("a capture on the server: whether the RST leaves it")
+            }
             Self::ApplicationSilent | Self::AnswerDropped | Self::DroppedAfterwards => {
                 Some("a capture on the server: whether an answer leaves it")
             }

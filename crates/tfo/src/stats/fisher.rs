@@ -16,9 +16,7 @@ pub(crate) fn more_often(first: (usize, usize), second: (usize, usize)) -> f64 {
 
 /// The logarithm of the number of ways to choose `k` out of `n`.
 fn ln_choose(n: usize, k: usize) -> f64 {
-    (1..=k)
-        .map(|i| ((n - k + i) as f64).ln() - (i as f64).ln())
-        .sum()
+    (1..=k).map(|i| ((n - k + i) as f64).ln() - (i as f64).ln()).sum()
 }
 
 #[cfg(test)]

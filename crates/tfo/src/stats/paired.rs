@@ -56,7 +56,11 @@ fn correlation(a: f64, b: f64, c: f64, d: f64, n: f64) -> f64 {
         return 0.0;
     }
     let excess = a * d - b * c;
-    let corrected = if excess > 0.0 { (excess - n / 2.0).max(0.0) } else { excess };
+    let corrected = if excess > 0.0 {
+        (excess - n / 2.0).max(0.0)
+    } else {
+        excess
+    };
     corrected / margins.sqrt()
 }
 
@@ -74,7 +78,12 @@ mod tests {
     use super::*;
 
     fn counts(both: usize, first_only: usize, second_only: usize, neither: usize) -> PairCounts {
-        PairCounts { both, first_only, second_only, neither }
+        PairCounts {
+            both,
+            first_only,
+            second_only,
+            neither,
+        }
     }
 
     #[test]
@@ -93,7 +102,10 @@ mod tests {
                 (interval.low, low),
                 (interval.high, high),
             ] {
-                assert!((found - expected).abs() < 1e-4, "{counts:?}: {interval:?}, not {low} to {high}");
+                assert!(
+                    (found - expected).abs() < 1e-4,
+                    "{counts:?}: {interval:?}, not {low} to {high}"
+                );
             }
         }
         assert_eq!(counts(0, 0, 0, 0).difference(), None);
@@ -101,7 +113,13 @@ mod tests {
 
     #[test]
     fn pairs_are_counted() {
-        let pairs = [(true, true), (true, false), (true, false), (false, true), (false, false)];
+        let pairs = [
+            (true, true),
+            (true, false),
+            (true, false),
+            (false, true),
+            (false, false),
+        ];
         assert_eq!(PairCounts::of(pairs), counts(1, 2, 1, 1));
     }
 }

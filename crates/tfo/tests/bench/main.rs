@@ -20,7 +20,10 @@ fn main() -> ExitCode {
         test("a_path_that_ignores_data", a_path_that_ignores_data),
         test("a_path_that_loses_fast_syns", a_path_that_loses_fast_syns),
         test("a_path_that_is_slower_with_it", a_path_that_is_slower_with_it),
-        test("a_server_that_leaves_fast_ones_unanswered", a_server_that_leaves_fast_ones_unanswered),
+        test(
+            "a_server_that_leaves_fast_ones_unanswered",
+            a_server_that_leaves_fast_ones_unanswered,
+        ),
         test("nobody_is_there", nobody_is_there),
         test("a_machine_that_is_switched_off", a_machine_that_is_switched_off),
         test(
@@ -169,7 +172,12 @@ fn a_path_that_is_slower_with_it() {
 
 /// Answers come sooner where they come, and four in ten never do.
 fn a_server_that_leaves_fast_ones_unanswered() {
-    let lab = Lab::new(&Scenario::named("clean").unwrap().with_rtt(Duration::from_millis(20))).unwrap();
+    let lab = Lab::new(
+        &Scenario::named("clean")
+            .unwrap()
+            .with_rtt(Duration::from_millis(20)),
+    )
+    .unwrap();
     let server = lab.server().unwrap();
     let listener = server.run(|| fastopen::listen(("::", 80))).unwrap();
     server.spawn(move || {
@@ -200,7 +208,11 @@ fn a_path_that_loses_fast_syns() {
         .pick(fastopen_lab::Pick::From(3));
     lab.set_rules([lost]).unwrap();
     let (report, status) = bench(&lab, &["-n", "8"]);
-    assert_eq!((status, &report["verdict"]), (1, &"less-reliable".into()), "{report:#}");
+    assert_eq!(
+        (status, &report["verdict"]),
+        (1, &"less-reliable".into()),
+        "{report:#}"
+    );
     let trouble = |kind: &str| report["reliability"][kind]["syn_lost"].as_u64().unwrap();
     assert!(trouble("fast") >= 6 && trouble("plain") == 0, "{report:#}");
 }

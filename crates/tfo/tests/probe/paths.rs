@@ -8,7 +8,8 @@ use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Balance, Farm, HostSpec, Lab, OptionState, Pick, Rule, Scenario, SegmentKind};
 
 use super::support::{
-    BOTH, PORT, Privilege, addresses, answer, causes, first, lab, named, probe, serve, serve_plainly, serve_with,
+    BOTH, PORT, Privilege, addresses, answer, causes, first, lab, named, probe, serve, serve_plainly,
+    serve_with,
 };
 
 pub(crate) fn tests() -> Vec<LabTest> {
@@ -59,9 +60,18 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "an_application_that_closes_without_reading",
             an_application_that_closes_without_reading,
         ),
-        test("a_silent_server_without_fast_open", a_silent_server_without_fast_open),
-        test("only_the_experimental_option_passes", only_the_experimental_option_passes),
-        test("large_packets_are_dropped_in_silence", large_packets_are_dropped_in_silence),
+        test(
+            "a_silent_server_without_fast_open",
+            a_silent_server_without_fast_open,
+        ),
+        test(
+            "only_the_experimental_option_passes",
+            only_the_experimental_option_passes,
+        ),
+        test(
+            "large_packets_are_dropped_in_silence",
+            large_packets_are_dropped_in_silence,
+        ),
     ]);
     tests
 }
@@ -232,15 +242,26 @@ fn an_application_that_closes_without_reading() {
     serve_with(lab.server().unwrap(), |stream, _| drop(stream));
     let (reports, _) = probe(&lab, Privilege::None, &[], &addresses(&lab));
     for report in &reports {
-        assert_eq!((&report["verdict"], causes(report)), (&"works".into(), vec![]), "{report:#}");
+        assert_eq!(
+            (&report["verdict"], causes(report)),
+            (&"works".into(), vec![]),
+            "{report:#}"
+        );
         let notes = first(report)["notes"].to_string();
-        assert!(notes.contains("ends every connection without an answer"), "{notes}");
+        assert!(
+            notes.contains("ends every connection without an answer"),
+            "{notes}"
+        );
     }
 }
 
 fn a_silent_server_without_fast_open() {
     let lab = lab(&Scenario::new("mute").with_rtt(Duration::from_millis(5)));
-    let listener = lab.server().unwrap().run(|| std::net::TcpListener::bind(("::", PORT))).unwrap();
+    let listener = lab
+        .server()
+        .unwrap()
+        .run(|| std::net::TcpListener::bind(("::", PORT)))
+        .unwrap();
     no_cookie(&lab);
     drop(listener);
 }
@@ -254,7 +275,11 @@ fn only_the_experimental_option_passes() {
     serve(lab.server().unwrap());
     let target = [addresses(&lab)[0]];
     let (reports, status) = probe(&lab, Privilege::Packets, &[], &target);
-    assert_eq!((status, &reports[0]["verdict"]), (0, &"works".into()), "{reports:#?}");
+    assert_eq!(
+        (status, &reports[0]["verdict"]),
+        (0, &"works".into()),
+        "{reports:#?}"
+    );
     let notes = first(&reports[0])["notes"].to_string();
     assert!(notes.contains("option 254 did"), "{notes}");
 }
@@ -394,5 +419,8 @@ fn a_server_on_this_machine() {
     let (reports, _) = probe(&lab, Privilege::None, &[], &[own]);
     assert_eq!(causes(&reports[0]), ["listener-off"], "{reports:#?}");
     let notes = first(&reports[0])["notes"].to_string();
-    assert!(notes.contains("the listener is ") && notes.contains("does not ask for Fast Open"), "{notes}");
+    assert!(
+        notes.contains("the listener is ") && notes.contains("does not ask for Fast Open"),
+        "{notes}"
+    );
 }
