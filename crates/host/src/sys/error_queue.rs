@@ -63,16 +63,17 @@ pub(crate) fn next(socket: BorrowedFd<'_>) -> io::Result<Option<Option<Queued>>>
     let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
     while !header.is_null() {
         // SAFETY: the header is not null, and aligned as `control` is.
-        let (level, kind, len) = unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len) };
+        let head = unsafe { &*header };
+        let (level, kind) = (head.cmsg_level, head.cmsg_type);
         let is_error = (level == libc::IPPROTO_IP && kind == libc::IP_RECVERR)
             || (level == libc::IPPROTO_IPV6 && kind == libc::IPV6_RECVERR);
         // SAFETY: the data follows its header.
         let data = unsafe { libc::CMSG_DATA(header) };
+        // The length's type differs between C libraries.
+        #[allow(clippy::unnecessary_cast)]
+        let len = (head.cmsg_len as usize).saturating_sub(data as usize - header as usize);
         // SAFETY: of the data there are as many bytes as the length says, less the header's.
-        let bytes = unsafe {
-            let header_len = data.offset_from(header.cast::<u8>()) as usize;
-            std::slice::from_raw_parts(data, (len as usize).saturating_sub(header_len))
-        };
+        let bytes = unsafe { std::slice::from_raw_parts(data, len) };
         if is_error {
             return Ok(Some(parse(bytes)));
         }

@@ -96,10 +96,17 @@ fn at_random(evidence: &Evidence) -> Option<String> {
     if count(false, Trial::was_heard) == 0 {
         return None;
     }
-    let kinds: [(fn(&Trial) -> bool, &str); 2] =
-        [(Trial::was_cut_off, "reset"), (Trial::was_silent, "silent")];
-    kinds.into_iter().find_map(|(what, name)| {
-        let (plain, fast) = (count(false, what), count(true, what));
+    let reset = (
+        "reset",
+        count(false, Trial::was_cut_off),
+        count(true, Trial::was_cut_off),
+    );
+    let silent = (
+        "silent",
+        count(false, Trial::was_silent),
+        count(true, Trial::was_silent),
+    );
+    [reset, silent].into_iter().find_map(|(name, plain, fast)| {
         (plain > 0)
             .then(|| format!("connections of both kinds are {name} at times: {plain} plain, {fast} fast"))
     })
