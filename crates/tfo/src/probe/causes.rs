@@ -4,8 +4,6 @@ use super::evidence::{AtOnce, Evidence, Grant, OwnServer, Seen, SynAckLook, Tria
 use super::verdict::Cause;
 use crate::client::Way;
 
-/// So many SYN-ACKs with timestamps that agree in their last six bits are no chance: one in a quarter of a million.
-const TIMESTAMPS: usize = 4;
 /// A SYN with more data than this is longer than what every path carries.
 const LARGE_SYN: usize = 450;
 
@@ -178,13 +176,7 @@ fn who_answers(evidence: &Evidence) -> Option<Vec<Cause>> {
         .iter()
         .filter_map(|trial| Some((trial, trial.wire.as_ref()?)))
         .collect();
-    if proxied(&seen) {
-        return Some(vec![Cause::AnsweredInItsPlace]);
-    }
-    match timestamps_are_cookies(&seen)? {
-        true => Some(vec![Cause::SynCookies, Cause::AnsweredInItsPlace]),
-        false => None,
-    }
+    proxied(&seen).then(|| vec![Cause::AnsweredInItsPlace])
 }
 
 /// Whether a host other than the server makes the SYN-ACKs: they come a different number of hops from what follows them, they open no
@@ -218,31 +210,10 @@ fn proxied(seen: &[(&Trial, &Seen)]) -> bool {
     (enough && (all().all(from_elsewhere) || all().all(|(_, look)| look.window == 0))) || unlike
 }
 
-/// Whether the SYN-ACKs are SYN cookies as Linux makes them, itself or as a SYN proxy: it keeps the client's options in the last six
-/// bits of the timestamp (net/ipv4/syncookies.c:cookie_init_timestamp), so that those never change. Nothing where too few were seen.
-fn timestamps_are_cookies(seen: &[(&Trial, &Seen)]) -> Option<bool> {
-    const OPTION_BITS: u32 = 0x3f;
-    let bits: Vec<_> = seen
-        .iter()
-        .filter_map(|(_, seen)| Some(seen.syn_ack.as_ref()?.timestamp? & OPTION_BITS))
-        .collect();
-    let same = bits.windows(2).all(|pair| pair[0] == pair[1]);
-    match same {
-        true => (bits.len() >= TIMESTAMPS).then_some(true),
-        false => Some(false),
-    }
-}
-
 /// Whether a cause is possible where there may be no path, or packets were seen.
 fn is_possible(cause: Cause, evidence: &Evidence) -> bool {
-    let seen: Vec<_> = evidence
-        .trials
-        .iter()
-        .filter_map(|trial| Some((trial, trial.wire.as_ref()?)))
-        .collect();
     match cause {
         Cause::OptionStripped | Cause::AnsweredInItsPlace | Cause::CookieAltered => !evidence.local,
-        Cause::SynCookies => timestamps_are_cookies(&seen) != Some(false),
         _ => true,
     }
 }

@@ -121,6 +121,7 @@ fn judge_failures(evidence: &Evidence, tally: &Tally) -> Judgement {
             no_answer_either(evidence)
         }
         None if tally.untold == tally.tried => Judgement::unsettled(Cause::KernelDoesNotTell),
+        None if evidence.checks.small_segments_help == Some(true) => no_answer_either(evidence),
         None => Judgement::unfinished(Cause::Mixed),
     }
 }
