@@ -26,6 +26,7 @@
 //! | [`owners`] | which processes hold a socket | `/proc/*/fd` |
 //! | `sockets` | every TCP socket with its `tcp_info` | netlink: sock_diag |
 //! | `packets` | the TCP packets that pass this machine's interfaces | packet sockets |
+//! | `connecting` | who answered a connection attempt with an ICMP error | a socket's error queue |
 //! | `cookies` | the cookies that other hosts granted; and forgets them | netlink: tcp_metrics |
 //!
 //! [`KernelVersion`] and [`Feature`] say which kernel each part of Fast Open dates from.
@@ -33,7 +34,8 @@
 //! # Features
 //!
 //! - `netlink` (on by default): `sockets` and `cookies`. Without it the crate reads `/proc` and needs next to nothing.
-//! - `packets`: `packets`. It alone needs `unsafe`, for the memory that it shares with the kernel.
+//! - `packets`: `packets` and `connecting`. It alone needs `unsafe`: for the memory that it shares with the kernel, and for calls that no
+//!   crate wraps.
 //!
 //! # Platform notes
 //!
@@ -45,6 +47,8 @@
 // Elsewhere nothing calls the parsers of netlink but their tests.
 #![cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
 
+#[cfg(all(feature = "packets", any(target_os = "linux", target_os = "android")))]
+pub mod connecting;
 #[cfg(feature = "netlink")]
 pub mod cookies;
 pub mod counters;

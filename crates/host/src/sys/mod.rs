@@ -6,7 +6,10 @@
 //!   that is readable when there is a block. On other systems than Linux opening fails.
 //! - [`privileges`]: giving up what root may do. What a platform must provide: [`become_user`](privileges::become_user) and
 //!   [`drop_capabilities`](privileges::drop_capabilities). On other systems than Linux both do nothing.
+//! - `error_queue`: a socket's error queue, and options that are switched on. Linux only.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) mod error_queue;
 pub(crate) mod instruction;
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),

@@ -12,10 +12,10 @@ use tokio::time::sleep;
 
 use super::Args;
 use super::report::{Pair, Report};
-use crate::exchange::{Client, Failure, Made, Opening, Target, Way};
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 use crate::stats::Random;
+use crate::timed::{Client, Failure, FirstBytes, Made, Target, Way};
 
 /// Between two connections, out of politeness.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -29,11 +29,12 @@ const WARM_UP: usize = 3;
 pub(super) async fn measure(
     args: &Args,
     target: &Target,
-    opening: &Opening,
+    first_bytes: &FirstBytes,
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<Report> {
     check_this_machine()?;
-    let first_bytes = opening.bytes(target)?;
+    let request = first_bytes.name(target);
+    let first_bytes = first_bytes.bytes(target)?;
     let resolved = tokio::select! {
         resolved = target.resolve() => resolved,
         () = interrupt.stop_requested() => bail!("interrupted before the name was resolved"),
@@ -41,15 +42,9 @@ pub(super) async fn measure(
     let addresses = resolved
         .with_context(|| format!("the name {} could not be resolved", target.host))
         .hint("check how it is spelt, or give an IP address")?;
-    let client = Client::new(args.timeout.into());
+    let client = Client::new(args.timeout);
     let mut random = Random::new(args.seed);
-    let mut report = Report::new(
-        target,
-        opening.name(target),
-        first_bytes.len(),
-        args.pairs.get(),
-        args.seed,
-    );
+    let mut report = Report::new(target, request, first_bytes.len(), args.pairs.get(), args.seed);
     let work = async {
         let Some(address) = first_that_answers(&client, &addresses, &first_bytes, &mut report).await else {
             return;
@@ -101,7 +96,7 @@ async fn first_that_answers(
             Ok(made) if made.first_byte().is_none() => {
                 report.failure = Some(format!(
                     "{address} connects, and does not answer {}",
-                    report.opening
+                    report.request
                 ));
             }
             Ok(_) => {
@@ -136,13 +131,22 @@ async fn pair(client: &Client, address: SocketAddr, first_bytes: &[u8], fast_fir
     };
     let mut pair = Pair::new(fast_first);
     for way in order {
-        let made = client.connect(address, way, first_bytes).await.ok();
+        let result = client.connect(address, way, first_bytes).await;
+        let syn_lost = match &result {
+            Ok(made) => made.syn_repeated == Some(true),
+            Err(failure) => *failure == Failure::Unanswered,
+        };
+        let made = result.ok();
         let first_byte = made.as_ref().and_then(Made::first_byte);
         match way {
-            Way::Plain => pair.plain = first_byte,
+            Way::Plain => {
+                pair.plain = first_byte;
+                pair.plain_syn_lost = syn_lost;
+            }
             Way::Fast => {
                 pair.fast = first_byte;
-                pair.outcome = made.map(|made| made.outcome.name());
+                pair.fast_syn_lost = syn_lost;
+                pair.outcome = made.as_ref().map(|made| made.outcome.name());
                 pair.syn_bytes = made.map_or(0, |made| made.syn_bytes);
             }
         }

@@ -1,27 +1,31 @@
 //! `tfo bench`: how much does Fast Open save on a path?
 //!
-//! `measure` makes the connections, `report` has what they say, with the numbers from [`crate::stats`]; `text`, `svg` and JSON draw it.
+//! `measure` makes the connections, `report` has what they say, with the numbers from [`crate::stats`], and `reliability` counts what
+//! went wrong; `text`, `svg` and JSON draw it.
 
 mod histogram;
 mod measure;
+mod reliability;
 mod report;
 mod svg;
 mod text;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::exchange::{OpeningArgs, Target};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Access, OutputFile};
 use crate::status::Status;
+use crate::timed::{FirstBytesArgs, Target, time_limit};
 use crate::{json, stdout};
 
 /// Measure how much sooner answers come with Fast Open
 ///
 /// It makes pairs of connections to one address, a plain one and a fast one in an order drawn by lot, and takes the time to the first
 /// byte of the answer: what disturbs the path disturbs both. The first address that answers is measured, after a few connections that
-/// don't count. What the numbers don't carry is not said: where the interval includes no difference, that is the answer.
+/// don't count. Where the interval includes no difference, that is the answer. Connections that fail or lose their SYN are counted on
+/// both sides: where Fast Open fails more often, it is not said to be sooner, however fast the others are.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub struct Args {
@@ -32,10 +36,10 @@ pub struct Args {
     #[arg(short = 'n', long, value_name = "N", default_value = "50")]
     pairs: NonZeroU32,
     #[command(flatten)]
-    opening: OpeningArgs,
+    first_bytes: FirstBytesArgs,
     /// How long connecting may take, and then the silence before the answer
-    #[arg(long, value_name = "TIME", default_value = "5s")]
-    timeout: humantime::Duration,
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time_limit::parse)]
+    timeout: Duration,
     /// What the order within pairs and the interval are drawn from
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
@@ -55,16 +59,16 @@ Examples:
 
 Exit status:
   0  answers come sooner with Fast Open
-  1  they come later, no fast connection was accepted, or there is no connection
+  1  they come later, fast connections fail or lose their SYN more often than plain ones, none was accepted, or there is no connection
   2  wrong usage, or a name without an address: the error says what to do
-  3  no difference is seen, or too few pairs were measured";
+  3  no difference is seen, too few pairs were measured, or fast connections may fail more often";
 
 /// Measures, and prints what it came to.
 ///
 /// # Errors
 /// Wrong usage, a name that can't be resolved, a plot that can't be written, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
-    let opening = args.opening.opening()?;
+    let first_bytes = args.first_bytes.read()?;
     let target: Target = args.target.parse()?;
     output::refuse_same([], args.svg.as_deref())?;
     let plot = args
@@ -77,7 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         .build()?;
     let report = runtime.block_on(async {
         let mut interrupt = Interrupt::new()?;
-        measure::measure(args, &target, &opening, &mut interrupt).await
+        measure::measure(args, &target, &first_bytes, &mut interrupt).await
     });
     runtime.shutdown_background();
     let report = report?;

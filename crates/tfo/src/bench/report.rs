@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::exchange::{Service, Target};
-use crate::stats::{Interval, Medians, Random, median, quantile};
+use super::reliability::Reliability;
+use crate::stats::{Interval, Medians, Random, mean, median, quantile};
 use crate::status::Status;
+use crate::timed::{Service, Target};
 use crate::units;
 
 /// How many times the pairs are drawn again for the intervals.
-const RESAMPLES: usize = 10_000;
+const RESAMPLES: usize = if cfg!(test) { 500 } else { 10_000 };
 /// With fewer pairs an interval means little.
 const ENOUGH: usize = 8;
 
@@ -31,6 +32,8 @@ pub(super) struct Report {
     pub(super) saved_ms: Option<Range>,
     pub(super) plain: Option<Times>,
     pub(super) fast: Option<Times>,
+    /// How many connections of each kind failed or lost their SYN.
+    pub(super) reliability: Reliability,
     /// How many pairs were answered on both connections.
     pub(super) complete: usize,
     /// How many of the fast connections in them were accepted.
@@ -43,8 +46,9 @@ pub(super) struct Report {
     pub(super) failure: Option<String>,
     #[serde(rename = "samples")]
     pub(super) pairs: Vec<Pair>,
+    /// What is sent first, in words.
     #[serde(skip)]
-    pub(super) opening: &'static str,
+    pub(super) request: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +58,10 @@ pub(super) enum Verdict {
     Sooner,
     /// It comes later.
     Later,
+    /// Fast connections fail or lose their SYN more often than plain ones.
+    LessReliable,
+    /// They did, and chance may explain it.
+    PerhapsLessReliable,
     /// The interval includes no difference.
     NoDifference,
     /// No fast connection was accepted, so that there was nothing to measure.
@@ -75,9 +83,11 @@ pub(super) struct Range {
 /// The times of one kind of connection, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Times {
+    pub(super) mean_ms: f64,
     pub(super) median_ms: f64,
     pub(super) p10_ms: f64,
     pub(super) p90_ms: f64,
+    pub(super) p99_ms: f64,
 }
 
 /// A plain and a fast connection, one right after the other.
@@ -89,6 +99,9 @@ pub(super) struct Pair {
     pub(super) plain: Option<Duration>,
     #[serde(rename = "fast_ms", serialize_with = "milliseconds")]
     pub(super) fast: Option<Duration>,
+    /// Whether the SYN was lost, or its answer.
+    pub(super) plain_syn_lost: bool,
+    pub(super) fast_syn_lost: bool,
     /// What became of the fast one's first bytes; nothing without a connection.
     pub(super) outcome: Option<&'static str>,
     pub(super) syn_bytes: usize,
@@ -100,9 +113,20 @@ impl Pair {
             fast_first,
             plain: None,
             fast: None,
+            plain_syn_lost: false,
+            fast_syn_lost: false,
             outcome: None,
             syn_bytes: 0,
         }
+    }
+
+    /// Whether the connection brought no answer, or only after another SYN.
+    pub(super) fn fast_in_trouble(&self) -> bool {
+        self.fast.is_none() || self.fast_syn_lost
+    }
+
+    pub(super) fn plain_in_trouble(&self) -> bool {
+        self.plain.is_none() || self.plain_syn_lost
     }
 
     /// The times with and without Fast Open in milliseconds, where both connections were answered.
@@ -114,7 +138,7 @@ impl Pair {
 impl Report {
     pub(super) fn new(
         target: &Target,
-        opening: &'static str,
+        request: &'static str,
         first_bytes: usize,
         wanted: u32,
         seed: u64,
@@ -130,13 +154,14 @@ impl Report {
             saved_ms: None,
             plain: None,
             fast: None,
+            reliability: Reliability::of(&[]),
             complete: 0,
             accepted: 0,
             wanted,
             interrupted: false,
             failure: None,
             pairs: Vec::new(),
-            opening,
+            request,
         }
     }
 
@@ -158,16 +183,19 @@ impl Report {
         });
         let (fast, plain): (Vec<_>, Vec<_>) = times.into_iter().unzip();
         (self.fast, self.plain) = (Times::of(&fast), Times::of(&plain));
+        self.reliability = Reliability::of(&self.pairs);
         self.verdict = self.judge();
     }
 
     fn judge(&self) -> Verdict {
         match self.ratio {
             _ if self.address.is_none() => Verdict::Unreachable,
+            _ if self.reliability.fast_is_worse() => Verdict::LessReliable,
             _ if self.accepted == 0 && !self.pairs.is_empty() => Verdict::NotAccepted,
             Some(ratio) if self.complete >= ENOUGH => match (ratio.high < 1.0, ratio.low > 1.0) {
-                (true, _) => Verdict::Sooner,
                 (_, true) => Verdict::Later,
+                _ if self.reliability.fast_may_be_worse() => Verdict::PerhapsLessReliable,
+                (true, _) => Verdict::Sooner,
                 _ => Verdict::NoDifference,
             },
             _ => Verdict::TooFew,
@@ -183,10 +211,10 @@ impl Report {
     pub(super) fn status(&self) -> Status {
         match self.verdict {
             Verdict::Sooner => Status::Works,
-            Verdict::Later | Verdict::NotAccepted => Status::Fails,
+            Verdict::Later | Verdict::LessReliable | Verdict::NotAccepted => Status::Fails,
             Verdict::Unreachable if self.interrupted => Status::Inconclusive,
             Verdict::Unreachable => Status::Fails,
-            Verdict::NoDifference | Verdict::TooFew => Status::Inconclusive,
+            Verdict::NoDifference | Verdict::PerhapsLessReliable | Verdict::TooFew => Status::Inconclusive,
         }
     }
 }
@@ -204,9 +232,11 @@ impl From<Interval> for Range {
 impl Times {
     fn of(times: &[f64]) -> Option<Self> {
         Some(Self {
+            mean_ms: rounded(mean(times)?),
             median_ms: rounded(median(times)?),
             p10_ms: rounded(quantile(times, 0.1)?),
             p90_ms: rounded(quantile(times, 0.9)?),
+            p99_ms: rounded(quantile(times, 0.99)?),
         })
     }
 }
@@ -233,6 +263,8 @@ pub(super) fn sample(times: impl IntoIterator<Item = (f64, f64)>) -> Report {
             fast_first: number % 2 == 0,
             plain: time(plain),
             fast: time(fast),
+            plain_syn_lost: false,
+            fast_syn_lost: false,
             outcome: Some("accepted"),
             syn_bytes: 88,
         })
@@ -282,11 +314,69 @@ mod tests {
         assert_eq!((report.verdict, report.accepted), (Verdict::NotAccepted, 0));
     }
 
-    #[test]
-    fn pairs_that_lack_an_answer_are_counted_and_left_out() {
-        let mut report = sample([(20.0, 40.0); 20]);
-        report.pairs[3].fast = None;
+    /// A path on which Fast Open halves the time, where so many of 40 pairs were changed.
+    fn troubled(count: usize, change: fn(&mut Pair)) -> Report {
+        let mut report = sample([(20.0, 40.0); 40]);
+        report.pairs[..count].iter_mut().for_each(change);
         report.conclude(&mut Random::new(1));
-        assert_eq!((report.complete, report.times().len()), (19, 19));
+        report
+    }
+
+    #[test]
+    fn what_fails_more_often_is_not_sooner() {
+        use Verdict::*;
+        let fails: fn(&mut Pair) = |pair| pair.fast = None;
+        let loses: fn(&mut Pair) = |pair| pair.fast_syn_lost = true;
+        let both: fn(&mut Pair) = |pair| (pair.fast, pair.plain) = (None, None);
+        let other: fn(&mut Pair) = |pair| pair.plain = None;
+        for (count, change, verdict) in [
+            (0, fails, Sooner),
+            (1, fails, Sooner),
+            (2, fails, PerhapsLessReliable),
+            (6, fails, LessReliable),
+            (16, fails, LessReliable),
+            (40, fails, LessReliable),
+            (2, loses, PerhapsLessReliable),
+            (13, loses, LessReliable),
+            (16, both, Sooner),
+            (16, other, Sooner),
+        ] {
+            let report = troubled(count, change);
+            assert_eq!(report.verdict, verdict, "{count}: {:?}", report.reliability);
+        }
+        assert_eq!(troubled(13, loses).status(), Status::Fails);
+        assert_eq!(troubled(2, loses).status(), Status::Inconclusive);
+    }
+
+    #[test]
+    fn both_sides_are_counted() {
+        let report = troubled(16, |pair| pair.fast = None);
+        let Reliability {
+            plain,
+            fast,
+            difference,
+        } = report.reliability;
+        assert_eq!((plain.connections, plain.either), (40, 0));
+        assert_eq!((fast.failed, fast.syn_lost, fast.either), (16, 0, 16));
+        let difference = difference.unwrap();
+        assert!(difference.low > 0.2 && difference.high < 0.6, "{difference:?}");
+        assert_eq!((report.complete, report.times().len()), (24, 24));
+    }
+
+    /// Two samples of one distribution, with a tail as real paths have it.
+    #[test]
+    fn the_same_on_both_sides_is_seldom_a_difference() {
+        const RUNS: u64 = 100;
+        let differs = |seed: &u64| {
+            let mut random = Random::new(1000 + *seed);
+            let mut time = || {
+                let tail = if random.below(20) == 0 { 40.0 } else { 0.0 };
+                20.0 + random.below(1000) as f64 / 200.0 + tail
+            };
+            let report = sample((0..50).map(|_| (time(), time())));
+            !matches!(report.verdict, Verdict::NoDifference)
+        };
+        let differ = (0..RUNS).filter(differs).count();
+        assert!(differ <= 11, "{differ} of {RUNS}, 5 expected");
     }
 }

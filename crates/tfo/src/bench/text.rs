@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::histogram::Histogram;
+use super::reliability::Reliability;
 use super::report::{Report, Times, Verdict};
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
@@ -30,7 +31,7 @@ pub(super) fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(
             out,
             "\n  {DIM}to{DIM:#}          {address}, {} ({})",
-            report.opening,
+            report.request,
             bytes(report.first_bytes as u64)
         )?;
     }
@@ -48,6 +49,7 @@ pub(super) fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
     if !report.pairs.is_empty() {
         writeln!(out, "  {DIM}pairs{DIM:#}       {}", pairs(report))?;
+        writeln!(out, "  {DIM}trouble{DIM:#}     {}", trouble(report))?;
     }
     histogram(out, report)?;
     match report.interrupted {
@@ -67,13 +69,26 @@ pub(super) fn conclusion(report: &Report) -> String {
     });
     match (report.verdict, saved) {
         (Verdict::Sooner, Some((by, low, high))) => {
-            format!("answers come {by} sooner with Fast Open (95 % interval {low} to {high})")
+            let trouble = in_passing(report);
+            format!("answers come {by} sooner with Fast Open (95 % interval {low} to {high}){trouble}")
         }
         (Verdict::Later, Some((by, low, high))) => {
-            format!("answers come {by} later with Fast Open (95 % interval {low} to {high})")
+            let trouble = in_passing(report);
+            format!("answers come {by} later with Fast Open (95 % interval {low} to {high}){trouble}")
         }
         (Verdict::NoDifference, Some((_, low, high))) => {
-            format!("no difference: Fast Open saves between {low} and {high} (95 % interval)")
+            let trouble = in_passing(report);
+            format!("no difference: Fast Open saves between {low} and {high} (95 % interval){trouble}")
+        }
+        (Verdict::LessReliable, _) => {
+            format!("Fast Open fails more often: {}", compared(report))
+        }
+        (Verdict::PerhapsLessReliable, _) => {
+            format!(
+                "Fast Open may fail more often: {}; more pairs would tell, as with -n {}",
+                compared(report),
+                4 * report.wanted
+            )
         }
         (Verdict::NotAccepted, _) => {
             format!(
@@ -89,12 +104,51 @@ pub(super) fn conclusion(report: &Report) -> String {
     }
 }
 
+/// What went wrong on both sides, at the end of a sentence about times.
+fn in_passing(report: &Report) -> String {
+    match report.reliability.is_spotless() {
+        true => String::new(),
+        false => format!("; in trouble: {}", both_sides(report)),
+    }
+}
+
+fn both_sides(report: &Report) -> String {
+    let Reliability { plain, fast, .. } = &report.reliability;
+    format!(
+        "{}, {}",
+        fast.in_words("fast connections"),
+        plain.in_words("plain ones")
+    )
+}
+
+fn compared(report: &Report) -> String {
+    let percent = |share: f64| format!("{:.0}", 100.0 * share);
+    let interval = report.reliability.difference.map_or_else(String::new, |range| {
+        format!(
+            "; {} points more, 95 % interval {} to {}",
+            percent(range.estimate),
+            percent(range.low),
+            percent(range.high)
+        )
+    });
+    format!("{}{interval}", both_sides(report))
+}
+
+fn trouble(report: &Report) -> String {
+    match report.reliability.is_spotless() {
+        true => "none: no connection failed, no SYN was lost".to_owned(),
+        false => compared(report),
+    }
+}
+
 fn spread(times: Times) -> String {
     format!(
-        "median {}, 80 % of them from {} to {}",
+        "median {}, mean {}; p10 {}, p90 {}, p99 {}",
         ms(times.median_ms),
+        ms(times.mean_ms),
         ms(times.p10_ms),
-        ms(times.p90_ms)
+        ms(times.p90_ms),
+        ms(times.p99_ms)
     )
 }
 
@@ -106,7 +160,9 @@ fn pairs(report: &Report) -> String {
     );
     let lacking = report.pairs.len() - report.complete;
     if lacking > 0 {
-        text.push_str(&format!(", {lacking} without an answer and left out"));
+        text.push_str(&format!(
+            ", {lacking} without an answer on both sides: their times are left out"
+        ));
     }
     text
 }

@@ -62,7 +62,7 @@ pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
                 "run it again: the server has granted a cookie, and the next connection presents it"
             }
             Some(false) => {
-                "the server granted no cookie: it has Fast Open switched off (run tfo doctor there), or the path strips the option"
+                "the server granted no cookie: on Linux Fast Open is off for servers by default (run tfo doctor there); a proxy in front of it, SYN cookies or a path that strips the option look the same; tfo probe tells some of these apart"
             }
             None => "run it again: if the server granted a cookie, the next connection presents it",
         }),
@@ -74,7 +74,7 @@ pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
                 "no other cookie was granted, so other keys are hardly the reason: the server's queue of unconfirmed connections is full, its Fast Open was switched off (run tfo doctor there), or the path strips the option or answers in the server's place"
             }
             None => {
-                "run it again: a server with new keys has just granted a new cookie; if it stays so, the server or the path refuses data in a SYN"
+                "run it again: a server with new keys has just granted a new cookie; if it stays so, tfo probe names the causes that are left"
             }
         }),
         Outcome::SynLost => {

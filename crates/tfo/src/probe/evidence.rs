@@ -1,9 +1,10 @@
 //! What probing one address has shown so far. Everything that is said of it is drawn from here.
 
 use fastopen::Outcome;
-use fastopen_wire::{Connection, Cookie, FastOpen};
+use fastopen_host::connecting::IcmpError;
+use fastopen_wire::{Connection, Cookie, FastOpen, OptionKind};
 
-use crate::exchange::{Answer, Failure, Made, Way};
+use crate::timed::{Answer, Failure, Made, Way};
 
 /// What probing one address has shown so far.
 #[derive(Clone, Debug)]
@@ -13,6 +14,81 @@ pub(super) struct Evidence {
     pub(super) local: bool,
     /// In the order in which they were made.
     pub(super) trials: Vec<Trial>,
+    /// What was looked at where the trials alone leave several causes possible.
+    pub(super) checks: Checks,
+}
+
+/// What was looked at where the trials alone leave several causes possible: each is nothing where it was not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checks {
+    /// Whether data in a SYN without a cookie was accepted.
+    pub(super) taken_without_cookie: Option<bool>,
+    /// Whether a connection with small segments fared better than those before it.
+    pub(super) small_segments_help: Option<bool>,
+    /// What answered the SYN of a connection that failed at once, for plain ones and for fast ones.
+    pub(super) plain_failure: Option<AtOnce>,
+    pub(super) fast_failure: Option<AtOnce>,
+    /// Of an address of this machine: its listener and its settings.
+    pub(super) own_server: Option<OwnServer>,
+}
+
+/// Why a connection attempt failed before its time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtOnce {
+    /// An ICMP error came.
+    Icmp(IcmpError),
+    /// A RST came.
+    Reset,
+    /// No SYN left this machine.
+    Here,
+}
+
+/// A listener of this machine, and the settings that count for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnServer {
+    /// Whether it asks for Fast Open; nothing where the kernel does not tell.
+    pub(super) listener_asks: Option<bool>,
+    /// The program that listens, where it is known.
+    pub(super) program: Option<String>,
+    /// Whether the server bit of `net.ipv4.tcp_fastopen` is on.
+    pub(super) server_bit: bool,
+    /// Whether the settings let every server do without cookies (0x200).
+    pub(super) needs_no_cookie: bool,
+    /// Whether SYN cookies are always sent (`net.ipv4.tcp_syncookies` is 2), or some were while it was probed.
+    pub(super) syn_cookies: bool,
+    /// Whether a listener's queue for Fast Open overflowed while it was probed.
+    pub(super) overflowed: bool,
+}
+
+impl Evidence {
+    pub(super) fn new(machine: Machine, local: bool) -> Self {
+        Self {
+            machine,
+            local,
+            trials: Vec::new(),
+            checks: Checks::default(),
+        }
+    }
+
+    pub(super) fn plain(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| !trial.is_fast())
+    }
+
+    pub(super) fn fast(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| trial.is_fast())
+    }
+
+    /// Whether the server ends plain connections without an answer, all of them: then it may end fast ones in the same way.
+    pub(super) fn ends_without_answer(&self) -> bool {
+        let mut made = self.plain().filter_map(Trial::made).peekable();
+        made.peek().is_some() && made.all(|made| matches!(made.answer, Answer::Closed | Answer::Reset))
+    }
+
+    /// Whether no plain connection is ever answered, and each was waited for.
+    pub(super) fn is_silent_to_plain(&self) -> bool {
+        let mut made = self.plain().filter(|trial| trial.made().is_some()).peekable();
+        made.peek().is_some() && made.all(Trial::was_silent)
+    }
 }
 
 /// This machine's readiness as a client.
@@ -38,7 +114,36 @@ pub(super) struct Trial {
     pub(super) before: Cached,
     pub(super) after: Cached,
     /// What was seen on the wire, where that may be looked at.
-    pub(super) wire: Option<Connection>,
+    pub(super) wire: Option<Seen>,
+}
+
+/// The packets of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) connection: Connection,
+    pub(super) syn_ack: Option<SynAckLook>,
+    /// The hop limit of the server's first packet after it, a RST not counted.
+    pub(super) later_hop_limit: Option<u8>,
+    /// That of its RST.
+    pub(super) reset_hop_limit: Option<u8>,
+}
+
+/// What tells the maker of a SYN-ACK, Fast Open left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SynAckLook {
+    pub(super) hop_limit: u8,
+    pub(super) window: u16,
+    /// The options but for Fast Open, padding and the timestamp's content.
+    pub(super) options: Vec<u8>,
+    /// The sender's timestamp.
+    pub(super) timestamp: Option<u32>,
+}
+
+impl SynAckLook {
+    /// Whether two of them look as if one host had made both.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        (self.hop_limit, &self.options) == (other.hop_limit, &other.options)
+    }
 }
 
 /// The kernel's cookie for an address.
@@ -87,7 +192,7 @@ impl Trial {
         self.way == Way::Fast
     }
 
-    /// Whether the application heard from the server: bytes, or an orderly end.
+    /// Whether the application received something: bytes, or an orderly end.
     pub(super) fn was_heard(&self) -> bool {
         self.made()
             .is_some_and(|made| matches!(made.answer, Answer::Bytes(_) | Answer::Closed))
@@ -97,12 +202,11 @@ impl Trial {
         self.made().is_some_and(|made| made.answer == Answer::Silent)
     }
 
-    /// Whether a RST was the answer, to the SYN or after the handshake.
-    pub(super) fn was_reset(&self) -> bool {
-        match &self.result {
-            Ok(made) => made.answer == Answer::Reset,
-            Err(failure) => *failure == Failure::Refused,
-        }
+    /// Whether there was no connection, and something said so before the time was up.
+    pub(super) fn failed_at_once(&self) -> bool {
+        self.result
+            .as_ref()
+            .is_err_and(|failure| *failure != Failure::Unanswered)
     }
 
     /// Whether a RST ended the connection after its handshake.
@@ -131,6 +235,11 @@ impl Trial {
                 }
                 Err(_) => self.before.cookie().is_some(),
             }
+    }
+
+    /// Whether data in the SYN was not taken by the SYN-ACK.
+    pub(super) fn was_ignored(&self) -> bool {
+        self.carried_data() && self.outcome() == Some(Outcome::Ignored)
     }
 
     /// Whether the SYN asked for a cookie.
@@ -162,9 +271,17 @@ impl Trial {
         }
     }
 
+    /// The option's number in the SYN that asked for a cookie, if that was seen.
+    pub(super) fn request_kind(&self) -> Option<OptionKind> {
+        match self.wire.as_ref()?.connection.syn?.fast_open {
+            FastOpen::Request(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
     /// The cookie presented, and the one that came back, if both packets were seen.
     fn wire_cookies(&self) -> Option<(Cookie, Option<Cookie>)> {
-        let wire = self.wire.as_ref()?;
+        let wire = &self.wire.as_ref()?.connection;
         let cookie = |fast_open| match fast_open {
             FastOpen::Cookie(_, cookie) => Some(cookie),
             _ => None,

@@ -6,9 +6,9 @@ use fastopen_wire::Cookie;
 use proptest::prelude::*;
 
 use super::super::evidence::Cached;
-use super::super::method;
+use super::super::schedule;
 use super::*;
-use crate::exchange::{Answer, Made, Way};
+use crate::timed::{Answer, Made, Way};
 
 const HEARD: Answer = Answer::Bytes(Duration::from_millis(40));
 
@@ -18,13 +18,9 @@ fn cookie(number: u8) -> Cached {
 
 fn made(outcome: Outcome, answer: Answer) -> Result<Made, Failure> {
     Ok(Made {
-        outcome,
         syn_bytes: usize::from(!matches!(outcome, Outcome::NoCookie | Outcome::NotAttempted(_))) * 90,
-        connect: Duration::from_millis(20),
         syn_repeated: Some(outcome == Outcome::SynLost),
-        rtt: None,
-        local: None,
-        answer,
+        ..Made::sample(outcome, answer)
     })
 }
 
@@ -93,13 +89,9 @@ impl World {
 
     /// Probes it as the command does, and gives all evidence.
     fn probe(&self, wanted: usize) -> Evidence {
-        let mut evidence = Evidence {
-            machine: Machine::Ready,
-            local: false,
-            trials: Vec::new(),
-        };
+        let mut evidence = Evidence::new(Machine::Ready, false);
         let mut cached = Cached::Nothing;
-        while let Some(way) = method::next(&evidence, wanted) {
+        while let Some(way) = schedule::next(&evidence, wanted) {
             let number = evidence.trials.len();
             assert!(number < 60, "{} never ends", self.name);
             let (result, after) = match (way, cached) {
@@ -114,6 +106,25 @@ impl World {
     }
 }
 
+/// Without packets and checks nothing tells these apart.
+const NO_COOKIE: &[Cause] = &[
+    Cause::ServerBitOff,
+    Cause::ListenerOff,
+    Cause::ProxyEndsIt,
+    Cause::OptionStripped,
+    Cause::AnsweredInItsPlace,
+    Cause::SynCookies,
+    Cause::QueueFull,
+    Cause::NeedsNoCookie,
+];
+
+fn ended(result: Result<Made, Failure>, end_acknowledged: bool) -> Result<Made, Failure> {
+    result.map(|made| Made {
+        end_acknowledged: Some(end_acknowledged),
+        ..made
+    })
+}
+
 fn worlds() -> Vec<World> {
     use Cause::*;
     let good = World::GOOD;
@@ -123,7 +134,7 @@ fn worlds() -> Vec<World> {
             name: "server off",
             request: |_| (made(Outcome::NoCookie, HEARD), Cached::Nothing),
             verdict: Verdict::NoCookie,
-            causes: &[ServerOff, OptionStripped],
+            causes: NO_COOKIE,
             ..good
         },
         World {
@@ -144,14 +155,83 @@ fn worlds() -> Vec<World> {
             name: "requests hear nothing",
             request: |_| (made(Outcome::NoCookie, Answer::Silent), Cached::Nothing),
             verdict: Verdict::Blackholed,
-            causes: &[DroppedAfterwards],
+            causes: &[ApplicationSilent, DroppedAfterwards],
             ..good
+        },
+        World {
+            name: "server off, and silent to everybody",
+            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Silent),
+            request: |_| (made(Outcome::NoCookie, Answer::Silent), Cached::Nothing),
+            verdict: Verdict::NoCookie,
+            causes: NO_COOKIE,
+            ..good
+        },
+        World {
+            name: "the application is silent on fast connections",
+            data: |_, cookie| (ended(made(Outcome::Accepted, Answer::Silent), true), cookie),
+            verdict: Verdict::Silent,
+            causes: &[ApplicationSilent, AnswerDropped],
+            ..good
+        },
+        World {
+            name: "closes without reading",
+            plain: |n| {
+                let answer = if n % 3 == 0 { Answer::Reset } else { Answer::Closed };
+                made(Outcome::NotAttempted(Reason::Policy), answer)
+            },
+            request: |_| (made(Outcome::NoCookie, Answer::Closed), cookie(1)),
+            data: |_, cookie| (made(Outcome::Accepted, Answer::Reset), cookie),
+            ..good
+        },
+        World {
+            name: "resets half of all connections",
+            plain: |n| {
+                let answer = if n % 2 == 0 { HEARD } else { Answer::Reset };
+                made(Outcome::NotAttempted(Reason::Policy), answer)
+            },
+            data: |n, cookie| {
+                let answer = if n % 3 == 0 { Answer::Reset } else { HEARD };
+                (made(Outcome::Accepted, answer), cookie)
+            },
+            ..good
+        },
+        World {
+            name: "is silent at times, fast or plain",
+            plain: |n| {
+                let answer = if n % 3 == 0 { Answer::Silent } else { HEARD };
+                made(Outcome::NotAttempted(Reason::Policy), answer)
+            },
+            data: |n, cookie| {
+                let answer = if n % 2 == 0 { Answer::Silent } else { HEARD };
+                (made(Outcome::Accepted, answer), cookie)
+            },
+            ..good
+        },
+        World {
+            name: "ignores data and is silent to everybody",
+            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Silent),
+            request: |_| (made(Outcome::NoCookie, Answer::Silent), cookie(1)),
+            data: |_, cookie| (made(Outcome::Ignored, Answer::Silent), cookie),
+            verdict: Verdict::DataIgnored,
+            causes: &[
+                OptionStripped,
+                AnsweredInItsPlace,
+                SynCookies,
+                QueueFull,
+                CookieAltered,
+            ],
         },
         World {
             name: "data ignored",
             data: |_, cookie| (made(Outcome::Ignored, HEARD), cookie),
             verdict: Verdict::DataIgnored,
-            causes: &[OptionStripped, AnsweredInItsPlace, QueueFull, CookieAltered],
+            causes: &[
+                OptionStripped,
+                AnsweredInItsPlace,
+                SynCookies,
+                QueueFull,
+                CookieAltered,
+            ],
             ..good
         },
         World {
@@ -179,12 +259,12 @@ fn worlds() -> Vec<World> {
             name: "reset after the handshake",
             data: |_, cookie| (made(Outcome::Accepted, Answer::Reset), cookie),
             verdict: Verdict::Reset,
-            causes: &[FastSynRefused],
+            causes: &[ServerResets, ResetOnTheWay],
             ..good
         },
         World {
             name: "blackhole",
-            data: |_, cookie| (made(Outcome::Accepted, Answer::Silent), cookie),
+            data: |_, cookie| (ended(made(Outcome::Accepted, Answer::Silent), false), cookie),
             verdict: Verdict::Blackholed,
             causes: &[DroppedAfterwards],
             ..good
@@ -215,7 +295,7 @@ fn worlds() -> Vec<World> {
             name: "closed port",
             plain: |_| Err(Failure::Refused),
             verdict: Verdict::Unreachable,
-            causes: &[Refused],
+            causes: &[Refused, PortUnreachable],
             ..good
         },
         World {
@@ -229,7 +309,7 @@ fn worlds() -> Vec<World> {
             name: "no route",
             plain: |_| Err(Failure::NoRoute),
             verdict: Verdict::Unreachable,
-            causes: &[NoRoute],
+            causes: &[NoRoute, IcmpUnreachable],
             ..good
         },
         World {
@@ -364,12 +444,8 @@ fn this_machine_is_asked_first() {
         (Machine::SwitchedOff, Cause::ClientBitOff),
         (Machine::Incapable, Cause::KernelLacksIt),
     ] {
-        let evidence = Evidence {
-            machine,
-            local: false,
-            trials: Vec::new(),
-        };
-        assert_eq!(method::next(&evidence, 3), None);
+        let evidence = Evidence::new(machine, false);
+        assert_eq!(schedule::next(&evidence, 3), None);
         assert_eq!(
             judge(&evidence),
             Judgement::certain(Verdict::ThisMachine, [cause])
@@ -439,8 +515,10 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
     let fast = |trial: &Trial| trial.way == Way::Fast;
     let heard = |trial: &Trial| matches!(&trial.result, Ok(made) if matches!(made.answer, Answer::Bytes(_) | Answer::Closed));
     let cut_off = |trial: &Trial| matches!(&trial.result, Ok(made) if made.answer == Answer::Reset);
-    // A server that cuts off plain connections too is as good as heard of.
-    let cuts_off = trials.iter().any(|trial| plain(trial) && cut_off(trial));
+    // A server that ends every plain connection without an answer may cut off fast ones.
+    let answered = |trial: &Trial| matches!(&trial.result, Ok(made) if !matches!(made.answer, Answer::Closed | Answer::Reset));
+    let cuts_off = count(&|trial| plain(trial) && trial.result.is_ok()) > 0
+        && count(&|trial| plain(trial) && answered(trial)) == 0;
     let as_good_as_heard = |trial: &Trial| heard(trial) || (cuts_off && cut_off(trial));
     let accepted = |trial: &Trial| fast(trial) && trial.outcome() == Some(Outcome::Accepted);
     let good = count(&|trial| accepted(trial) && heard(trial));
@@ -459,7 +537,7 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
         Verdict::CookieRefused => {
             count(&|trial| fast(trial) && trial.before != trial.after && trial.before.cookie().is_some()) >= 2
         }
-        Verdict::DataIgnored => good == 0 && count(&|trial| fast(trial) && as_good_as_heard(trial)) >= 2,
+        Verdict::DataIgnored => good == 0 && count(&|trial| fast(trial) && trial.result.is_ok()) >= 2,
         Verdict::SynLost => {
             good == 0
                 && plain_made > 0
@@ -482,7 +560,12 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
                         }
                 }) >= 2
         }
-        Verdict::Blackholed => {
+        Verdict::Rejected => {
+            good == 0
+                && plain_made > 0
+                && count(&|trial| fast(trial) && trial.result == Err(Failure::NoRoute)) >= 2
+        }
+        Verdict::Blackholed | Verdict::Silent => {
             good == 0
                 && count(&|trial| plain(trial) && heard(trial)) > 0
                 && count(
@@ -504,11 +587,7 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
 #[test]
 fn no_verdict_goes_beyond_any_evidence_of_up_to_three_connections() {
     let fates = fates();
-    let mut evidence = Evidence {
-        machine: Machine::Ready,
-        local: false,
-        trials: Vec::new(),
-    };
+    let mut evidence = Evidence::new(Machine::Ready, false);
     for first in &fates {
         for second in &fates {
             for third in &fates {
@@ -532,7 +611,7 @@ proptest! {
     fn no_verdict_goes_beyond_the_evidence(picks in proptest::collection::vec(0_usize..1000, 0..20), local: bool) {
         let fates = fates();
         let trials = picks.iter().map(|pick| fates[pick % fates.len()].clone()).collect();
-        let evidence = Evidence { machine: Machine::Ready, local, trials };
+        let evidence = Evidence { trials, ..Evidence::new(Machine::Ready, local) };
         assert_carried(&evidence, &judge(&evidence));
     }
 
@@ -541,15 +620,15 @@ proptest! {
     fn nor_where_connections_are_much_alike(kinds in proptest::collection::vec(0_usize..1000, 1..4), picks in proptest::collection::vec(0_usize..3, 0..20)) {
         let fates = fates();
         let trials = picks.iter().map(|pick| fates[kinds[pick % kinds.len()] % fates.len()].clone()).collect();
-        let evidence = Evidence { machine: Machine::Ready, local: false, trials };
+        let evidence = Evidence { trials, ..Evidence::new(Machine::Ready, false) };
         assert_carried(&evidence, &judge(&evidence));
     }
 
     #[test]
     fn probing_ends_whatever_happens(picks in proptest::collection::vec(0_usize..1000, 100), wanted in 1_usize..20) {
         let fates = fates();
-        let mut evidence = Evidence { machine: Machine::Ready, local: false, trials: Vec::new() };
-        while let Some(way) = method::next(&evidence, wanted) {
+        let mut evidence = Evidence::new(Machine::Ready, false);
+        while let Some(way) = schedule::next(&evidence, wanted) {
             let of_this_way: Vec<_> = fates.iter().filter(|fate| fate.way == way).collect();
             let pick = picks[evidence.trials.len()] % of_this_way.len();
             evidence.trials.push(of_this_way[pick].clone());

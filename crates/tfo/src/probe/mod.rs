@@ -1,50 +1,53 @@
 //! `tfo probe`: does Fast Open work to that host, and what does it save?
 //!
 //! ```text
-//!   method ──▶ session ──▶ evidence ──▶ judge ──▶ report ──▶ text or JSON
-//!   what next   connects    values      decides   says       draws
+//!   schedule ──▶ session ──▶ evidence ──▶ judge ──▶ report ──▶ text or JSON
+//!   what next     connects    values      decides   says       draws
 //! ```
 //!
-//! [`method`] and [`judge`] are pure. `survey` probes many targets at a time, `witness` looks at packets where that is allowed.
+//! [`schedule`], [`judge`], its [`tally`] and [`causes`], and [`notes`] are pure. `batch` probes many targets at a time, `sniffer` looks
+//! at packets where that is allowed, and `checks` are further connections where causes look alike.
 
+mod batch;
+mod causes;
+mod checks;
 mod evidence;
 mod judge;
-mod method;
+mod notes;
+mod own_server;
 mod report;
 mod saving;
+mod schedule;
 mod session;
-mod survey;
+mod sniffer;
+mod tally;
 mod targets;
 mod text;
 mod verdict;
-mod witness;
 mod words;
 
 use std::num::{NonZeroU16, NonZeroUsize};
+use std::time::Duration;
 
-use crate::exchange::OpeningArgs;
 use crate::status::Status;
+use crate::timed::{FirstBytesArgs, all_requests, time_limit};
 
 /// Say whether Fast Open works to a host, why not, and what it saves
 ///
-/// It makes a few connections to every address of each target, plain and fast in turn, sends a request that fits the service, and
-/// waits for the first byte of the answer: an HTTP request, a TLS ClientHello, a DNS query or a Redis PING by the port or the URL's
-/// scheme; an HTTP request where neither tells. Each verdict comes with its evidence, and where that does not tell two causes apart,
-/// both are named. With CAP_NET_RAW the packets are evidence too.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTER)]
+#[command(long_about = about(), after_long_help = AFTER)]
 pub struct Args {
     /// What to probe: host, host:443, [2001:db8::2]:443 or a URL; - reads one a line from standard input
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET", required = true, value_parser = not_empty)]
     targets: Vec<String>,
     /// How many connections carry data in their SYN; more are made where the odds say too little
     #[arg(short = 'n', value_name = "N", default_value = "3")]
     number: NonZeroU16,
     #[command(flatten)]
-    opening: OpeningArgs,
+    first_bytes: FirstBytesArgs,
     /// How long connecting may take, and then the silence before the answer
-    #[arg(long, value_name = "TIME", default_value = "5s")]
-    timeout: humantime::Duration,
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time_limit::parse)]
+    timeout: Duration,
     /// How many targets to probe at a time
     #[arg(long, value_name = "N", default_value = "8")]
     parallel: NonZeroUsize,
@@ -67,16 +70,37 @@ Exit status (of several: 1 if any doesn't, then 2, then 3):
   2  wrong usage, a name without an address, or this machine does not attempt it: the report says what to do
   3  there is no telling, or it was interrupted";
 
+fn about() -> String {
+    format!(
+        "Say whether Fast Open works to a host, why not, and what it saves\n\n\
+         It makes a few connections to every address of each target, plain and fast ones mixed, sends a request that fits the service, \
+         and waits for the first byte of the answer. The port or the URL's scheme tells the service; it is sent {}. Where neither tells, \
+         it is HTTP.\n\n\
+         Each verdict comes with its evidence. A cause is named only if the evidence carries it: where several are possible, all are \
+         named, the likeliest first, with what would tell them apart. Further connections separate some of them, one with data and no \
+         cookie, and one with small segments; with CAP_NET_RAW the packets are evidence too; of a server on this machine its own \
+         sysctls and listeners are.",
+        all_requests()
+    )
+}
+
+fn not_empty(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("a target is a host, host:443, [2001:db8::2]:443 or a URL"),
+        text => Ok(text.to_owned()),
+    }
+}
+
 /// Probes every target, and prints each report as it comes.
 ///
 /// # Errors
 /// Wrong usage, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
-    let opening = args.opening.opening()?;
+    let first_bytes = args.first_bytes.read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let status = runtime.block_on(survey::run(args, opening));
+    let status = runtime.block_on(batch::run(args, first_bytes));
     // A thread may still wait for standard input or a resolver; the program's end does not.
     runtime.shutdown_background();
     status

@@ -1,19 +1,20 @@
 //! What `tfo probe` says, as a value. Its JSON form is described by `schemas/probe.json`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use fastopen::Outcome;
 use serde::{Serialize, Serializer};
 
-use super::evidence::{Cached, Evidence, Trial};
+use super::evidence::{AtOnce, Cached, Evidence, Trial};
 use super::judge::judge;
+use super::notes;
 use super::saving::Saving;
 use super::session::Session;
 use super::verdict::{Cause, Verdict};
 use super::words;
-use crate::exchange::{Answer, Failure, Made, Service, Target, Way};
 use crate::status::Status;
+use crate::timed::{Answer, Failure, Made, Service, Target, Way};
 use crate::units;
 
 /// All that was found out of one target.
@@ -30,8 +31,9 @@ pub(super) struct Report {
     /// Whether it was stopped before it was finished.
     pub(super) interrupted: bool,
     pub(super) addresses: Vec<AddressReport>,
+    /// What is sent first, in words.
     #[serde(skip)]
-    pub(super) opening: &'static str,
+    pub(super) request: &'static str,
 }
 
 /// All that was found out of one address.
@@ -39,8 +41,14 @@ pub(super) struct Report {
 pub(super) struct AddressReport {
     pub(super) address: SocketAddr,
     pub(super) verdict: Verdict,
-    /// Why; several are not told apart by the evidence.
+    /// Why; several are not told apart by the evidence, and the likeliest comes first.
     pub(super) causes: Vec<Cause>,
+    /// What would tell, for each of several causes.
+    pub(super) decided_by: Vec<Option<&'static str>>,
+    /// What else is worth knowing.
+    pub(super) notes: Vec<String>,
+    /// The ICMP errors that answered SYNs.
+    pub(super) icmp: Vec<IcmpReport>,
     /// The verdict in a sentence, and what to do about it.
     pub(super) says: String,
     pub(super) advice: Option<String>,
@@ -61,6 +69,18 @@ pub(super) struct AddressReport {
     pub(super) connections: Vec<ConnectionReport>,
     /// By how much this machine's counters rose meanwhile; nothing where others were probed at the same time.
     pub(super) counters: Option<Vec<Rise>>,
+}
+
+/// An ICMP error that answered a SYN.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct IcmpReport {
+    #[serde(serialize_with = "way_name")]
+    pub(super) way: Way,
+    pub(super) from: IpAddr,
+    #[serde(rename = "type")]
+    pub(super) kind: u8,
+    pub(super) code: u8,
+    pub(super) meaning: &'static str,
 }
 
 /// One connection.
@@ -114,7 +134,7 @@ impl Report {
             error: Some(error),
             interrupted: false,
             addresses: Vec::new(),
-            opening: "",
+            request: "",
         }
     }
 
@@ -122,19 +142,21 @@ impl Report {
     pub(super) fn interrupted(target: &Target) -> Self {
         Self {
             interrupted: true,
-            ..Self::new(target, "", 0, &[])
+            ..Self::new(target, "", 0, false, &[])
         }
     }
 
     pub(super) fn new(
         target: &Target,
-        opening: &'static str,
+        request: &'static str,
         first_bytes: usize,
+        fit_service: bool,
         sessions: &[Session],
     ) -> Self {
+        let service = fit_service.then_some(target.service);
         let addresses: Vec<_> = sessions
             .iter()
-            .map(|session| AddressReport::new(session, first_bytes))
+            .map(|session| AddressReport::new(session, first_bytes, service))
             .collect();
         Self {
             target: target.to_string(),
@@ -144,7 +166,7 @@ impl Report {
             error: None,
             interrupted: sessions.iter().any(|session| session.interrupted),
             addresses,
-            opening,
+            request,
         }
     }
 
@@ -176,7 +198,7 @@ fn common(addresses: &[AddressReport]) -> Option<Verdict> {
 
 /// An address that this machine has no route to, as where it has no IPv6, says nothing of the others.
 fn counted(addresses: &[AddressReport]) -> impl Iterator<Item = &AddressReport> {
-    let is_out_of_reach = |address: &AddressReport| address.causes == [Cause::NoRoute];
+    let is_out_of_reach = |address: &AddressReport| address.causes.first() == Some(&Cause::NoRoute);
     let all = addresses.iter().all(is_out_of_reach);
     addresses
         .iter()
@@ -184,7 +206,7 @@ fn counted(addresses: &[AddressReport]) -> impl Iterator<Item = &AddressReport> 
 }
 
 impl AddressReport {
-    fn new(session: &Session, first_bytes: usize) -> Self {
+    fn new(session: &Session, first_bytes: usize, service: Option<Service>) -> Self {
         let evidence = &session.evidence;
         let judgement = judge(evidence);
         let fast = || evidence.trials.iter().filter(|trial| trial.is_fast());
@@ -207,6 +229,12 @@ impl AddressReport {
             verdict: judgement.verdict,
             says: words::says(&judgement),
             advice: words::advice(&judgement, !session.saw_packets && !evidence.local),
+            decided_by: match judgement.causes.as_slice() {
+                [_, _, ..] => judgement.causes.iter().map(|cause| cause.decided_by()).collect(),
+                _ => Vec::new(),
+            },
+            notes: notes::of(evidence, &judgement, service),
+            icmp: icmp(evidence),
             saving: Saving::of(evidence),
             odd_key_would_show: odd_key_would_show(evidence),
             fits: syn_bytes
@@ -221,6 +249,24 @@ impl AddressReport {
             causes: judgement.causes,
         }
     }
+}
+
+fn icmp(evidence: &Evidence) -> Vec<IcmpReport> {
+    let failures = [
+        (Way::Plain, evidence.checks.plain_failure),
+        (Way::Fast, evidence.checks.fast_failure),
+    ];
+    let errors = failures.into_iter().filter_map(|(way, failure)| match failure {
+        Some(AtOnce::Icmp(icmp)) => Some(IcmpReport {
+            way,
+            from: icmp.from,
+            kind: icmp.kind,
+            code: icmp.code,
+            meaning: icmp.meaning(),
+        }),
+        _ => None,
+    });
+    errors.collect()
 }
 
 fn odd_key_would_show(evidence: &Evidence) -> Option<f64> {
@@ -261,7 +307,7 @@ impl From<&Trial> for ConnectionReport {
             first_byte: made.and_then(Made::first_byte),
             cookie_before: shortened(trial.before),
             cookie_after: shortened(trial.after),
-            packets: trial.wire.as_ref().map(|wire| wire.verdict.as_str()),
+            packets: trial.wire.as_ref().map(|seen| seen.connection.verdict.as_str()),
         }
     }
 }
@@ -318,15 +364,10 @@ mod tests {
     fn made(way: Way, outcome: Outcome) -> Trial {
         Trial {
             way,
-            ..plain(Ok(Made {
+            ..plain(Ok(Made::sample(
                 outcome,
-                syn_bytes: 0,
-                connect: Duration::from_millis(20),
-                syn_repeated: Some(false),
-                rtt: None,
-                local: None,
-                answer: Answer::Bytes(Duration::from_millis(40)),
-            }))
+                Answer::Bytes(Duration::from_millis(40)),
+            )))
         }
     }
 
@@ -334,9 +375,8 @@ mod tests {
         Session {
             address: "192.0.2.2:80".parse().unwrap(),
             evidence: Evidence {
-                machine: Machine::Ready,
-                local: false,
                 trials,
+                ..Evidence::new(Machine::Ready, false)
             },
             counters: None,
             saw_packets: false,
@@ -358,7 +398,13 @@ mod tests {
     }
 
     fn report(sessions: &[Session]) -> Report {
-        Report::new(&"example.com:80".parse().unwrap(), "HTTP request", 90, sessions)
+        Report::new(
+            &"example.com:80".parse().unwrap(),
+            "HTTP request",
+            90,
+            true,
+            sessions,
+        )
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Probing one address: makes the connections that the method asks for, and gathers the evidence.
+//! Probing one address: makes the connections that the schedule asks for, and gathers the evidence.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -9,15 +9,19 @@ use fastopen_host::sysctl::{self, FastOpenBits};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::checks;
 use super::evidence::{Cached, Evidence, Machine, Trial};
-use super::method;
-use super::witness::Witness;
-use crate::exchange::{Client, Way};
+use super::judge::judge;
+use super::schedule;
+use super::sniffer::Sniffer;
+use crate::timed::{Client, Way};
 
 /// How to probe.
 #[derive(Clone, Debug)]
 pub(super) struct Prober {
     pub(super) client: Client,
+    /// How long connecting may take, and then the silence before the answer.
+    pub(super) patience: Duration,
     /// How many connections are to carry data in their SYN.
     pub(super) wanted: usize,
     pub(super) machine: Machine,
@@ -36,9 +40,6 @@ pub(super) struct Session {
     pub(super) saw_packets: bool,
     pub(super) interrupted: bool,
 }
-
-/// Between two connections to the same address, out of politeness.
-const PAUSE: Duration = Duration::from_millis(100);
 
 impl Machine {
     /// What the kernel says of it.
@@ -61,40 +62,67 @@ impl Prober {
         first_bytes: &[u8],
         mut stop: watch::Receiver<bool>,
     ) -> Session {
-        let mut witness = None;
+        let mut sniffer = None;
         let counters = self.alone.then(Counters::read).and_then(Result::ok);
         let mut session = Session {
             address,
-            evidence: Evidence {
-                machine: self.machine,
-                local: address.ip().is_loopback(),
-                trials: Vec::new(),
-            },
+            evidence: Evidence::new(self.machine, address.ip().is_loopback()),
             counters: None,
             saw_packets: false,
             interrupted: false,
         };
-        while let Some(way) = method::next(&session.evidence, self.wanted) {
-            if way == Way::Fast && witness.is_none() {
+        while let Some(way) = schedule::next(&session.evidence, self.wanted) {
+            if way == Way::Fast && sniffer.is_none() {
                 // Not before there is somebody to look at: it takes its time.
-                witness = Witness::new(address);
-                session.saw_packets = witness.is_some();
+                sniffer = Sniffer::new(address);
+                session.saw_packets = sniffer.is_some();
             }
-            let rested = !session.evidence.trials.is_empty();
             let trial = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => {
                     session.interrupted = true;
                     break;
                 }
-                trial = self.try_once(address, way, first_bytes, witness.as_ref(), rested) => trial,
+                trial = self.try_once(address, way, first_bytes, sniffer.as_ref(), &session.evidence) => trial,
             };
             let local = trial.made().and_then(|made| made.local);
             session.evidence.local |= local.is_some_and(|local| local.ip() == address.ip());
             session.evidence.trials.push(trial);
         }
         session.counters = counters.and_then(|before| Some(Counters::read().ok()?.since(&before)));
+        self.check(&mut session, first_bytes, stop).await;
         session
+    }
+
+    /// Makes every check that would tell causes apart, until it is to stop.
+    async fn check(&self, session: &mut Session, first_bytes: &[u8], mut stop: watch::Receiver<bool>) {
+        let Session {
+            address,
+            evidence,
+            counters,
+            interrupted,
+            ..
+        } = session;
+        let mut done = Vec::new();
+        while let (false, Some(check)) = (*interrupted, checks::next(evidence, &judge(evidence), &done)) {
+            done.push(check);
+            let made = checks::make(
+                check,
+                evidence,
+                *address,
+                first_bytes,
+                self.patience,
+                counters.as_ref(),
+            );
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => {
+                    *interrupted = true;
+                    break;
+                }
+                () = made => {}
+            }
+        }
     }
 
     async fn try_once(
@@ -102,17 +130,20 @@ impl Prober {
         address: SocketAddr,
         way: Way,
         first_bytes: &[u8],
-        witness: Option<&Witness>,
-        after_a_pause: bool,
+        sniffer: Option<&Sniffer>,
+        evidence: &Evidence,
     ) -> Trial {
-        if after_a_pause {
-            sleep(PAUSE).await;
+        if !evidence.trials.is_empty() {
+            sleep(schedule::pause(evidence.trials.len())).await;
         }
-        if let Some(witness) = witness {
-            witness.forget();
+        if let Some(sniffer) = sniffer {
+            sniffer.forget();
         }
         let before = Cached::for_address(address.ip());
-        let result = self.client.connect(address, way, first_bytes).await;
+        let client = self
+            .client
+            .with_silence(schedule::silence(evidence, way, self.patience));
+        let result = client.connect(address, way, first_bytes).await;
         let after = Cached::for_address(address.ip());
         let local = result.as_ref().ok().and_then(|made| made.local);
         Trial {
@@ -120,7 +151,7 @@ impl Prober {
             result,
             before,
             after,
-            wire: witness.and_then(|witness| witness.connection(local)),
+            wire: sniffer.and_then(|sniffer| sniffer.connection(local)),
         }
     }
 }

@@ -8,9 +8,9 @@ use anstyle::Style;
 use super::report::{AddressReport, ConnectionReport, Report};
 use super::saving::Saving;
 use super::verdict::Verdict;
-use crate::exchange::Way;
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
+use crate::timed::Way;
 use crate::units::{bytes, time};
 
 /// All of it.
@@ -155,6 +155,12 @@ fn address(out: &mut impl Write, report: &Report, address: &AddressReport) -> io
             if place == 0 { "because" } else { "or" },
             cause.in_words().to_owned(),
         )?;
+        if let Some(Some(evidence)) = address.decided_by.get(place) {
+            row("", format!("{DIM}which would show in {evidence}{DIM:#}"))?;
+        }
+    }
+    for note in &address.notes {
+        row("note", note.clone())?;
     }
     row("next", address.advice.clone().unwrap_or_default())?;
     if let Some(saving) = &address.saving {
@@ -206,9 +212,9 @@ fn describe(connection: &ConnectionReport) -> String {
         Closed => "closed without an answer",
         Reset => "reset after the handshake",
         Silent => "silent after the handshake",
-        Refused => "refused by a RST",
+        Refused => "refused",
         Unanswered => "without any answer",
-        NoRoute => "without a route",
+        NoRoute => "unreachable",
         NotPermitted => "not permitted by this system",
     };
     let repeated = match (connection.way, connection.syn_repeated) {
@@ -238,7 +244,7 @@ fn sent(report: &Report, address: &AddressReport) -> String {
         }
         _ => String::new(),
     };
-    format!("{} ({all}){fits}", report.opening)
+    format!("{} ({all}){fits}", report.request)
 }
 
 fn cookie(address: &AddressReport) -> String {

@@ -22,8 +22,12 @@ pub(super) enum Verdict {
     SynLost,
     /// A RST answers fast SYNs, or ends fast connections.
     Reset,
-    /// The handshake succeeds, and the answer never comes.
+    /// An ICMP error answers fast SYNs.
+    Rejected,
+    /// The handshake succeeds, and no packet comes after it.
     Blackholed,
+    /// The handshake succeeds and packets come after it, but no answer.
+    Silent,
     /// There is no connection of any kind.
     Unreachable,
     /// It does not get as far as the network.
@@ -31,7 +35,7 @@ pub(super) enum Verdict {
     Inconclusive,
 }
 
-/// Why it is so. Where there are several, the evidence does not tell them apart.
+/// Why it is so. Where there are several, the evidence does not tell them apart, and the likeliest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Cause {
@@ -41,9 +45,16 @@ pub(super) enum Cause {
     SendsWithoutCookie,
     RefusedHere,
     Refused,
+    PortUnreachable,
+    Prohibited,
+    IcmpUnreachable,
     Unanswered,
     NoRoute,
-    ServerOff,
+    ServerBitOff,
+    ListenerOff,
+    ProxyEndsIt,
+    SynCookies,
+    NeedsNoCookie,
     OptionStripped,
     AnsweredInItsPlace,
     QueueFull,
@@ -52,11 +63,18 @@ pub(super) enum Cause {
     AddressChanges,
     FastSynDropped,
     RequestDropped,
+    LargePacketsDropped,
     FastSynRefused,
     RequestRefused,
+    FastSynRejected,
+    ServerResets,
+    ResetOnTheWay,
+    ApplicationSilent,
+    AnswerDropped,
     DroppedAfterwards,
     SometimesSilent,
     SometimesReset,
+    SometimesRejected,
     SometimesIgnored,
     SometimesLost,
     NothingTried,
@@ -108,7 +126,9 @@ impl Verdict {
             Self::DataIgnored => "data-ignored",
             Self::SynLost => "syn-lost",
             Self::Reset => "reset",
+            Self::Rejected => "rejected",
             Self::Blackholed => "blackholed",
+            Self::Silent => "silent",
             Self::Unreachable => "unreachable",
             Self::ThisMachine => "this-machine",
             Self::Inconclusive => "inconclusive",

@@ -1,4 +1,4 @@
-//! Verdicts, causes and what to do about them, in words.
+//! Verdicts, causes, what would tell them apart, and what to do, in words.
 
 use super::verdict::{Cause, Judgement, Verdict};
 
@@ -23,10 +23,16 @@ impl Verdict {
             Self::DataIgnored => "the handshake succeeds, but the data in the SYN is not taken",
             Self::SynLost => "fast SYNs get no answer, where plain ones do",
             Self::Reset => "fast connections are reset, where plain ones are not",
-            Self::Blackholed => "after the handshake fast connections hear nothing, where plain ones do",
+            Self::Rejected => "fast SYNs are answered with an ICMP error, where plain ones connect",
+            Self::Blackholed => {
+                "nothing is received on fast connections after the handshake, where plain ones are answered"
+            }
+            Self::Silent => {
+                "fast connections are acknowledged and not answered, where plain ones are answered"
+            }
             Self::Unreachable => "there is no connection, fast or plain",
             Self::ThisMachine => "this machine does not attempt it",
-            Self::Inconclusive => "there is no telling",
+            Self::Inconclusive => "the evidence does not decide",
         }
     }
 }
@@ -34,34 +40,46 @@ impl Verdict {
 /// What to do next; nothing where all is well.
 pub(super) fn advice(judgement: &Judgement, packets_would_tell: bool) -> Option<String> {
     let has = |cause| judgement.causes.contains(&cause);
+    let only = |cause| judgement.causes == [cause];
     let advice = match judgement.verdict {
         Verdict::Works => return None,
-        Verdict::NoCookie if !has(Cause::OptionStripped) => {
-            "let the server's listener ask for Fast Open; on it, tfo doctor says what is missing"
+        Verdict::NoCookie | Verdict::DataIgnored if judgement.causes.len() == 1 => {
+            return Some(remedy(judgement.causes[0]).to_owned());
         }
-        Verdict::NoCookie => {
-            "run tfo doctor on the server; if it is ready, look there whether SYNs arrive with the option"
+        Verdict::NoCookie | Verdict::DataIgnored if packets_would_tell => {
+            "run tfo doctor on the server, which tells its settings; run this as root (CAP_NET_RAW), since packets exclude some of these"
+        }
+        Verdict::NoCookie | Verdict::DataIgnored => {
+            "run tfo doctor on the server, which tells its settings; if they are in order, capture there whether SYNs arrive with the option"
         }
         Verdict::CookieRefused => {
             "give all servers behind the address one key (net.ipv4.tcp_fastopen_key); if they have one, see whether an address translator changes this machine's address"
         }
-        Verdict::DataIgnored if packets_would_tell => {
-            "run it as root (CAP_NET_RAW): packets show whether the SYN-ACK brings a cookie"
+        Verdict::SynLost if only(Cause::LargePacketsDropped) => {
+            "let ICMP \"fragmentation needed\" and \"packet too big\" through, or set a smaller MTU on this machine's route"
         }
-        Verdict::DataIgnored if judgement.causes == [Cause::CookieAltered] => {
-            "probe from another network, to find where the cookie is altered"
+        Verdict::Reset if has(Cause::ServerResets) => {
+            "see in the server's log why it ends these connections, and capture there whether it sends the RST"
         }
-        Verdict::DataIgnored => {
-            "look on the server whether SYNs arrive with their cookie, and at its counters: tfo doctor"
-        }
-        Verdict::SynLost | Verdict::Reset | Verdict::Blackholed => {
+        Verdict::SynLost | Verdict::Reset | Verdict::Rejected | Verdict::Blackholed
+            if !has(Cause::ApplicationSilent) =>
+        {
             "probe from another network: if it works there, a firewall on this path is at fault; until then leave Fast Open off here"
+        }
+        Verdict::SynLost | Verdict::Reset | Verdict::Rejected | Verdict::Blackholed | Verdict::Silent => {
+            "see whether the server's application gets and answers the request of fast connections; capture there whether an answer leaves"
         }
         Verdict::Intermittent => "probe more often, as with -n 20, and each server on its own",
         Verdict::Unreachable if has(Cause::Refused) => {
             "check the port: nothing listens there, or a firewall refuses"
         }
+        Verdict::Unreachable if has(Cause::Prohibited) || has(Cause::PortUnreachable) => {
+            "the host that sent the ICMP error filters the connection: change its rule, or ask who runs it"
+        }
         Verdict::Unreachable if has(Cause::NoRoute) => "check this machine's routes: ip route get ADDRESS",
+        Verdict::Unreachable if has(Cause::IcmpUnreachable) => {
+            "the host that sent the ICMP error knows no way: check its routes, and whether the target is up"
+        }
         Verdict::Unreachable => "check the address; for a slow path: --timeout 30s",
         Verdict::ThisMachine => machine_advice(judgement),
         Verdict::Inconclusive => inconclusive_advice(judgement),
@@ -69,11 +87,33 @@ pub(super) fn advice(judgement: &Judgement, packets_would_tell: bool) -> Option<
     Some(advice.to_owned())
 }
 
+/// What to do about the one cause that is left of why no data is taken.
+fn remedy(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ServerBitOff => {
+            "switch it on there: sysctl -w net.ipv4.tcp_fastopen=3; the listener must ask for Fast Open, too (tfo doctor)"
+        }
+        Cause::ListenerOff => "let the server's listener ask for Fast Open; tfo doctor there says how",
+        Cause::NeedsNoCookie => {
+            "let it grant cookies (take 0x200 out of net.ipv4.tcp_fastopen, TCP_FASTOPEN_NO_COOKIE off), or let the client send without one (bit 0x4), on networks where addresses can't be forged"
+        }
+        Cause::AnsweredInItsPlace => {
+            "except this server from the SYN proxy, or let the proxy answer only under attack"
+        }
+        Cause::SynCookies => "set net.ipv4.tcp_syncookies=1 there: SYN cookies only under attack",
+        Cause::QueueFull => {
+            "make the listener's Fast Open queue longer; tfo doctor there says how long it is"
+        }
+        Cause::CookieAltered => "probe from another network, to find where the cookie is altered",
+        _ => "run tfo doctor on the server, and capture there whether SYNs arrive with the option",
+    }
+}
+
 fn machine_advice(judgement: &Judgement) -> &'static str {
     match judgement.causes.first() {
         Some(Cause::ClientBitOff) => "switch it on; the command is told by: tfo doctor",
         Some(Cause::BlackholeTimer) => {
-            "wait, or: sudo sysctl -w net.ipv4.tcp_fastopen_blackhole_timeout_sec=0"
+            "wait until it tries again (net.ipv4.tcp_fastopen_blackhole_timeout_sec), and find the path that made it do so: tfo watch"
         }
         Some(Cause::SendsWithoutCookie) => {
             "take bit 0x4 out of net.ipv4.tcp_fastopen: only servers that need no cookie take such data"
@@ -86,6 +126,9 @@ fn machine_advice(judgement: &Judgement) -> &'static str {
 fn inconclusive_advice(judgement: &Judgement) -> &'static str {
     match judgement.causes.first() {
         Some(Cause::NoAnswerEither) => "send something that the server answers: --data",
+        Some(Cause::LargePacketsDropped) => {
+            "let ICMP \"fragmentation needed\" and \"packet too big\" through, or set a smaller MTU on this machine's route; then probe again"
+        }
         Some(Cause::KernelDoesNotTell) => "use Linux 5.5 or newer, which tells what became of the data",
         Some(Cause::NothingTried) => "let it run to its end",
         _ => "probe more often, as with -n 20, or when the path is calmer",
@@ -104,13 +147,26 @@ impl Cause {
                 "bit 0x4 of net.ipv4.tcp_fastopen makes it send data without a cookie, which the server doesn't take"
             }
             Self::RefusedHere => "this system does not permit the connection",
-            Self::Refused => "the connection is refused",
+            Self::Refused => "a RST refuses the connection",
+            Self::PortUnreachable => {
+                "an ICMP error says that the port is unreachable, as a firewall's reject rule does"
+            }
+            Self::Prohibited => "an ICMP error says that the connection is prohibited",
+            Self::IcmpUnreachable => "an ICMP error says that there is no way to the host",
             Self::Unanswered => "no SYN is answered",
-            Self::NoRoute => "there is no way to the network or the host",
-            Self::ServerOff => "the server's listener does not use Fast Open",
+            Self::NoRoute => "this machine has no route there",
+            Self::ServerBitOff => {
+                "Fast Open is off on the server's system (on Linux the default: bit 0x2 of net.ipv4.tcp_fastopen)"
+            }
+            Self::ListenerOff => "the server's listener does not ask for Fast Open",
+            Self::ProxyEndsIt => {
+                "a proxy, load balancer or port forwarder in front of the server takes the connection, and does not use Fast Open"
+            }
             Self::OptionStripped => "the option is stripped on the way",
-            Self::AnsweredInItsPlace => {
-                "a SYN proxy answers in the server's place (or the server itself, with SYN cookies)"
+            Self::AnsweredInItsPlace => "a SYN proxy answers in the server's place",
+            Self::SynCookies => "the server answers with SYN cookies, which have no room for Fast Open",
+            Self::NeedsNoCookie => {
+                "the server needs no cookie and grants none (0x200 in net.ipv4.tcp_fastopen, or TCP_FASTOPEN_NO_COOKIE): only clients that send without one are fast"
             }
             Self::QueueFull => "the server's queue of unconfirmed fast connections is full",
             Self::CookieAltered => "the cookie is altered on the way",
@@ -120,21 +176,60 @@ impl Cause {
             }
             Self::FastSynDropped => "SYNs that present a cookie or carry data are dropped",
             Self::RequestDropped => "SYNs with the option are dropped, even without data",
+            Self::LargePacketsDropped => {
+                "packets larger than the path carries are dropped, and no ICMP error that would say so arrives"
+            }
             Self::FastSynRefused => "what carries data in its SYN is answered with a RST",
             Self::RequestRefused => "SYNs with the option are answered with a RST, even without data",
-            Self::DroppedAfterwards => "what follows the handshake is dropped",
-            Self::SometimesSilent => "some hear nothing after the handshake",
+            Self::FastSynRejected => "a router or firewall rejects SYNs with the option",
+            Self::ServerResets => "the server takes the data in the SYN and then resets the connection",
+            Self::ResetOnTheWay => "something on the way resets fast connections after their handshake",
+            Self::ApplicationSilent => "the server's application does not answer what came in a SYN",
+            Self::AnswerDropped => "the answer is dropped on the way, and acknowledgments are not",
+            Self::DroppedAfterwards => "what follows the handshake is dropped on the way",
+            Self::SometimesSilent => "some are silent after the handshake",
             Self::SometimesReset => "some are reset",
+            Self::SometimesRejected => "some are rejected with an ICMP error",
             Self::SometimesIgnored => {
                 "some are ignored, as by one of several servers that has it off, or whose queue is full"
             }
             Self::SometimesLost => "some fast SYNs get no answer, where plain ones do",
             Self::NothingTried => "no connection has carried data yet",
-            Self::Mixed => "the connections contradict each other",
+            Self::Mixed => "connections of one kind differ, and are too few to tell a rule from chance",
             Self::NoAnswerEither => {
                 "data in the SYN is accepted, but the server answers neither fast nor plain connections"
             }
             Self::KernelDoesNotTell => "this kernel does not tell what became of the data",
+        }
+    }
+
+    /// What would show whether it is this one among several; nothing where nobody but time tells.
+    pub(super) fn decided_by(self) -> Option<&'static str> {
+        match self {
+            Self::ServerBitOff => Some("sysctl net.ipv4.tcp_fastopen on the server"),
+            Self::ListenerOff => Some("tfo doctor on the server"),
+            Self::ProxyEndsIt => Some("a probe of the server itself, behind the proxy"),
+            Self::OptionStripped => Some("a capture on the server: SYNs arrive without option 34 and 254"),
+            Self::AnsweredInItsPlace => Some("a capture on the server: these SYNs do not arrive"),
+            Self::SynCookies => {
+                Some("the counter SyncookiesSent on the server: nstat -az TcpExtSyncookiesSent")
+            }
+            Self::QueueFull => Some("the counter TCPFastOpenListenOverflow on the server"),
+            Self::NeedsNoCookie => Some("sysctl net.ipv4.tcp_fastopen on the server: 0x200"),
+            Self::CookieAltered => Some("the counter TCPFastOpenPassiveFail on the server"),
+            Self::KeysDiffer => Some("a probe of each server on its own"),
+            Self::AddressChanges => Some("a capture on the server: the client's address"),
+            Self::ServerResets | Self::ResetOnTheWay => {
+                Some("a capture on the server: whether the RST leaves it")
+            }
+            Self::ApplicationSilent | Self::AnswerDropped | Self::DroppedAfterwards => {
+                Some("a capture on the server: whether an answer leaves it")
+            }
+            Self::FastSynDropped | Self::LargePacketsDropped => Some("a probe with little data: --data x"),
+            Self::Refused | Self::PortUnreachable | Self::NoRoute | Self::IcmpUnreachable => {
+                Some("a capture on this machine: what answers the SYN")
+            }
+            _ => None,
         }
     }
 }

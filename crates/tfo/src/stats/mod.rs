@@ -1,14 +1,23 @@
-//! Statistics of times: pure, and without chance but for a seed.
+//! Statistics of times and of how often something happens: pure, and deterministic but for a seed.
 
 mod bootstrap;
+mod fisher;
+mod paired;
 mod shift;
 
 pub(crate) use bootstrap::{Interval, Medians, Random};
+pub(crate) use fisher::more_often;
+pub(crate) use paired::PairCounts;
 pub(crate) use shift::shift;
 
 /// The middle of the values, or the mean of the two in the middle; `None` of none.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
+}
+
+/// The mean; `None` of none.
+pub(crate) fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// The value below which this share of the values lies, linear between two of them; `None` of none.
@@ -33,7 +42,8 @@ mod tests {
 
     #[test]
     fn medians_and_quantiles() {
-        assert_eq!(median(&[]), None);
+        assert_eq!((median(&[]), mean(&[])), (None, None));
+        assert_eq!(mean(&[1.0, 5.0]), Some(3.0));
         assert_eq!(median(&[3.0]), Some(3.0));
         assert_eq!(median(&[9.0, 1.0, 5.0]), Some(5.0));
         assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Some(2.5));

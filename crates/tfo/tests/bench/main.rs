@@ -18,7 +18,12 @@ fn main() -> ExitCode {
         test("one_round_trip_is_saved", one_round_trip_is_saved),
         test("no_difference_is_an_answer", no_difference_is_an_answer),
         test("a_path_that_ignores_data", a_path_that_ignores_data),
+        test("a_path_that_loses_fast_syns", a_path_that_loses_fast_syns),
         test("a_path_that_is_slower_with_it", a_path_that_is_slower_with_it),
+        test(
+            "a_server_that_leaves_fast_ones_unanswered",
+            a_server_that_leaves_fast_ones_unanswered,
+        ),
         test("nobody_is_there", nobody_is_there),
         test("a_machine_that_is_switched_off", a_machine_that_is_switched_off),
         test(
@@ -157,6 +162,45 @@ fn a_path_that_ignores_data() {
 
 fn a_path_that_is_slower_with_it() {
     let lab = lab("clean", 5);
+    let slow = fastopen_lab::Rule::delay(Duration::from_millis(60))
+        .on(fastopen_lab::SegmentKind::Syn)
+        .with_data(true);
+    lab.set_rules([slow]).unwrap();
+    let (report, status) = bench(&lab, &["-n", "8"]);
+    assert_eq!((status, &report["verdict"]), (1, &"later".into()), "{report:#}");
+}
+
+/// Answers come sooner where they come, and four in ten never do.
+fn a_server_that_leaves_fast_ones_unanswered() {
+    let lab = Lab::new(
+        &Scenario::named("clean")
+            .unwrap()
+            .with_rtt(Duration::from_millis(20)),
+    )
+    .unwrap();
+    let server = lab.server().unwrap();
+    let listener = server.run(|| fastopen::listen(("::", 80))).unwrap();
+    server.spawn(move || {
+        let mut fast = 0;
+        for stream in listener.incoming().flatten() {
+            let arrival = fastopen::Arrival::of(&stream).map(|arrival| arrival.to_string());
+            fast += usize::from(arrival.is_ok_and(|arrival| arrival.starts_with("fast")));
+            let silent = fast % 5 >= 3;
+            thread::spawn(move || match silent {
+                true => stream.take(1 << 20).read_to_end(&mut Vec::new()).map(drop).ok(),
+                false => answer(stream),
+            });
+        }
+    });
+    let (report, status) = bench(&lab, &["-n", "20", "--timeout", "300ms"]);
+    let trouble = |kind: &str| report["reliability"][kind]["failed"].as_u64().unwrap();
+    assert!(trouble("fast") >= 6, "{report:#}");
+    assert_ne!(report["verdict"], "sooner", "{report:#}");
+    assert_ne!(status, 0);
+}
+
+fn a_path_that_loses_fast_syns() {
+    let lab = lab("clean", 5);
     // The first of them have their cookie and are accepted; then every second fast SYN is lost.
     let lost = fastopen_lab::Rule::drop()
         .on(fastopen_lab::SegmentKind::Syn)
@@ -164,7 +208,13 @@ fn a_path_that_is_slower_with_it() {
         .pick(fastopen_lab::Pick::From(3));
     lab.set_rules([lost]).unwrap();
     let (report, status) = bench(&lab, &["-n", "8"]);
-    assert_eq!((status, &report["verdict"]), (1, &"later".into()), "{report:#}");
+    assert_eq!(
+        (status, &report["verdict"]),
+        (1, &"less-reliable".into()),
+        "{report:#}"
+    );
+    let trouble = |kind: &str| report["reliability"][kind]["syn_lost"].as_u64().unwrap();
+    assert!(trouble("fast") >= 6 && trouble("plain") == 0, "{report:#}");
 }
 
 fn nobody_is_there() {

@@ -1,13 +1,15 @@
 //! Every path of the lab, with and without the packets: the verdict, and why.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{Balance, Farm, HostSpec, Lab, OptionState, Rule, Scenario, SegmentKind};
+use fastopen_lab::{Balance, Farm, HostSpec, Lab, OptionState, Pick, Rule, Scenario, SegmentKind};
 
 use super::support::{
-    BOTH, PORT, Privilege, addresses, causes, first, lab, named, probe, serve, serve_plainly,
+    BOTH, PORT, Privilege, addresses, answer, causes, first, lab, named, probe, serve, serve_plainly,
+    serve_with,
 };
 
 pub(crate) fn tests() -> Vec<LabTest> {
@@ -44,22 +46,55 @@ pub(crate) fn tests() -> Vec<LabTest> {
         ),
         test("a_server_that_never_answers", a_server_that_never_answers),
         test("a_server_on_this_machine", a_server_on_this_machine),
+        test("a_server_whose_bit_is_off", a_server_whose_bit_is_off),
+        test("a_server_that_needs_no_cookie", a_server_that_needs_no_cookie),
+        test(
+            "an_application_that_is_silent_on_fast_connections",
+            an_application_that_is_silent_on_fast_connections,
+        ),
+        test(
+            "an_application_that_resets_fast_connections",
+            an_application_that_resets_fast_connections,
+        ),
+        test(
+            "an_application_that_closes_without_reading",
+            an_application_that_closes_without_reading,
+        ),
+        test(
+            "a_silent_server_without_fast_open",
+            a_silent_server_without_fast_open,
+        ),
+        test(
+            "only_the_experimental_option_passes",
+            only_the_experimental_option_passes,
+        ),
+        test(
+            "large_packets_are_dropped_in_silence",
+            large_packets_are_dropped_in_silence,
+        ),
     ]);
     tests
 }
 
 /// The verdict for a scenario, the causes with packets, and without.
 fn expected(name: &str) -> (&'static str, &'static [&'static str], &'static [&'static str]) {
-    const NOT_ALTERED: &[&str] = &["option-stripped", "answered-in-its-place", "queue-full"];
+    const NOT_ALTERED: &[&str] = &[
+        "option-stripped",
+        "answered-in-its-place",
+        "syn-cookies",
+        "queue-full",
+    ];
     const ANY: &[&str] = &[
         "option-stripped",
         "answered-in-its-place",
+        "syn-cookies",
         "queue-full",
         "cookie-altered",
     ];
     match name {
         "clean" | "replay" | "held-ack" | "rebind" | "loss" | "duplicate" => ("works", &[], &[]),
-        "option-stripped" | "syn-proxy" => ("data-ignored", NOT_ALTERED, ANY),
+        "option-stripped" => ("data-ignored", NOT_ALTERED, ANY),
+        "syn-proxy" => ("data-ignored", &["answered-in-its-place"], ANY),
         "cookie-refused" | "cookie-swapped" => ("data-ignored", &["cookie-altered"], ANY),
         "option-dropped" | "data-dropped" => ("syn-lost", &["fast-syn-dropped"], &["fast-syn-dropped"]),
         "reset" => ("reset", &["fast-syn-refused"], &["fast-syn-refused"]),
@@ -142,17 +177,129 @@ fn on_both_families(lab: &Lab, verdict: &str, causes: &[&str]) {
     }
 }
 
+/// Why there may be no cookie, as far as this end of the path can tell.
+const NO_COOKIE: &[&str] = &[
+    "server-bit-off",
+    "listener-off",
+    "proxy-ends-it",
+    "option-stripped",
+    "answered-in-its-place",
+    "syn-cookies",
+    "queue-full",
+];
+
+fn no_cookie(lab: &Lab) {
+    assert_verdict(lab, Privilege::Packets, &addresses(lab), "no-cookie", NO_COOKIE);
+    assert_verdict(lab, Privilege::None, &addresses(lab), "no-cookie", NO_COOKIE);
+}
+
 fn a_server_without_fast_open() {
     let lab = named("clean");
     serve_plainly(lab.server().unwrap());
-    // Nothing on this end of the path tells these two apart.
-    on_both_families(&lab, "no-cookie", &["server-off", "option-stripped"]);
+    no_cookie(&lab);
+}
+
+/// As Linux comes: the listener asks, and the sysctl's server bit is off.
+fn a_server_whose_bit_is_off() {
+    let server = HostSpec::new("server").with_sysctl("net.ipv4.tcp_fastopen", "1");
+    let lab = lab(&Scenario::new("default").with_host(server));
+    serve(lab.server().unwrap());
+    no_cookie(&lab);
 }
 
 fn an_option_stripped_from_everything() {
     let lab = lab(&Scenario::new("stripped").with_rule(Rule::strip_option()));
     serve(lab.server().unwrap());
-    on_both_families(&lab, "no-cookie", &["server-off", "option-stripped"]);
+    no_cookie(&lab);
+}
+
+fn a_server_that_needs_no_cookie() {
+    let server = HostSpec::new("server").with_sysctl("net.ipv4.tcp_fastopen", "515");
+    let lab = lab(&Scenario::new("no-cookie").with_host(server));
+    serve(lab.server().unwrap());
+    on_both_families(&lab, "no-cookie", &["needs-no-cookie"]);
+}
+
+/// The server takes the data, and its application says nothing on fast connections: no firewall is at fault.
+fn an_application_that_is_silent_on_fast_connections() {
+    let lab = named("clean");
+    serve_with(lab.server().unwrap(), |mut stream, fast| match fast {
+        true => drop(stream.read_to_end(&mut Vec::new())),
+        false => drop(answer(stream)),
+    });
+    on_both_families(&lab, "silent", &["application-silent", "answer-dropped"]);
+}
+
+fn an_application_that_resets_fast_connections() {
+    let lab = named("clean");
+    serve_with(lab.server().unwrap(), |stream, fast| match fast {
+        // Closing with unread data resets.
+        true => drop(stream),
+        false => drop(answer(stream)),
+    });
+    on_both_families(&lab, "reset", &["server-resets", "reset-on-the-way"]);
+}
+
+fn an_application_that_closes_without_reading() {
+    let lab = named("clean");
+    serve_with(lab.server().unwrap(), |stream, _| drop(stream));
+    let (reports, _) = probe(&lab, Privilege::None, &[], &addresses(&lab));
+    for report in &reports {
+        assert_eq!(
+            (&report["verdict"], causes(report)),
+            (&"works".into(), vec![]),
+            "{report:#}"
+        );
+        let notes = first(report)["notes"].to_string();
+        assert!(
+            notes.contains("ends every connection without an answer"),
+            "{notes}"
+        );
+    }
+}
+
+fn a_silent_server_without_fast_open() {
+    let lab = lab(&Scenario::new("mute").with_rtt(Duration::from_millis(5)));
+    let listener = lab
+        .server()
+        .unwrap()
+        .run(|| std::net::TcpListener::bind(("::", PORT)))
+        .unwrap();
+    no_cookie(&lab);
+    drop(listener);
+}
+
+fn only_the_experimental_option_passes() {
+    let rule = Rule::strip_option()
+        .on(SegmentKind::Syn)
+        .with_option(OptionState::Request)
+        .pick(Pick::First(1));
+    let lab = lab(&Scenario::new("first").with_rule(rule));
+    serve(lab.server().unwrap());
+    let target = [addresses(&lab)[0]];
+    let (reports, status) = probe(&lab, Privilege::Packets, &[], &target);
+    assert_eq!(
+        (status, &reports[0]["verdict"]),
+        (0, &"works".into()),
+        "{reports:#?}"
+    );
+    let notes = first(&reports[0])["notes"].to_string();
+    assert!(notes.contains("option 254 did"), "{notes}");
+}
+
+fn large_packets_are_dropped_in_silence() {
+    let lab = lab(&Scenario::new("filtered").with_rule(Rule::drop().from("client").longer_than(1000)));
+    serve(lab.server().unwrap());
+    let data = "x".repeat(1300);
+    let (reports, status) = probe(
+        &lab,
+        Privilege::None,
+        &["--data", &data, "--timeout", "1500ms"],
+        &[addresses(&lab)[0]],
+    );
+    let named = causes(&reports[0]);
+    assert_eq!(named, ["large-packets-dropped"], "{reports:#?}");
+    assert!([1, 3].contains(&status), "{status}");
 }
 
 fn requests_for_cookies_that_are_dropped() {
@@ -177,7 +324,7 @@ fn a_server_with_syn_cookies() {
     let server = HostSpec::new("server").with_sysctl("net.ipv4.tcp_syncookies", "2");
     let lab = lab(&Scenario::new("syn-cookies").with_host(server));
     serve(lab.server().unwrap());
-    on_both_families(&lab, "no-cookie", &["server-off", "option-stripped"]);
+    no_cookie(&lab);
 }
 
 fn farm_of_three(odd: bool, balance: Balance) -> Lab {
@@ -266,7 +413,15 @@ fn a_server_on_this_machine() {
     let (reports, status) = probe(&lab, Privilege::None, &[], &[own]);
     assert_eq!(
         (status, causes(&reports[0])),
-        (1, vec!["server-off"]),
+        (1, vec!["server-bit-off"]),
         "{reports:#?}"
+    );
+    client.set_sysctl("net.ipv4.tcp_fastopen", "3").unwrap();
+    let (reports, _) = probe(&lab, Privilege::None, &[], &[own]);
+    assert_eq!(causes(&reports[0]), ["listener-off"], "{reports:#?}");
+    let notes = first(&reports[0])["notes"].to_string();
+    assert!(
+        notes.contains("the listener is ") && notes.contains("does not ask for Fast Open"),
+        "{notes}"
     );
 }

@@ -41,7 +41,18 @@ pub(crate) fn serve_plainly(host: &Host) {
     answer_all(host, listener);
 }
 
-fn answer_all(host: &Host, listener: TcpListener) {
+/// Serves with Fast Open, and handles each connection in this way; the flag says whether it was fast.
+pub(crate) fn serve_with(host: &Host, handle: fn(TcpStream, bool)) {
+    let listener = host.run(|| fastopen::listen(("::", PORT))).unwrap();
+    host.spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let fast = matches!(fastopen::Arrival::of(&stream), Ok(arrival) if arrival.to_string().starts_with("fast"));
+            thread::spawn(move || handle(stream, fast));
+        }
+    });
+}
+
+pub(crate) fn answer_all(host: &Host, listener: TcpListener) {
     host.spawn(move || {
         for stream in listener.incoming().flatten() {
             thread::spawn(move || answer(stream));
@@ -49,7 +60,7 @@ fn answer_all(host: &Host, listener: TcpListener) {
     });
 }
 
-fn answer(mut stream: TcpStream) -> Option<()> {
+pub(crate) fn answer(mut stream: TcpStream) -> Option<()> {
     if stream.read(&mut [0; 4096]).ok()? > 0 {
         stream.write_all(ANSWER).ok()?;
         stream.read_to_end(&mut Vec::new()).ok()?;

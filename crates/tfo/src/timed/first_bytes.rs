@@ -1,4 +1,4 @@
-//! The first bytes: what the client says before it has heard anything.
+//! The first bytes that a client sends.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::target::Target;
 
 /// What to send first.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct OpeningArgs {
+pub(crate) struct FirstBytesArgs {
     /// Send this first, as it stands, in place of the request that fits the service
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["data_file", "pq"])]
     data: Option<String>,
@@ -24,24 +24,24 @@ pub(crate) struct OpeningArgs {
 
 /// Where the first bytes come from.
 #[derive(Clone, Debug)]
-pub(crate) enum Opening {
+pub(crate) enum FirstBytes {
     Data(Vec<u8>),
     ForService(KeyShare),
 }
 
-impl OpeningArgs {
+impl FirstBytesArgs {
     /// What the command line says.
     ///
     /// # Errors
     /// The file could not be read, or there is nothing to send.
-    pub(crate) fn opening(&self) -> anyhow::Result<Opening> {
+    pub(crate) fn read(&self) -> anyhow::Result<FirstBytes> {
         let data = match (&self.data, &self.data_file) {
             (Some(text), _) => text.clone().into_bytes(),
             (None, Some(path)) => {
                 std::fs::read(path).with_context(|| format!("reading {}", path.display()))?
             }
             (None, None) => {
-                return Ok(Opening::ForService(match self.pq {
+                return Ok(FirstBytes::ForService(match self.pq {
                     true => KeyShare::PostQuantum,
                     false => KeyShare::Classic,
                 }));
@@ -50,11 +50,11 @@ impl OpeningArgs {
         if data.is_empty() {
             bail!("there is nothing to send: Fast Open needs first bytes");
         }
-        Ok(Opening::Data(data))
+        Ok(FirstBytes::Data(data))
     }
 }
 
-impl Opening {
+impl FirstBytes {
     /// The bytes for one target.
     ///
     /// # Errors
@@ -71,6 +71,11 @@ impl Opening {
             (_, Service::Dns) => Ok(dns()),
             (_, Service::Redis) => Ok(b"PING\r\n".to_vec()),
         }
+    }
+
+    /// Whether they are the service's own request, so that its answer is known.
+    pub(crate) fn fit_service(&self) -> bool {
+        matches!(self, Self::ForService(KeyShare::Classic))
     }
 
     /// What is sent, in words.
@@ -115,7 +120,7 @@ mod tests {
     use super::*;
 
     fn sent(target: &str, share: KeyShare) -> Vec<u8> {
-        Opening::ForService(share)
+        FirstBytes::ForService(share)
             .bytes(&target.parse().unwrap())
             .unwrap()
     }
@@ -151,10 +156,10 @@ mod tests {
 
     #[test]
     fn there_must_be_something_to_send() {
-        let nothing = OpeningArgs {
+        let nothing = FirstBytesArgs {
             data: Some(String::new()),
-            ..OpeningArgs::default()
+            ..FirstBytesArgs::default()
         };
-        assert!(nothing.opening().is_err());
+        assert!(nothing.read().is_err());
     }
 }

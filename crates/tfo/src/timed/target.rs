@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use tokio::net::lookup_host;
 
-use super::service::Service;
+use super::service::{Schemes, Service};
 use crate::address::{self, ParseAddressError};
 
 /// Where to connect and what is spoken there: `host`, `host:port`, `[2001:db8::2]:port` or a URL.
@@ -58,7 +58,7 @@ impl FromStr for Target {
             None => known.map_or(Self::DEFAULT_PORT, |(_, port)| port),
         };
         if port == 0 {
-            return Err(ParseAddressError::Port.into());
+            return Err(ParseTargetError::PortZero);
         }
         if host.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '[' | ']')) {
             return Err(ParseAddressError::Host.into());
@@ -93,8 +93,11 @@ impl fmt::Display for Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParseTargetError {
     /// A URL of a kind that is not known.
-    #[error("a URL begins with http, https, tls, dns, redis or rediss")]
+    #[error("a URL begins with {Schemes}")]
     Scheme,
+    /// No connection can be made to it.
+    #[error("port 0 is no target: give the port that the server listens on")]
+    PortZero,
     /// The host or the port.
     #[error("a target is written as host, host:443, 192.0.2.2:443, [2001:db8::2]:443 or https://host/path")]
     Address(#[from] ParseAddressError),
@@ -149,7 +152,6 @@ mod tests {
         for text in [
             "",
             "host:",
-            "host:0",
             "host:65536",
             "host/path",
             "a b",
@@ -159,6 +161,9 @@ mod tests {
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert!(matches!(error, ParseTargetError::Address(_)), "{text}: {error}");
+        }
+        for text in ["host:0", "http://host:0/", "[::1]:0"] {
+            assert_eq!(text.parse::<Target>(), Err(ParseTargetError::PortZero), "{text}");
         }
         assert_eq!("ftp://host".parse::<Target>(), Err(ParseTargetError::Scheme));
     }

@@ -7,8 +7,8 @@ use fastopen_wire::Cookie;
 
 use super::super::verdict::Verdict;
 use super::*;
-use crate::exchange::{Answer, Failure, Made};
 use crate::stats::Random;
+use crate::timed::{Answer, Failure, Made};
 
 const PROBES: usize = 2000;
 
@@ -24,11 +24,7 @@ struct World<'a> {
 
 impl World<'_> {
     fn probe(&self, wanted: usize, random: &mut Random) -> Verdict {
-        let mut evidence = Evidence {
-            machine: Machine::Ready,
-            local: false,
-            trials: Vec::new(),
-        };
+        let mut evidence = Evidence::new(Machine::Ready, false);
         let mut cached = Cached::Nothing;
         while let Some(way) = next(&evidence, wanted) {
             let trial = self.connect(way, cached, random);
@@ -50,17 +46,13 @@ impl World<'_> {
             (Way::Fast, _) => (Outcome::NoCookie, if lost { Cached::Nothing } else { own }),
         };
         let made = Made {
-            outcome,
             syn_bytes: if before.cookie().is_some() && way == Way::Fast {
                 90
             } else {
                 0
             },
-            connect: Duration::from_millis(20),
             syn_repeated: Some(lost),
-            rtt: None,
-            local: None,
-            answer: Answer::Bytes(Duration::from_millis(40)),
+            ..Made::sample(outcome, Answer::Bytes(Duration::from_millis(40)))
         };
         Trial {
             way,
@@ -125,4 +117,67 @@ fn what_shows_is_followed_up_to_a_verdict() {
         keys: &[1, 1, 1],
     };
     assert_eq!(shared.share(3, |verdict| verdict == Verdict::Works), 100.0);
+}
+
+fn silent(way: Way) -> Trial {
+    let outcome = match way {
+        Way::Plain => Outcome::NotAttempted(Reason::Policy),
+        Way::Fast => Outcome::Accepted,
+    };
+    Trial {
+        way,
+        result: Ok(Made::sample(outcome, Answer::Silent)),
+        before: cookie(1),
+        after: cookie(1),
+        wire: None,
+    }
+}
+
+#[test]
+fn a_silent_server_is_waited_for_once_and_left_soon() {
+    let patience = Duration::from_secs(5);
+    let mut evidence = Evidence::new(Machine::Ready, false);
+    let mut waited = Duration::ZERO;
+    while let Some(way) = next(&evidence, 3) {
+        waited += silence(&evidence, way, patience);
+        evidence.trials.push(silent(way));
+    }
+    assert!(evidence.trials.len() <= 8, "{}", evidence.trials.len());
+    assert!(waited < Duration::from_secs(13), "{waited:?}");
+}
+
+#[test]
+fn a_slow_server_gets_the_time_that_it_takes() {
+    let patience = Duration::from_secs(5);
+    let mut evidence = Evidence::new(Machine::Ready, false);
+    let slow = Made::sample(
+        Outcome::NotAttempted(Reason::Policy),
+        Answer::Bytes(Duration::from_secs(2)),
+    );
+    evidence.trials.push(Trial {
+        result: Ok(slow),
+        ..silent(Way::Plain)
+    });
+    assert_eq!(silence(&evidence, Way::Fast, patience), patience);
+    evidence.trials.push(silent(Way::Fast));
+    assert_eq!(
+        silence(&evidence, Way::Fast, patience),
+        patience,
+        "four times its time is more"
+    );
+    assert_eq!(silence(&evidence, Way::Plain, patience), patience);
+}
+
+#[test]
+fn pauses_are_not_multiples_of_anything() {
+    let starts: Vec<_> = (1..9)
+        .scan(0, |sum, n| {
+            *sum += pause(n).as_millis();
+            Some(*sum % 64)
+        })
+        .collect();
+    let mut different = starts.clone();
+    different.sort_unstable();
+    different.dedup();
+    assert!(different.len() >= 6, "{starts:?}");
 }

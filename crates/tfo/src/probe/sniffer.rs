@@ -7,12 +7,14 @@ use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use fastopen_wire::{Connection, Limits, Segment, Tracker};
+use fastopen_wire::{Connection, Limits, Options, Segment, Tracker};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use super::evidence::{Seen, SynAckLook};
 
 /// Sees the packets from and to one address.
 #[derive(Debug)]
-pub(super) struct Witness {
+pub(super) struct Sniffer {
     socket: Socket,
     server: SocketAddr,
 }
@@ -20,7 +22,7 @@ pub(super) struct Witness {
 /// Headers and options are all that is looked at; the IP header tells how much there was behind them.
 const SNAPSHOT: u32 = 256;
 
-impl Witness {
+impl Sniffer {
     /// Begins to look; `None` without the privilege. Loopback has no wire to look at: packets are seen twice there.
     pub(super) fn new(server: SocketAddr) -> Option<Self> {
         match server.ip().is_loopback() {
@@ -44,16 +46,20 @@ impl Witness {
     }
 
     /// The one connection to the server that began since; `None` if there was none, or several.
-    pub(super) fn connection(&self, local: Option<SocketAddr>) -> Option<Connection> {
+    pub(super) fn connection(&self, local: Option<SocketAddr>) -> Option<Seen> {
         let mut tracker = Tracker::new(Limits {
             connections: 16,
             ..Limits::default()
         });
         let mut number = 0;
+        let mut answers = Vec::new();
         self.drain(|packet| {
             if let Ok(segment) = Segment::from_ip(packet) {
                 number += 1;
                 tracker.observe(number, Duration::from_micros(number), &segment);
+                if segment.source == self.server {
+                    answers.extend(Answer::of(packet, &segment));
+                }
             }
         });
         tracker.finish();
@@ -63,8 +69,24 @@ impl Witness {
                 && local.is_none_or(|local| same(local, seen.client))
         };
         let mut ours = std::iter::from_fn(|| tracker.poll()).filter(is_ours);
-        let first = ours.next();
-        first.filter(|_| ours.next().is_none())
+        let connection = ours.next().filter(|_| ours.next().is_none())?;
+        let mut answers = answers
+            .into_iter()
+            .filter(|answer| same(answer.client, connection.client));
+        let mut seen = Seen {
+            connection: connection.clone(),
+            syn_ack: None,
+            later_hop_limit: None,
+            reset_hop_limit: None,
+        };
+        for Answer { hop_limit, kind, .. } in answers.by_ref() {
+            match kind {
+                Kind::SynAck(look) => seen.syn_ack = seen.syn_ack.or(Some(look)),
+                Kind::Reset => seen.reset_hop_limit = Some(hop_limit),
+                Kind::Later => seen.later_hop_limit = seen.later_hop_limit.or(Some(hop_limit)),
+            }
+        }
+        Some(seen)
     }
 
     fn drain(&self, mut take: impl FnMut(&[u8])) {
@@ -74,6 +96,64 @@ impl Witness {
             take(&packet[..len]);
         }
     }
+}
+
+/// A packet from the server.
+struct Answer {
+    client: SocketAddr,
+    hop_limit: u8,
+    kind: Kind,
+}
+
+enum Kind {
+    SynAck(SynAckLook),
+    Reset,
+    Later,
+}
+
+impl Answer {
+    fn of(packet: &[u8], segment: &Segment<'_>) -> Option<Self> {
+        let hop_limit = match packet.first()? >> 4 {
+            4 => *packet.get(8)?,
+            _ => *packet.get(7)?,
+        };
+        let kind = match (segment.flags.syn, segment.flags.rst) {
+            (true, _) => Kind::SynAck(look(hop_limit, segment)),
+            (_, true) => Kind::Reset,
+            _ => Kind::Later,
+        };
+        Some(Self {
+            client: segment.destination,
+            hop_limit,
+            kind,
+        })
+    }
+}
+
+fn look(hop_limit: u8, segment: &Segment<'_>) -> SynAckLook {
+    const PADDING: [u8; 2] = [0, 1];
+    const TIMESTAMP: u8 = 8;
+    const FAST_OPEN: [u8; 2] = [34, 254];
+    let mut look = SynAckLook {
+        hop_limit,
+        window: segment.window,
+        options: Vec::new(),
+        timestamp: None,
+    };
+    for option in Options::new(segment.options).map_while(Result::ok) {
+        match option.kind {
+            kind if PADDING.contains(&kind) || FAST_OPEN.contains(&kind) => {}
+            TIMESTAMP => {
+                look.options.push(TIMESTAMP);
+                look.timestamp = option.data.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+            }
+            kind => {
+                look.options.push(kind);
+                look.options.extend(option.data);
+            }
+        }
+    }
+    look
 }
 
 fn same(one: SocketAddr, other: SocketAddr) -> bool {

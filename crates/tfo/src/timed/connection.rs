@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use fastopen::{
     AttemptEnd, CallError, ConnectError, Connected, Connector, Outcome, PathMemory, Policy, ReplaySafe,
-    TcpInfo,
+    TcpInfo, TcpState,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ pub(crate) enum Way {
 }
 
 /// A connection whose handshake was completed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Made {
     pub(crate) outcome: Outcome,
     /// How many of the first bytes the SYN carried.
@@ -35,14 +35,18 @@ pub(crate) struct Made {
     /// This machine's end.
     pub(crate) local: Option<SocketAddr>,
     pub(crate) answer: Answer,
+    /// How the answer begins, where there is one.
+    pub(crate) beginning: Vec<u8>,
+    /// Of a connection without an answer: whether the server acknowledged its end, so that the path carries packets both ways.
+    pub(crate) end_acknowledged: Option<bool>,
 }
 
-/// What was heard after the handshake. Times count from the SYN.
+/// What was received after the handshake. Times count from the SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The first byte.
     Bytes(Duration),
-    /// The server closed the connection without a word.
+    /// The server closed the connection without sending anything.
     Closed,
     /// The connection was reset.
     Reset,
@@ -68,14 +72,17 @@ pub(crate) enum Failure {
 pub(crate) struct Client {
     plain: Connector,
     fast: Connector,
-    patience: Duration,
+    /// How long to wait for the answer.
+    silence: Duration,
 }
 
 impl Client {
     /// How long the end of a connection may take after its first answer.
-    const FAREWELL: Duration = Duration::from_millis(250);
+    const CLOSING: Duration = Duration::from_millis(250);
     /// How much of an answer is read to end a connection in order.
     const MOST_READ: usize = 256 * 1024;
+    /// How much of it is kept.
+    const MOST_KEPT: usize = 64;
 
     /// `patience` is how long connecting may take, and then the silence before the answer.
     pub(crate) fn new(patience: Duration) -> Self {
@@ -85,7 +92,15 @@ impl Client {
         Self {
             plain: connector.clone().with_policy(Policy::Off),
             fast: connector.with_policy(Policy::Require),
-            patience,
+            silence: patience,
+        }
+    }
+
+    /// The same with another time for the silence before the answer.
+    pub(crate) fn with_silence(&self, silence: Duration) -> Self {
+        Self {
+            silence,
+            ..self.clone()
         }
     }
 
@@ -105,13 +120,13 @@ impl Client {
         };
         let started = Instant::now();
         match connector.connect_tokio(address, ReplaySafe(first_bytes)).await {
-            Ok(connected) => Ok(self.listen(connected, started).await),
+            Ok(connected) => Ok(self.receive(connected, started).await),
             Err(ConnectError::TimedOut { outcome: Some(_), .. }) => Ok(Made::broken(started.elapsed())),
             Err(error) => Err(Failure::from(&error)),
         }
     }
 
-    async fn listen(&self, connected: Connected<TcpStream>, started: Instant) -> Made {
+    async fn receive(&self, connected: Connected<TcpStream>, started: Instant) -> Made {
         let connect = started.elapsed();
         let Connected {
             mut stream,
@@ -121,16 +136,26 @@ impl Client {
         } = connected;
         let info = TcpInfo::of(&stream).ok();
         let mut first = [0; 4096];
-        let answer = match timeout(self.patience, stream.read(&mut first)).await {
+        let mut beginning = Vec::new();
+        let answer = match timeout(self.silence, stream.read(&mut first)).await {
             Err(_) => Answer::Silent,
             Ok(Ok(0)) => Answer::Closed,
-            Ok(Ok(_)) => Answer::Bytes(started.elapsed()),
+            Ok(Ok(len)) => {
+                let after = started.elapsed();
+                beginning.extend_from_slice(&first[..len.min(Self::MOST_KEPT)]);
+                Answer::Bytes(after)
+            }
             Ok(Err(error)) => Answer::from(&error),
         };
         let local = stream.local_addr().ok();
-        if matches!(answer, Answer::Bytes(_)) {
-            // Whatever goes wrong from here on changes nothing.
-            let _ = timeout(Self::FAREWELL, take_leave(stream)).await;
+        let mut end_acknowledged = None;
+        match answer {
+            Answer::Bytes(_) => {
+                // Whatever goes wrong from here on changes nothing.
+                let _ = timeout(Self::CLOSING, close_in_order(stream)).await;
+            }
+            Answer::Silent => end_acknowledged = acknowledges_the_end(&mut stream, connect).await,
+            Answer::Closed | Answer::Reset => {}
         }
         Made {
             outcome,
@@ -140,6 +165,8 @@ impl Client {
             rtt: info.and_then(|info| info.rtt()),
             local,
             answer,
+            beginning,
+            end_acknowledged,
         }
     }
 }
@@ -155,6 +182,24 @@ impl Made {
             rtt: None,
             local: None,
             answer: Answer::Reset,
+            beginning: Vec::new(),
+            end_acknowledged: None,
+        }
+    }
+
+    /// For tests: a connection of 20 ms with this outcome and answer.
+    #[cfg(test)]
+    pub(crate) fn sample(outcome: Outcome, answer: Answer) -> Self {
+        Self {
+            outcome,
+            syn_bytes: 0,
+            connect: Duration::from_millis(20),
+            syn_repeated: Some(false),
+            rtt: None,
+            local: None,
+            answer,
+            beginning: Vec::new(),
+            end_acknowledged: None,
         }
     }
 
@@ -168,11 +213,27 @@ impl Made {
 }
 
 /// Lets the server end the connection, so that it sees no reset.
-async fn take_leave(mut stream: TcpStream) -> io::Result<()> {
+async fn close_in_order(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     let mut rest = (&mut stream).take(Client::MOST_READ as u64);
     tokio::io::copy(&mut rest, &mut tokio::io::sink()).await?;
     Ok(())
+}
+
+/// Ends this side of a connection, and says whether the server acknowledges that; `None` where the system does not tell.
+async fn acknowledges_the_end(stream: &mut TcpStream, round_trip: Duration) -> Option<bool> {
+    const INTERVAL: Duration = Duration::from_millis(10);
+    // Long enough for the FIN to be sent again once or twice.
+    let limit = (4 * round_trip).clamp(Duration::from_millis(800), Duration::from_secs(3));
+    stream.shutdown().await.ok()?;
+    let started = Instant::now();
+    loop {
+        match TcpInfo::of(&*stream).ok()?.state()? {
+            TcpState::FinWait1 | TcpState::Closing if started.elapsed() < limit => sleep(INTERVAL).await,
+            TcpState::FinWait1 => return Some(false),
+            _ => return Some(true),
+        }
+    }
 }
 
 /// What the kernel sends again counts alike; after data that was not taken it is the data.

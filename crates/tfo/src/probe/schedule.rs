@@ -1,8 +1,10 @@
 //! Which connection to make next: plain and fast ones, until there is enough to say.
 
+use std::time::Duration;
+
 use super::evidence::{Cached, Evidence, Machine, Trial};
 use super::judge::judge;
-use crate::exchange::Way;
+use crate::timed::Way;
 
 /// How many fast connections are made beyond those asked for, as long as the odds don't say enough.
 const EXTRA: usize = 12;
@@ -19,7 +21,7 @@ pub(super) fn next(evidence: &Evidence, wanted: usize) -> Option<Way> {
             _ => Some(Way::Plain),
         };
     };
-    if has_gone(trials) {
+    if has_gone(trials) || is_mute(evidence) {
         return None;
     }
     let fast = trials.iter().filter(|trial| trial.is_fast()).count();
@@ -38,6 +40,41 @@ pub(super) fn next(evidence: &Evidence, wanted: usize) -> Option<Way> {
         None if last.is_fast() && !has_its_cookie(trials) => Way::Plain,
         None => Way::Fast,
     })
+}
+
+/// How long to wait for the answer of the next connection: as long as is asked for, until one of its kind, or a plain one, was silent all
+/// that time. Later ones get less, but several times what an answer took: a server that never answers is not waited for a dozen times.
+pub(super) fn silence(evidence: &Evidence, way: Way, patience: Duration) -> Duration {
+    const LEAST: Duration = Duration::from_secs(1);
+    let silent = |trial: &&Trial| trial.was_silent() && (trial.way == way || !trial.is_fast());
+    match evidence.trials.iter().find(silent) {
+        None => patience,
+        Some(_) => {
+            let answers = evidence
+                .trials
+                .iter()
+                .filter_map(|trial| trial.made()?.first_byte());
+            let slowest = answers.max().unwrap_or_default();
+            patience.min(LEAST + 4 * slowest)
+        }
+    }
+}
+
+/// The time between two connections to the same address, out of politeness. It varies, so that what is derived from the clock does not
+/// repeat itself.
+pub(super) fn pause(number: usize) -> Duration {
+    const LEAST: u64 = 90;
+    Duration::from_millis(LEAST + 13 * (number as u64 * 5 % 8))
+}
+
+/// Whether the server has answered no connection of either kind, often enough: more of them would say the same.
+fn is_mute(evidence: &Evidence) -> bool {
+    let silent = |way| {
+        let those = evidence.trials.iter().filter(move |trial| trial.way == way);
+        those.filter(|trial| trial.was_silent()).count()
+    };
+    let all = evidence.trials.iter().all(Trial::was_silent);
+    all && silent(Way::Plain) >= 3 && silent(Way::Fast) >= 3
 }
 
 /// The sequence of Thue and Morse: as many of one as of the other, never three of a kind in a row, and without a period. Strict turns
@@ -63,5 +100,5 @@ fn has_gone(trials: &[Trial]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "method_tests.rs"]
+#[path = "schedule_tests.rs"]
 mod tests;

@@ -11,28 +11,30 @@ use tokio::task::JoinSet;
 use super::evidence::Machine;
 use super::report::{Report, worst};
 use super::session::Prober;
+use super::targets::Given;
 use super::{Args, targets, text};
-use crate::exchange::{Client, Opening, Target};
 use crate::interrupt::Interrupt;
 use crate::status::Status;
+use crate::timed::{Client, FirstBytes, Target};
 use crate::{json, stdout};
 
 /// What every target's probing needs.
-struct Survey {
+struct Batch {
     prober: Prober,
-    opening: Opening,
+    first_bytes: FirstBytes,
 }
 
-pub(super) async fn run(args: &Args, opening: Opening) -> anyhow::Result<Status> {
+pub(super) async fn run(args: &Args, first_bytes: FirstBytes) -> anyhow::Result<Status> {
     let one = args.targets.len() == 1 && args.targets[0] != "-";
-    let survey = Arc::new(Survey {
+    let batch = Arc::new(Batch {
         prober: Prober {
-            client: Client::new(args.timeout.into()),
+            client: Client::new(args.timeout),
+            patience: args.timeout,
             wanted: args.number.get().into(),
             machine: Machine::examine(),
             alone: one || args.parallel.get() == 1,
         },
-        opening,
+        first_bytes,
     });
     let mut printer = Printer::new(args.json, one);
     let mut interrupt = Interrupt::new()?;
@@ -45,7 +47,7 @@ pub(super) async fn run(args: &Args, opening: Opening) -> anyhow::Result<Status>
             target = targets.recv(), if more && probing.len() < args.parallel.get() => match target {
                 Some(target) => {
                     let target = target.context("reading targets from standard input")?;
-                    probing.spawn(Arc::clone(&survey).probe(target, stopped.clone()));
+                    probing.spawn(Arc::clone(&batch).probe(target, stopped.clone()));
                 }
                 None => more = false,
             },
@@ -72,14 +74,18 @@ pub(super) async fn run(args: &Args, opening: Opening) -> anyhow::Result<Status>
     })
 }
 
-impl Survey {
-    async fn probe(self: Arc<Self>, text: String, stop: watch::Receiver<bool>) -> Report {
+impl Batch {
+    async fn probe(self: Arc<Self>, given: Given, stop: watch::Receiver<bool>) -> Report {
+        let text = match given {
+            Given::Target(text) => text,
+            Given::Unusable(beginning, why) => return Report::failed(&beginning, None, why.to_owned()),
+        };
         let target: Target = match text.parse() {
             Ok(target) => target,
             Err(error) => return Report::failed(&text, None, error.to_string()),
         };
         let failed = |error: String| Report::failed(&text, Some(target.service), error);
-        let first_bytes = match self.opening.bytes(&target) {
+        let first_bytes = match self.first_bytes.bytes(&target) {
             Ok(bytes) => bytes,
             Err(error) => return failed(error.to_string()),
         };
@@ -97,7 +103,13 @@ impl Survey {
         for address in addresses {
             sessions.push(self.prober.probe(address, &first_bytes, stop.clone()).await);
         }
-        Report::new(&target, self.opening.name(&target), first_bytes.len(), &sessions)
+        Report::new(
+            &target,
+            self.first_bytes.name(&target),
+            first_bytes.len(),
+            self.first_bytes.fit_service(),
+            &sessions,
+        )
     }
 }
 

@@ -1,0 +1,234 @@
+//! The services that a first request is known for: one table, from which everything that depends on the service is taken.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Http,
+    Tls,
+    Dns,
+    Redis,
+}
+
+/// What is to be known of a service. To add one: a variant, a row here, what is sent to it (`first_bytes.rs`), and its name in the
+/// schemas of `probe` and `bench`; tests compare those with this table.
+struct Facts {
+    service: Service,
+    /// In reports.
+    name: &'static str,
+    /// What is sent to it first, in words.
+    request: &'static str,
+    /// The schemes of its URLs, each with the port that it stands for.
+    schemes: &'static [(&'static str, u16)],
+    /// Ports on which it is expected besides those of its schemes.
+    other_ports: &'static [u16],
+    /// How its answers begin; nothing where any bytes may.
+    answers_begin: Option<&'static [u8]>,
+}
+
+const TABLE: &[Facts] = &[
+    Facts {
+        service: Service::Http,
+        name: "http",
+        request: "HTTP request",
+        schemes: &[("http", 80)],
+        other_ports: &[],
+        answers_begin: Some(b"HTTP/"),
+    },
+    Facts {
+        service: Service::Tls,
+        name: "tls",
+        request: "TLS ClientHello",
+        schemes: &[("https", 443), ("tls", 443)],
+        other_ports: &[465, 563, 636, 853, 989, 990, 991, 992, 993, 994, 995, 5061, 8443],
+        answers_begin: None,
+    },
+    Facts {
+        service: Service::Dns,
+        name: "dns",
+        request: "DNS query",
+        schemes: &[("dns", 53)],
+        other_ports: &[],
+        answers_begin: None,
+    },
+    Facts {
+        service: Service::Redis,
+        name: "redis",
+        request: "Redis PING",
+        schemes: &[("redis", 6379)],
+        other_ports: &[],
+        answers_begin: None,
+    },
+];
+
+/// Schemes of one service on the port of another.
+const BORROWED_PORTS: &[(&str, Service, u16)] = &[("rediss", Service::Tls, 6379)];
+
+impl Service {
+    /// What is expected on a port that no other service claims.
+    const DEFAULT: Self = Self::Http;
+
+    fn facts(self) -> &'static Facts {
+        // The first row stands in for none; a test sees to it that each service has its own.
+        TABLE
+            .iter()
+            .find(|facts| facts.service == self)
+            .unwrap_or(&TABLE[0])
+    }
+
+    /// What usually listens on a port; HTTP where nothing else does.
+    pub(super) fn on_port(port: u16) -> Self {
+        let expects = |facts: &&Facts| {
+            facts.other_ports.contains(&port) || facts.schemes.iter().any(|(_, known)| *known == port)
+        };
+        TABLE
+            .iter()
+            .find(expects)
+            .map_or(Self::DEFAULT, |facts| facts.service)
+    }
+
+    /// A URL's scheme: the service, and its port unless another is given.
+    pub(super) fn by_scheme(scheme: &str) -> Option<(Self, u16)> {
+        let (_, service, port) = schemes().find(|(known, ..)| known.eq_ignore_ascii_case(scheme))?;
+        Some((service, port))
+    }
+
+    /// The service's name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// What is sent to it first, in words.
+    pub(crate) fn request(self) -> &'static str {
+        self.facts().request
+    }
+
+    /// Whether these may be the first bytes of an answer from such a service.
+    pub(crate) fn may_answer(self, bytes: &[u8]) -> bool {
+        self.facts().answers_begin.is_none_or(|beginning| {
+            let len = beginning.len().min(bytes.len());
+            bytes[..len] == beginning[..len]
+        })
+    }
+}
+
+impl Serialize for Service {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+fn schemes() -> impl Iterator<Item = (&'static str, Service, u16)> {
+    let own = TABLE.iter().flat_map(|facts| {
+        let schemes = facts.schemes.iter();
+        schemes.map(|(scheme, port)| (*scheme, facts.service, *port))
+    });
+    own.chain(BORROWED_PORTS.iter().copied())
+}
+
+/// Every scheme, as a sentence lists them: `http, https, tls or dns`.
+pub(super) struct Schemes;
+
+impl fmt::Display for Schemes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&listed(schemes().map(|(scheme, ..)| scheme.to_owned())))
+    }
+}
+
+/// What is sent to each service, as the help says it: `an HTTP request, a TLS ClientHello or a DNS query`.
+pub(crate) fn all_requests() -> String {
+    listed(TABLE.iter().map(|facts| {
+        // HTTP is spelt out.
+        let article = if facts.request.starts_with(['A', 'E', 'H', 'I', 'O']) {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {}", facts.request)
+    }))
+}
+
+fn listed(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<_> = items.collect();
+    match items.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Service; 4] = [Service::Http, Service::Tls, Service::Dns, Service::Redis];
+
+    /// The match makes a new service fail to compile here until it is listed.
+    fn is_listed(service: Service) -> bool {
+        match service {
+            Service::Http | Service::Tls | Service::Dns | Service::Redis => ALL.contains(&service),
+        }
+    }
+
+    #[test]
+    fn each_service_has_one_row_and_no_port_has_two() {
+        assert!(ALL.into_iter().all(is_listed));
+        assert_eq!(TABLE.len(), ALL.len());
+        for service in ALL {
+            assert_eq!(service.facts().service, service);
+        }
+        let mut ports: Vec<_> = TABLE
+            .iter()
+            .flat_map(|facts| {
+                let mut own: Vec<_> = facts.schemes.iter().map(|(_, port)| *port).collect();
+                own.dedup();
+                own.extend(facts.other_ports);
+                own
+            })
+            .collect();
+        ports.sort_unstable();
+        let claimed = ports.len();
+        ports.dedup();
+        assert_eq!(claimed, ports.len());
+    }
+
+    #[test]
+    fn the_schemas_know_every_service() {
+        let schema = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let names: Vec<_> = TABLE
+            .iter()
+            .map(|facts| serde_json::Value::from(facts.name))
+            .collect();
+        let bench = schema(include_str!("../../schemas/bench.json"));
+        assert_eq!(
+            bench["properties"]["service"]["enum"],
+            serde_json::Value::from(names.clone())
+        );
+        let probe = schema(include_str!("../../schemas/probe.json"));
+        let or_none = [names, vec![serde_json::Value::Null]].concat();
+        assert_eq!(
+            probe["properties"]["service"]["enum"],
+            serde_json::Value::from(or_none)
+        );
+    }
+
+    #[test]
+    fn sentences_list_the_whole_table() {
+        assert_eq!(Schemes.to_string(), "http, https, tls, dns, redis or rediss");
+        assert_eq!(
+            all_requests(),
+            "an HTTP request, a TLS ClientHello, a DNS query or a Redis PING"
+        );
+    }
+
+    #[test]
+    fn an_answer_is_told_from_a_greeting() {
+        assert!(Service::Http.may_answer(b"HTTP/1.1 200 OK\r\n"));
+        assert!(Service::Http.may_answer(b"HT"), "cut short");
+        assert!(!Service::Http.may_answer(b"SSH-2.0-OpenSSH_10.0\r\n"));
+        assert!(Service::Redis.may_answer(b"-ERR"));
+    }
+}
