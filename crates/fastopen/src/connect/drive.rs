@@ -39,6 +39,7 @@ pub(crate) struct UnderWay<S> {
 }
 
 /// What there is to do next.
+#[allow(clippy::large_enum_variant, reason = "it lives for one call, on the stack")]
 pub(crate) enum Step<S> {
     /// Wait for the attempts under way, until then at the latest.
     Wait(Option<Instant>),
