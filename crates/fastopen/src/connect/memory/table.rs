@@ -146,7 +146,7 @@ mod tests {
 
         fn was_reset(&mut self, last: u8, now: Instant) {
             self.change(ip(last), now, |entry| {
-                entry.learn(FastSyn::Reset { sent: now }, None, now)
+                entry.learn(FastSyn::Reset { sent: now }, None, now);
             });
         }
 
