@@ -47,7 +47,9 @@ pub enum Policy {
 pub struct Connector {
     policy: Policy,
     timeout: Option<Duration>,
+    attempt_timeout: Option<Duration>,
     delay: Option<Duration>,
+    address_delay: Option<Duration>,
     socket: SocketOptions,
     memory: PathMemory,
     resolver: Resolver,
@@ -63,7 +65,9 @@ impl Connector {
         Self {
             policy: Policy::Auto,
             timeout: None,
+            attempt_timeout: None,
             delay: None,
+            address_delay: None,
             socket: SocketOptions::default(),
             memory: PathMemory::process_wide(),
             resolver: Resolver::default(),
@@ -89,7 +93,30 @@ impl Connector {
         }
     }
 
-    /// Sets how long an attempt has before the next address joins it, and before a plain attempt joins a fast one.
+    /// Sets how long one attempt may go without an answer. Then it is given up, and the next address starts at once.
+    ///
+    /// Without it an attempt goes on beside the others until one connects, the time for [all of it](Self::with_timeout) is up, or the
+    /// kernel gives up.
+    #[must_use]
+    pub fn with_attempt_timeout(self, timeout: Duration) -> Self {
+        Self {
+            attempt_timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Sets how long an attempt has before the next address joins it, where that is to be another time than the
+    /// [delay](Self::with_delay) of a plain attempt.
+    #[must_use]
+    pub fn with_address_delay(self, delay: Duration) -> Self {
+        Self {
+            address_delay: Some(delay),
+            ..self
+        }
+    }
+
+    /// Sets how long an attempt has before the next address joins it, unless [set apart](Self::with_address_delay), and before a plain
+    /// attempt joins a fast one.
     ///
     /// Without it the next address has [`DEFAULT_DELAY`](Self::DEFAULT_DELAY), and a plain attempt joins a fast one when the SYN-ACK is
     /// overdue: after the path's round-trip time and a quarter of it, at least 30 ms, and more where the time varies; never after more
@@ -235,7 +262,8 @@ impl Connector {
             return Err(ConnectError::NoAddress);
         }
         let settings = Settings {
-            address_delay: self.delay.unwrap_or(Self::DEFAULT_DELAY),
+            address_delay: self.address_delay.or(self.delay).unwrap_or(Self::DEFAULT_DELAY),
+            attempt_timeout: self.attempt_timeout,
             timeout: self.timeout,
         };
         Ok(Race::new(plans, settings, began))

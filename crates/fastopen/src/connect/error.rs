@@ -63,7 +63,7 @@ impl ConnectError {
             Self::Resolve(error) => error.kind(),
             Self::NoAddress => io::ErrorKind::InvalidInput,
             Self::Failed { attempts } => {
-                last_failure(attempts).map_or(io::ErrorKind::Other, |(_, error)| error.kind())
+                last_failure(attempts).map_or(io::ErrorKind::TimedOut, |(_, error)| error.kind())
             }
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
         }

@@ -19,6 +19,8 @@ pub(crate) const MAX_UNDER_WAY: usize = 64;
 pub(crate) struct Settings {
     /// How long an attempt has before the next address joins it.
     pub(crate) address_delay: Duration,
+    /// How long one attempt may go without an answer.
+    pub(crate) attempt_timeout: Option<Duration>,
     /// How long all of it may take.
     pub(crate) timeout: Option<Duration>,
 }
@@ -78,6 +80,8 @@ struct UnderWay {
     id: Id,
     /// When a plain attempt joins it; `None` when none will, or one has.
     joined_at: Option<Instant>,
+    /// When it is given up.
+    until: Option<Instant>,
 }
 
 impl Race {
@@ -98,6 +102,9 @@ impl Race {
     pub(crate) fn next(&mut self, now: Instant) -> Action {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Action::TimedOut;
+        }
+        if let Some(id) = self.give_up_one(now) {
+            return Action::Abandon(id);
         }
         self.join_the_unanswered(now);
         let address_is_due =
@@ -206,6 +213,18 @@ impl Race {
         self.deadline
     }
 
+    /// Ends an attempt whose time is up. What was to join it starts now, and so does the next address.
+    fn give_up_one(&mut self, now: Instant) -> Option<Id> {
+        let is_over = |attempt: &&UnderWay| attempt.until.is_some_and(|until| until <= now);
+        let id = self.under_way.iter().find(is_over)?.id;
+        if self.will_not_be_joined(id) {
+            self.join(id);
+        }
+        self.end(id, AttemptEnd::Unanswered, now);
+        self.next_address_at = now;
+        Some(id)
+    }
+
     fn join_the_unanswered(&mut self, now: Instant) {
         let unanswered = |attempt: &UnderWay| attempt.joined_at.is_some_and(|at| at <= now);
         while let Some(id) = self
@@ -237,7 +256,11 @@ impl Race {
 
     fn wake_up(&self) -> Option<Instant> {
         let next_address = (!self.waiting.is_empty()).then_some(self.next_address_at);
-        let joins = self.under_way.iter().filter_map(|attempt| attempt.joined_at);
+        let joins = self
+            .under_way
+            .iter()
+            .flat_map(|attempt| [attempt.joined_at, attempt.until])
+            .flatten();
         joins.chain(next_address).chain(self.deadline).min()
     }
 
@@ -252,7 +275,8 @@ impl Race {
             end: AttemptEnd::Unanswered,
         });
         let joined_at = plan.plain_after.filter(|_| fast).map(|delay| later(now, delay));
-        self.under_way.push_back(UnderWay { id, joined_at });
+        let until = self.settings.attempt_timeout.map(|timeout| later(now, timeout));
+        self.under_way.push_back(UnderWay { id, joined_at, until });
         id
     }
 

@@ -39,6 +39,7 @@ fn race(plans: impl IntoIterator<Item = Plan>, now: Instant) -> Race {
         plans,
         Settings {
             address_delay: DELAY,
+            attempt_timeout: None,
             timeout: None,
         },
         now,
@@ -53,6 +54,34 @@ fn addresses_start_one_delay_apart() {
     assert_eq!(race.next(t), Action::Wait(Some(t + DELAY)));
     assert_eq!(race.next(t + DELAY), Action::Start(1, plain(2)));
     assert_eq!(race.next(t + DELAY), Action::Wait(None));
+}
+
+#[test]
+fn an_attempt_with_a_limit_makes_way_for_its_plain_one_and_the_next_address() {
+    const LIMIT: Duration = Duration::from_millis(100);
+    let t = Instant::now();
+    let settings = Settings {
+        address_delay: DELAY,
+        attempt_timeout: Some(LIMIT),
+        timeout: None,
+    };
+    let mut race = Race::new([fast(1), plain(2)], settings, t);
+    assert_eq!(race.next(t), Action::Start(0, fast(1)));
+    race.started(0, Sent::InSyn(5));
+    assert_eq!(race.next(t), Action::Wait(Some(t + LIMIT)));
+    assert_eq!(race.next(t + LIMIT), Action::Abandon(0));
+    assert_eq!(race.next(t + LIMIT), Action::Start(1, joining(1)));
+    assert_eq!(race.next(t + LIMIT), Action::Start(2, plain(2)));
+    assert_eq!(race.next(t + LIMIT), Action::Wait(Some(t + LIMIT * 2)));
+    assert_eq!(race.next(t + LIMIT * 2), Action::Abandon(1));
+    assert_eq!(race.next(t + LIMIT * 2), Action::Abandon(2));
+    assert_eq!(race.next(t + LIMIT * 2), Action::Failed);
+    let attempts = race.take_attempts(t + LIMIT * 2);
+    assert!(
+        attempts
+            .iter()
+            .all(|attempt| attempt.end == AttemptEnd::Unanswered)
+    );
 }
 
 #[test]
@@ -175,6 +204,7 @@ fn the_deadline_ends_it() {
     let t = Instant::now();
     let settings = Settings {
         address_delay: DELAY,
+        attempt_timeout: None,
         timeout: Some(DELAY / 2),
     };
     let mut race = Race::new([fast(1)], settings, t);
@@ -188,6 +218,7 @@ fn delays_beyond_the_clock_are_taken() {
     let t = Instant::now();
     let settings = Settings {
         address_delay: Duration::MAX,
+        attempt_timeout: None,
         timeout: Some(Duration::MAX),
     };
     let patient = |last| Plan {

@@ -8,7 +8,7 @@ use fastopen::{ConnectError, Connector, ListenOptions, Outcome, ReplaySafe, Sock
 use fastopen_lab::Scenario;
 use fastopen_lab::testing::{LabTest, test};
 
-use crate::support::{Driver, PORT, at, connector, finish, get_cookie, lab, runtime, serve};
+use crate::support::{Driver, LONG, PORT, at, connector, finish, get_cookie, lab, runtime, serve};
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
@@ -17,6 +17,7 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             "settings::the_time_limit_includes_resolving",
             the_time_limit_includes_resolving,
         ),
+        test("settings::each_attempt_has_a_limit", each_attempt_has_a_limit),
         test("settings::a_local_port", a_local_port),
         test("settings::mapped_addresses_are_ipv4", mapped_addresses_are_ipv4),
         test(
@@ -82,6 +83,25 @@ fn the_time_limit_includes_resolving() {
     runtime.shutdown_background();
     for error in [blocking, with_tokio.unwrap_err()] {
         assert_eq!(error.to_string(), "the name was not resolved within 100ms");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}
+
+fn each_attempt_has_a_limit() {
+    let lab = lab(&Scenario::new("limits"));
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    let _served = serve(server, &ListenOptions::new());
+    let nobody = SocketAddr::from(([198, 18, 0, 1], PORT));
+    let connector = connector()
+        .with_attempt_timeout(Duration::from_millis(50))
+        .with_address_delay(Duration::from_secs(3600));
+    let began = Instant::now();
+    let connected = client.run(|| connector.connect([nobody, at(server.ipv4())], ReplaySafe("GET /")));
+    assert_eq!(connected.unwrap().stream.peer_addr().unwrap(), at(server.ipv4()));
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+    for driver in Driver::ALL {
+        let error = driver.connect(client, &connector, nobody, b"GET /").unwrap_err();
+        assert!(matches!(error, ConnectError::Failed { .. }), "{error}");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
         test("dying::silence_is_told_to_the_memory", || is_told(5, true)),
         test("dying::what_is_sent_again_in_vain_is_told", || {
-            is_told(5000, false)
+            is_told(5000, false);
         }),
         test("dying::a_slow_server_is_not_dead", a_slow_server_is_not_dead),
         test(
