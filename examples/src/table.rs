@@ -102,7 +102,9 @@ pub fn measure(rtt: Duration) -> Vec<Row> {
         rows.push(Row {
             what: "HTTPS GET, full handshake: hyper, hyper-rustls, axum",
             plain: rounds(best(|| request(over_tls(plain(), &full), "GET", &https)).await),
-            fast: rounds(best(|| request(over_tls(fast.clone(), &full), "GET", &https)).await),
+            fast: rounds(
+                best(|| request(over_tls(fast.clone().enforce_http(false), &full), "GET", &https)).await,
+            ),
             expected: (3, 2),
         });
         let early = |http: &HttpConnector| HttpsConnector::new(http.clone(), Arc::clone(&resumed));

@@ -34,16 +34,30 @@
 //! otherwise. [`allow_early_data`] sets what a configuration needs for that. The [`Peer`](crate::for_tokio::Peer) of such a connection is
 //! confirmed when the TLS handshake is complete: only then is the early data known to be no replay.
 
+#[cfg(feature = "axum")]
+mod counters;
+#[cfg(feature = "hyper")]
+mod early;
+mod handshake;
 mod hello;
 #[cfg(feature = "hyper")]
 mod https;
+#[cfg(feature = "hyper")]
+mod known;
 #[cfg(feature = "axum")]
 mod listener;
-mod server;
+mod session;
+mod stream;
+#[cfg(feature = "hyper")]
+mod target;
 
+#[cfg(feature = "axum")]
+pub use counters::HandshakeCounters;
+#[cfg(feature = "hyper")]
+pub use early::EarlyDataStream;
 pub use hello::{ROOM, hello_len, small_key_shares};
 #[cfg(feature = "hyper")]
 pub use https::{HttpsConnector, HttpsStream};
 #[cfg(feature = "axum")]
 pub use listener::TlsListener;
-pub use server::{ServerStream, accept, allow_early_data};
+pub use stream::{ServerStream, accept, allow_early_data};
