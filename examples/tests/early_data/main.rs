@@ -1,0 +1,16 @@
+//! TLS early data: what may travel early, and that nobody honest pays for it.
+
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
+
+mod client;
+mod honest;
+mod server;
+
+use std::process::ExitCode;
+
+use fastopen_lab::testing;
+
+fn main() -> ExitCode {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    testing::main(honest::tests())
+}
