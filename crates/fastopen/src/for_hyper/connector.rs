@@ -5,16 +5,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http::Uri;
 use http::uri::Scheme;
 use hyper_util::rt::TokioIo;
-use tokio::net::lookup_host;
 use tower_service::Service;
 
 use super::first_flight::is_replay_safe;
 use super::stream::HttpStream;
-use crate::connect::{ConnectError, Connector};
+use crate::connect::{ConnectError, Connector, ToDestination};
 use crate::for_tokio::LazyStream;
 use crate::replay_safe::ReplaySafe;
 
@@ -54,12 +54,12 @@ use crate::replay_safe::ReplaySafe;
 /// |---|---|---|
 /// | `enforce_http` | true | [`enforce_http`](Self::enforce_http) |
 /// | `set_nodelay` | false | [`with_nodelay`](Self::with_nodelay) |
-/// | `new_with_resolver` | `getaddrinfo` in a thread | the same, by tokio; another with `Connector::with_resolver` |
-/// | `set_connect_timeout` | none; shared out among the addresses | [`Connector::with_timeout`] for all of it, `Connector::with_attempt_timeout` for each |
-/// | `set_happy_eyeballs_timeout` | 300 ms, between the families | 250 ms, between any two addresses: RFC 8305, which came after hyper-util's RFC 6555; `Connector::with_address_delay` |
+/// | `new_with_resolver` | `getaddrinfo` in a thread | the same; another with [`Connector::with_resolver`] |
+/// | `set_connect_timeout` | none; shared out among the addresses | [`Connector::with_timeout`], for all of it |
+/// | `set_happy_eyeballs_timeout` | 300 ms, between the families | 250 ms, between any two addresses: RFC 8305, which came after hyper-util's RFC 6555; [`Connector::with_delay`] |
 /// | `set_local_address` | none | [`Connector::with_local_address`] |
 /// | `set_interface`, `set_mark` | none | [`Connector::with_device`], [`Connector::with_mark`] |
-/// | `set_local_addresses`, `set_reuse_address`, `set_send_buffer_size`, `set_recv_buffer_size`, `set_keepalive` and its siblings, `set_tcp_user_timeout` | unset | `Connector::with_socket_setup`, which is given the socket |
+/// | `set_local_addresses`, `set_reuse_address`, `set_send_buffer_size`, `set_recv_buffer_size`, `set_keepalive` and its siblings, `set_tcp_user_timeout` | unset | [`Connector::with_socket_setup`], which is given the socket |
 /// | `HttpInfo` in each response | yes | no: there is no connection yet when hyper asks. The [`ConnectReport`](crate::for_tokio::ConnectReport)'s attempts have the server's address |
 ///
 /// They are given with [`with_connector`](Self::with_connector). An option that can't be set fails the connection here; there it is
@@ -137,8 +137,9 @@ impl HttpConnector {
         is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
     ) -> io::Result<LazyStream> {
         let (host, port) = host_and_port(&uri, self.enforce_http)?;
-        let addresses = lookup_host((host, port)).await.map_err(ConnectError::Resolve)?;
-        let addresses: Arc<[_]> = addresses.collect();
+        let destination = (host, port).to_destination();
+        let addresses = self.connector.resolve_tokio(destination, Instant::now()).await;
+        let addresses: Arc<[_]> = addresses.map_err(with_attempts)?.into();
         let memory = self.connector.memory().clone();
         let dial = move |first_bytes| -> crate::for_tokio::Connecting {
             let (this, addresses) = (self.clone(), Arc::clone(&addresses));
@@ -176,6 +177,11 @@ impl Default for HttpConnector {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A plain conversion would keep the error number, where there is one, and lose the rest.
+fn with_attempts(error: ConnectError) -> io::Error {
+    io::Error::new(error.kind(), error)
 }
 
 /// Where a URI leads. The errors' words are hyper-util's, so that whoever knows these knows what to do.
