@@ -5,6 +5,7 @@
 mod client;
 mod honest;
 mod server;
+mod turned_away;
 
 use std::process::ExitCode;
 
@@ -12,5 +13,5 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    testing::main(honest::tests())
+    testing::main(honest::tests().chain(turned_away::tests()))
 }

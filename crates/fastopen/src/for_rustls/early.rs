@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{Error, IoSlice, Result};
+use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -133,17 +133,18 @@ impl EarlyDataStream {
         loop {
             match &mut self.phase {
                 Phase::Silent => self.phase = Phase::Handshake(Vec::new()),
-                Phase::Handshake(early) => {
-                    let early = match ready!(Pin::new(&mut self.tls).poll_flush(cx)) {
-                        Ok(()) => std::mem::take(early),
-                        Err(error) if self.may_redial(&error) => {
-                            self.redial();
-                            continue;
-                        }
-                        Err(error) => return Poll::Ready(Err(error)),
-                    };
-                    self.finish_handshake(early);
-                }
+                Phase::Handshake(_) => match ready!(self.poll_handshake(cx)) {
+                    Ok(()) if is_http2(self.tls.get_ref().1) == self.http2 => {
+                        self.target.negotiated(self.http2);
+                        // Early data that was turned away is sent again by this.
+                        ready!(Pin::new(&mut self.tls).poll_flush(cx))?;
+                        self.finish_handshake();
+                    }
+                    // The server has changed its mind, and what was written means nothing to it.
+                    Ok(()) => self.redial(),
+                    Err(error) if self.may_redial(&error) => self.redial(),
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
                 Phase::Redialing(redialing, bytes) => {
                     self.tls = ready!(redialing.as_mut().poll(cx))?.tls;
                     let bytes = std::mem::take(bytes);
@@ -161,17 +162,41 @@ impl EarlyDataStream {
         }
     }
 
-    fn finish_handshake(&mut self, early: Vec<u8>) {
-        let session = self.tls.get_ref().1;
-        let http2 = is_http2(session);
-        let taken = !early.is_empty() && session.is_early_data_accepted();
-        if http2 != self.http2 {
-            // The server has changed its mind; nothing that was written means anything to it.
-            self.phase = Phase::Handshake(early);
-            return self.redial();
+    /// The handshake alone, so that early data which was turned away is not sent again to a server that speaks another protocol.
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let (io, session) = self.tls.get_mut();
+        let mut io = Now(io, cx);
+        while session.is_handshaking() {
+            while session.wants_write() {
+                match session.write_tls(&mut io) {
+                    Ok(0) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            match session.read_tls(&mut io) {
+                Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            if let Err(error) = session.process_new_packets() {
+                // The alert tells the server why; if it can't be sent, so be it.
+                let _ = session.write_tls(&mut io);
+                return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, error)));
+            }
         }
-        self.target.negotiated(http2);
-        self.phase = match taken && !http2 {
+        Poll::Ready(Ok(()))
+    }
+
+    fn finish_handshake(&mut self) {
+        let early = match &mut self.phase {
+            Phase::Handshake(early) => std::mem::take(early),
+            _ => Vec::new(),
+        };
+        let taken = !early.is_empty() && self.tls.get_ref().1.is_early_data_accepted();
+        self.phase = match taken && !self.http2 {
             true => Phase::Taken(early),
             false => Phase::Open,
         };
@@ -256,6 +281,37 @@ impl AsyncWrite for EarlyDataStream {
         let this = self.get_mut();
         ready!(this.poll_open(cx, Side::Write))?;
         Pin::new(&mut this.tls).poll_shutdown(cx)
+    }
+}
+
+/// A stream that is asked now, as rustls wants it: `Pending` is `WouldBlock`.
+struct Now<'a, 'b>(&'a mut LazyStream, &'a mut Context<'b>);
+
+impl Read for Now<'_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        let mut buf = ReadBuf::new(buf);
+        now(Pin::new(&mut *self.0).poll_read(self.1, &mut buf)).map(|()| buf.filled().len())
+    }
+}
+
+impl Write for Now<'_, '_> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize> {
+        now(Pin::new(&mut *self.0).poll_write(self.1, buf))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> Result<usize> {
+        now(Pin::new(&mut *self.0).poll_write_vectored(self.1, bufs))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        now(Pin::new(&mut *self.0).poll_flush(self.1))
+    }
+}
+
+fn now<T>(poll: Poll<Result<T>>) -> Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
     }
 }
 
