@@ -5,6 +5,7 @@
 mod client;
 mod honest;
 mod server;
+mod too_early;
 mod turned_away;
 
 use std::process::ExitCode;
@@ -13,5 +14,9 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    testing::main(honest::tests().chain(turned_away::tests()))
+    testing::main(
+        honest::tests()
+            .chain(turned_away::tests())
+            .chain(too_early::tests()),
+    )
 }

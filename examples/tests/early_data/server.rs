@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use fastopen::for_rustls::TlsListener;
 use fastopen::for_tokio::Peer;
@@ -17,7 +18,6 @@ use tokio::time::timeout;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) method: String,
-    pub(crate) path: String,
     pub(crate) confirmed: bool,
 }
 
@@ -41,14 +41,27 @@ impl Log {
         )
     }
 
-    async fn handle(self, peer: Peer, request: Request) -> Response {
-        let path = request.uri().path().to_owned();
+    /// That application, and what reaches it.
+    pub(crate) fn watch(&self, app: Router) -> Router {
+        let log = self.clone();
+        let watched = move |ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next| {
+            let log = log.clone();
+            async move {
+                log.ran(&peer, request.method().to_string()).await;
+                next.run(request).await
+            }
+        };
+        app.layer(from_fn(watched))
+    }
+
+    async fn ran(&self, peer: &Peer, method: String) {
         let confirmed = timeout(Duration::ZERO, peer.confirmed()).await.is_ok();
-        self.0.lock().unwrap().push(Ran {
-            method: request.method().to_string(),
-            path: path.clone(),
-            confirmed,
-        });
+        self.0.lock().unwrap().push(Ran { method, confirmed });
+    }
+
+    async fn handle(self, peer: Peer, request: Request) -> Response {
+        self.ran(&peer, request.method().to_string()).await;
+        let path = request.uri().path().to_owned();
         if path == "/confirmed" {
             peer.confirmed().await.unwrap();
             return "confirmed".into_response();
