@@ -30,6 +30,11 @@ impl Certificate {
         }
     }
 
+    /// Its private key (PKCS#8, DER).
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     /// A server that shows it. Early data is off.
     ///
     /// # Panics

@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by unwrapping it")]
 
 mod client;
+mod foreign;
 mod honest;
+#[path = "../integrations/programs.rs"]
+mod programs;
 mod server;
+mod syn;
+mod table;
 mod too_early;
 mod turned_away;
 
@@ -17,6 +22,7 @@ fn main() -> ExitCode {
     testing::main(
         honest::tests()
             .chain(turned_away::tests())
-            .chain(too_early::tests()),
+            .chain(too_early::tests())
+            .chain(table::tests()),
     )
 }
