@@ -5,6 +5,7 @@
 mod client;
 mod foreign;
 mod honest;
+mod limits;
 #[path = "../integrations/programs.rs"]
 mod programs;
 mod server;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         honest::tests()
             .chain(turned_away::tests())
             .chain(too_early::tests())
-            .chain(table::tests()),
+            .chain(table::tests())
+            .chain(limits::tests()),
     )
 }

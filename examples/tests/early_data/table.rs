@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastopen::for_hyper::HttpConnector;
 use fastopen::for_rustls::{HttpsConnector, allow_early_data};
+use fastopen::for_tokio::LazyStream;
 use fastopen::for_tower::ConfirmLayer;
 use fastopen_examples::certificate::Certificate;
 use fastopen_examples::lab::{Site, connector};
@@ -18,7 +20,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
 
 use crate::foreign::{Nginx, Openssl};
 use crate::server::{Log, serve};
@@ -175,14 +179,15 @@ impl Witnesses {
         }
         let authority = self.site.address(port);
         let mut config = self.client.clone();
-        if protocol.tls != Tls::Without {
+        if server != 3 {
             let alpn: &[u8] = if http2 { b"h2" } else { b"http/1.1" };
             config.alpn_protocols = vec![alpn.to_vec()];
         }
         // A memory of tickets for each, so that all are for that server.
         config.resumption = rustls::client::Resumption::in_memory_sessions(8);
         let plain = HttpConnector::new().with_connector(connector());
-        let https = HttpsConnector::new(plain.clone(), Arc::new(config));
+        let config = Arc::new(config);
+        let https = HttpsConnector::new(plain.clone(), Arc::clone(&config));
         let capture = self.site.lab.capture();
         let request = |method: &str| request(protocol, method, &authority.to_string());
         let wait = Duration::from_millis(if server == 3 { 300 } else { 3_000 });
@@ -194,7 +199,10 @@ impl Witnesses {
             }
             Tls::Full | Tls::Resumed => {
                 // A cookie, and a ticket.
-                self.send(https.clone(), http2, request("POST"), wait);
+                match server {
+                    3 => self.get_ticket(&config, authority),
+                    _ => self.send(https.clone(), http2, request("POST"), wait),
+                }
                 self.ready(server, &capture);
                 let https = match protocol.tls {
                     Tls::Full => {
@@ -229,6 +237,18 @@ impl Witnesses {
             syn,
             saw: self.saw(server, sent_as),
         })
+    }
+
+    /// From `openssl s_server`, which forgets sessions whose connection is not closed in order, as when a request is given up.
+    fn get_ticket(&self, config: &Arc<ClientConfig>, address: SocketAddr) {
+        let tls = TlsConnector::from(Arc::clone(config));
+        self.site.client(async move {
+            let lazy = LazyStream::replay_safe(connector(), address);
+            let mut stream = tls.connect(address.ip().into(), lazy).await.unwrap();
+            let _ = timeout(Duration::from_millis(200), stream.read_u8()).await;
+            stream.shutdown().await.unwrap();
+            sleep(Duration::from_millis(30)).await;
+        });
     }
 
     fn ready(&self, server: usize, capture: &Capture) {
@@ -306,7 +326,8 @@ fn what_travels_early() {
         assert_eq!(cell.syn, syn, "{what}");
         if !may_be_early {
             assert_ne!(cell.saw, Some(Saw::Early), "{what}");
-        } else if protocol.tls == Tls::Resumed {
+        } else if protocol.tls == Tls::Resumed && *server != 3 {
+            // openssl turns this client's early data away here, so for it the SYN is the witness.
             assert_eq!(cell.saw, Some(Saw::Early), "{what}");
         } else {
             assert!(cell.saw.is_some(), "{what}");
