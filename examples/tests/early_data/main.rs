@@ -9,6 +9,7 @@ mod limits;
 #[path = "../integrations/programs.rs"]
 mod programs;
 mod server;
+mod storm;
 mod syn;
 mod table;
 mod too_early;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
             .chain(turned_away::tests())
             .chain(too_early::tests())
             .chain(table::tests())
-            .chain(limits::tests()),
+            .chain(limits::tests())
+            .chain(storm::tests()),
     )
 }
