@@ -107,6 +107,7 @@ impl ServerStream {
     }
 
     /// What is to be [completed](complete).
+    #[cfg(feature = "axum")]
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
