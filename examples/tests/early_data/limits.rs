@@ -1,13 +1,13 @@
 //! Clients that begin a handshake and let it rest, and requests that do not belong to the connector.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use fastopen::for_hyper::HttpConnector;
 use fastopen::for_rustls::{HandshakeCounters, TlsListener};
 use fastopen::for_tokio::Peer;
 use fastopen_examples::certificate::Certificate;
-use fastopen_examples::lab::{Site, connector};
+use fastopen_examples::lab::{LONG, Site, connector};
 use fastopen_lab::Scenario;
 use fastopen_lab::testing::{LabTest, test};
 use hyper_util::client::legacy::Client;
@@ -30,6 +30,7 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             "limits::too_many_displace_the_oldest",
             too_many_displace_the_oldest,
         ),
+        test("limits::a_thousand_that_rest", a_thousand_that_rest),
         test("limits::no_https_leaves_unencrypted", no_https_leaves_unencrypted),
     ]
     .into_iter()
@@ -97,6 +98,45 @@ fn too_many_displace_the_oldest() {
     assert_eq!(counters.completed(), 1, "an honest client gets through");
     assert_eq!(counters.timed_out(), 0);
     drop(resting);
+}
+
+fn a_thousand_that_rest() {
+    const RESTING: usize = 1000;
+    let (site, certificate, counters) = serve(|listener| listener.with_handshake_timeout(LONG));
+    let (address, counted, before) = (site.address(443), counters.clone(), resident_kilobytes());
+    let resting = site.client(async move {
+        let mut resting = Vec::new();
+        for _ in 0..RESTING {
+            let stream = TcpStream::connect(address).await.unwrap();
+            // The beginning of a ClientHello.
+            stream.try_write(&[22, 3, 1, 1, 0, 1, 0]).unwrap();
+            resting.push(stream);
+        }
+        until(|| counted.under_way() == RESTING as u64).await;
+        resting
+    });
+    let each = resident_kilobytes().saturating_sub(before) / RESTING;
+    for _ in 0..5 {
+        let began = Instant::now();
+        EarlyClient::with_tickets(&site, 443, certificate.client());
+        println!(
+            "a good client among {RESTING}: {:?}; {each} KB for each of these",
+            began.elapsed()
+        );
+    }
+    assert_eq!((counters.completed(), counters.displaced()), (5, 0));
+    assert_eq!(counters.under_way(), RESTING as u64);
+    assert!(each < 40, "{each} KB each, both ends");
+    drop(resting);
+}
+
+fn resident_kilobytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// As with hyper-util's connector, and with its words.
