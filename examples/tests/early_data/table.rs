@@ -114,7 +114,7 @@ impl Witnesses {
         let site = Site::new(
             &Scenario::new("clean")
                 .with_host(server)
-                .with_rtt(Duration::from_millis(6)),
+                .with_rtt(Duration::from_millis(25)),
         );
         let certificate = Certificate::new(&[&site.address(443).ip().to_string()]);
         let (layered, bare) = (Log::default(), Log::default());
@@ -247,7 +247,7 @@ impl Witnesses {
             let mut stream = tls.connect(address.ip().into(), lazy).await.unwrap();
             let _ = timeout(Duration::from_millis(200), stream.read_u8()).await;
             stream.shutdown().await.unwrap();
-            sleep(Duration::from_millis(30)).await;
+            sleep(Duration::from_millis(80)).await;
         });
     }
 
@@ -268,7 +268,7 @@ impl Witnesses {
             let client = client.http2_only(http2).build::<_, String>(connector);
             let _ = timeout(wait, client.request(request)).await;
             // The tickets come when the handshake is complete.
-            sleep(Duration::from_millis(30)).await;
+            sleep(Duration::from_millis(80)).await;
         });
     }
 }

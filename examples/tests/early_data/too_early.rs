@@ -51,7 +51,7 @@ async fn reluctant(ConnectInfo(peer): ConnectInfo<Peer>, _: Request) -> StatusCo
 
 /// Counts the requests that reach the application.
 fn site(alpn: &[u8]) -> (Site, HttpsConnector, http::Uri, Log) {
-    let site = Site::new(&Scenario::new("clean").with_rtt(Duration::from_millis(4)));
+    let site = Site::new(&Scenario::new("clean").with_rtt(Duration::from_millis(40)));
     let address = site.address(443);
     let certificate = Certificate::new(&[&address.ip().to_string()]);
     let mut config = certificate.server();
@@ -77,7 +77,7 @@ fn gets(site: &Site, https: &HttpsConnector, uri: &http::Uri, count: usize) -> V
         for _ in 0..count {
             statuses.push(client.get(uri.clone()).await.unwrap().status().as_u16());
             // The tickets come when the handshake is complete.
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(120)).await;
         }
         statuses
     })
@@ -110,7 +110,7 @@ fn over_http2_the_caller_asks_again() {
 
 /// Behind the layer, from a client that breaks the rules.
 fn an_upgrade_waits() {
-    let site = Site::new(&Scenario::new("clean").with_rtt(Duration::from_millis(4)));
+    let site = Site::new(&Scenario::new("clean").with_rtt(Duration::from_millis(40)));
     let certificate = Certificate::new(&[&site.address(443).ip().to_string()]);
     let mut config = certificate.server();
     allow_early_data(&mut config, 16 * 1024);
