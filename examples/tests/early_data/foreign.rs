@@ -7,9 +7,8 @@ use std::sync::Mutex;
 
 use fastopen_examples::certificate::Certificate;
 use fastopen_examples::lab::Site;
+use fastopen_lab::testing::{Running, program};
 use tempfile::TempDir;
-
-use crate::programs::{Running, await_port, program};
 
 /// Writes the certificate and its key as PEM.
 fn pem(directory: &TempDir, certificate: &Certificate) -> (PathBuf, PathBuf) {
@@ -60,13 +59,13 @@ impl Nginx {
              }}"
         );
         fs::write(directory.path().join("nginx.conf"), config).unwrap();
-        let mut nginx = program(site.lab.server().unwrap(), "nginx", "nginx-light");
+        let mut nginx = program(site.lab.server().unwrap(), "nginx");
         nginx
             .arg("-p")
             .arg(directory.path())
             .args(["-c", "nginx.conf", "-e", "error"]);
-        let running = Running::new(nginx);
-        await_port(site, 443);
+        let mut running = Running::start(nginx);
+        running.await_port(site.lab.server().unwrap(), site.address(443));
         Self {
             directory,
             seen: Mutex::new(0),
@@ -95,10 +94,10 @@ impl Openssl {
     pub(crate) fn new(site: &Site, certificate: &Certificate) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (pem, key) = pem(&directory, certificate);
-        let mut openssl = program(site.lab.server().unwrap(), "openssl", "openssl");
+        let mut openssl = program(site.lab.server().unwrap(), "openssl");
         openssl.args(["s_server", "-accept", "444", "-tls1_3", "-early_data"]);
         openssl.arg("-key").arg(key).arg("-cert").arg(pem);
-        let running = Running::new(openssl);
+        let mut running = Running::start(openssl);
         running.wait_for("ACCEPT");
         Self {
             seen: Mutex::new(0),

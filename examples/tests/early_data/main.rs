@@ -6,8 +6,6 @@ mod client;
 mod foreign;
 mod honest;
 mod limits;
-#[path = "../integrations/programs.rs"]
-mod programs;
 mod server;
 mod storm;
 mod syn;
