@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// The name that the certificate is for.
 pub const NAME: &str = "server.test";
@@ -30,15 +30,32 @@ impl Certificate {
         }
     }
 
+    /// Its private key (PKCS#8, DER).
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     /// A server that shows it. Early data is off.
     ///
     /// # Panics
     /// Never: the key fits.
     pub fn server(&self) -> ServerConfig {
+        self.server_with(ring::default_provider(), rustls::DEFAULT_VERSIONS)
+    }
+
+    /// A server with that cryptography and these versions of TLS. Early data is off.
+    ///
+    /// # Panics
+    /// When the one has nothing for the others.
+    pub fn server_with(
+        &self,
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> ServerConfig {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
-        ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("ring has them")
+        ServerConfig::builder_with_provider(provider.into())
+            .with_protocol_versions(versions)
+            .expect("the provider has them")
             .with_no_client_auth()
             .with_single_cert(vec![self.certificate.clone()], key)
             .expect("the key fits")

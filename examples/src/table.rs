@@ -53,13 +53,13 @@ impl Row {
 
 impl Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<58} {:>9.2} {:>9.2}", self.what, self.plain, self.fast)
+        write!(f, "{:<60} {:>9.2} {:>9.2}", self.what, self.plain, self.fast)
     }
 }
 
 /// The line above the rows.
 pub fn header() -> String {
-    format!("{:<58} {:>9} {:>9}", "round trips to the answer", "plain", "fast")
+    format!("{:<60} {:>9} {:>9}", "round trips to the answer", "plain", "fast")
 }
 
 /// Measures all of it, over a path of that round-trip time.
@@ -102,7 +102,9 @@ pub fn measure(rtt: Duration) -> Vec<Row> {
         rows.push(Row {
             what: "HTTPS GET, full handshake: hyper, hyper-rustls, axum",
             plain: rounds(best(|| request(over_tls(plain(), &full), "GET", &https)).await),
-            fast: rounds(best(|| request(over_tls(fast.clone(), &full), "GET", &https)).await),
+            fast: rounds(
+                best(|| request(over_tls(fast.clone().enforce_http(false), &full), "GET", &https)).await,
+            ),
             expected: (3, 2),
         });
         let early = |http: &HttpConnector| HttpsConnector::new(http.clone(), Arc::clone(&resumed));
@@ -121,6 +123,18 @@ pub fn measure(rtt: Duration) -> Vec<Row> {
                 expected,
             });
         }
+        let http2 = |http: &HttpConnector| {
+            let mut config = ClientConfig::clone(&resumed);
+            config.alpn_protocols = vec![b"h2".to_vec()];
+            config.resumption = rustls::client::Resumption::in_memory_sessions(8);
+            HttpsConnector::new(http.clone(), Arc::new(config))
+        };
+        rows.push(Row {
+            what: "HTTPS GET, h2, resumed with early data: hyper, axum, rustls",
+            plain: rounds(best(|| with_ticket(http2(&off), "GET", &https, rtt)).await),
+            fast: rounds(best(|| with_ticket(http2(&fast), "GET", &https, rtt)).await),
+            expected: (2, 1),
+        });
         rows
     })
 }
@@ -137,6 +151,7 @@ fn serve(site: &Site, certificate: &Certificate) {
     site.serve(80, app.clone());
     let mut config = certificate.server();
     allow_early_data(&mut config, 16 * 1024);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let https = listener(site, 443);
     site.spawn(async move {
         let app = app.into_make_service_with_connect_info::<Peer>();

@@ -5,16 +5,18 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_util::rt::TokioIo;
-use tokio::net::lookup_host;
 use tower_service::Service;
 
 use super::first_flight::is_replay_safe;
 use super::stream::HttpStream;
+use crate::connect::{ConnectError, Connector, ToDestination};
 use crate::for_tokio::LazyStream;
-use crate::{ConnectError, Connector, ReplaySafe};
+use crate::replay_safe::ReplaySafe;
 
 /// A connector for hyper-util's client, tonic and whatever else takes a `Service<Uri>`. Requests travel in the SYN.
 ///
@@ -23,10 +25,14 @@ use crate::{ConnectError, Connector, ReplaySafe};
 /// | what is written first | in the SYN |
 /// |---|---|
 /// | a GET, HEAD, OPTIONS or TRACE without a body (safe methods, RFC 9110 section 9.2.1) | yes |
-/// | any other request, such as a POST; a request with a body | no: it waits for an ordinary handshake |
+/// | any other request, such as a POST | no: it waits for an ordinary handshake |
+/// | a request with a body, also one that is still to come; with `Upgrade` or `Expect` | no |
+/// | a request whose head is longer than [`FIRST_FLIGHT`](LazyStream::FIRST_FLIGHT) | no: a body may be announced at its end |
 /// | a TLS ClientHello, from hyper-rustls and its like | yes; not with early data behind it |
 /// | HTTP/2 without TLS: a GET that follows the connection's preface within a millisecond | yes, both |
 /// | HTTP/2 without TLS: any other request | no: it waits, and the preface with it |
+///
+/// Only `http` URIs are taken, so that no `https` request leaves unencrypted: see [`enforce_http`](Self::enforce_http).
 ///
 /// A pooled connection that is used again has its handshake behind it. Each response has a [`ConnectReport`](crate::for_tokio::ConnectReport)
 /// among its extensions.
@@ -35,13 +41,33 @@ use crate::{ConnectError, Connector, ReplaySafe};
 /// [`ConnectError`] is among the error's sources.
 ///
 /// # What it works with
-/// hyper-util's `legacy::Client`; `hyper::client::conn` over the stream that it makes; hyper-rustls' `HttpsConnectorBuilder::wrap_connector`;
-/// tonic's `Endpoint::connect_with_connector` and its lazy sister. A gRPC call is a POST, so it needs
+/// hyper-util's `legacy::Client`; `hyper::client::conn` over the stream that it makes; hyper-rustls' `HttpsConnectorBuilder::wrap_connector`,
+/// with `enforce_http(false)` as for hyper-util's own connector; tonic's `Endpoint::connect_with_connector` and its lazy sister. A gRPC call is a POST, so it needs
 /// [`with_replay_safe_requests`](Self::with_replay_safe_requests). reqwest makes its sockets itself: its connector layers wrap
 /// its own connector and cannot put another one in its place, so it has no part in this.
-#[derive(Clone, Debug, Default)]
+///
+/// # Beside hyper-util's connector
+/// What `hyper_util::client::legacy::connect::HttpConnector` can be told, its default, and what does it here. Defaults are the same
+/// where nothing else is said.
+///
+/// | there | default | here |
+/// |---|---|---|
+/// | `enforce_http` | true | [`enforce_http`](Self::enforce_http) |
+/// | `set_nodelay` | false | [`with_nodelay`](Self::with_nodelay) |
+/// | `new_with_resolver` | `getaddrinfo` in a thread | the same; another with [`Connector::with_resolver`] |
+/// | `set_connect_timeout` | none; shared out among the addresses | [`Connector::with_timeout`], for all of it |
+/// | `set_happy_eyeballs_timeout` | 300 ms, between the families | 250 ms, between any two addresses: RFC 8305, which came after hyper-util's RFC 6555; [`Connector::with_delay`] |
+/// | `set_local_address` | none | [`Connector::with_local_address`] |
+/// | `set_interface`, `set_mark` | none | [`Connector::with_device`], [`Connector::with_mark`] |
+/// | `set_local_addresses`, `set_reuse_address`, `set_send_buffer_size`, `set_recv_buffer_size`, `set_keepalive` and its siblings, `set_tcp_user_timeout` | unset | [`Connector::with_socket_setup`], which is given the socket |
+/// | `HttpInfo` in each response | yes | no: there is no connection yet when hyper asks. The [`ConnectReport`](crate::for_tokio::ConnectReport)'s attempts have the server's address |
+///
+/// They are given with [`with_connector`](Self::with_connector). An option that can't be set fails the connection here; there it is
+/// ignored, in part.
+#[derive(Clone, Debug)]
 pub struct HttpConnector {
     connector: Connector,
+    enforce_http: bool,
     nodelay: bool,
     replay_safe: bool,
 }
@@ -49,13 +75,30 @@ pub struct HttpConnector {
 impl HttpConnector {
     /// Connects with the usual settings.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            connector: Connector::new(),
+            enforce_http: true,
+            nodelay: false,
+            replay_safe: false,
+        }
     }
 
     /// Sets how to connect: policy, timeout, path memory and so on.
     #[must_use]
     pub fn with_connector(self, connector: Connector) -> Self {
         Self { connector, ..self }
+    }
+
+    /// Sets whether a URI must have the scheme `http`, as it must unless this says otherwise.
+    ///
+    /// This connector sends what it is given as it is. To be turned off for a connector that something else speaks TLS over, such as
+    /// hyper-rustls; [`HttpsConnector`](crate::for_rustls::HttpsConnector) does it by itself.
+    #[must_use]
+    pub fn enforce_http(self, is_enforced: bool) -> Self {
+        Self {
+            enforce_http: is_enforced,
+            ..self
+        }
     }
 
     /// Sets `TCP_NODELAY` on every connection, as hyper-util's connector can.
@@ -81,7 +124,7 @@ impl HttpConnector {
         self.replay_safe
     }
 
-    async fn stream(self, uri: Uri) -> Result<TokioIo<HttpStream>, ConnectError> {
+    async fn stream(self, uri: Uri) -> io::Result<TokioIo<HttpStream>> {
         let replay_safe = self.replay_safe;
         let lazy = self.lazy(uri, move |bytes| replay_safe || is_replay_safe(bytes));
         Ok(TokioIo::new(HttpStream::new(lazy.await?)))
@@ -92,10 +135,11 @@ impl HttpConnector {
         self,
         uri: Uri,
         is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
-    ) -> Result<LazyStream, ConnectError> {
-        let (host, port) = host_and_port(&uri).map_err(ConnectError::Resolve)?;
-        let addresses = lookup_host((host, port)).await.map_err(ConnectError::Resolve)?;
-        let addresses: Arc<[_]> = addresses.collect();
+    ) -> io::Result<LazyStream> {
+        let (host, port) = host_and_port(&uri, self.enforce_http)?;
+        let destination = (host, port).to_destination();
+        let addresses = self.connector.resolve_tokio(destination, Instant::now()).await;
+        let addresses: Arc<[_]> = addresses.map_err(with_attempts)?.into();
         let memory = self.connector.memory().clone();
         let dial = move |first_bytes| -> crate::for_tokio::Connecting {
             let (this, addresses) = (self.clone(), Arc::clone(&addresses));
@@ -117,7 +161,7 @@ impl HttpConnector {
 
 impl Service<Uri> for HttpConnector {
     type Response = TokioIo<HttpStream>;
-    type Error = ConnectError;
+    type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -129,17 +173,39 @@ impl Service<Uri> for HttpConnector {
     }
 }
 
-fn host_and_port(uri: &Uri) -> io::Result<(&str, u16)> {
+impl Default for HttpConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A plain conversion would keep the error number, where there is one, and lose the rest.
+fn with_attempts(error: ConnectError) -> io::Error {
+    io::Error::new(error.kind(), error)
+}
+
+/// Where a URI leads. The errors' words are hyper-util's, so that whoever knows these knows what to do.
+fn host_and_port(uri: &Uri, enforce_http: bool) -> io::Result<(&str, u16)> {
+    let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("invalid URL, {why}"));
+    match uri.scheme_str() {
+        Some(scheme) if enforce_http && scheme != "http" => {
+            let why = format!("scheme is not http but {scheme}: it takes a connector that speaks TLS");
+            return Err(invalid(&why));
+        }
+        None => return Err(invalid("scheme is missing")),
+        Some(_) => {}
+    }
     let host = uri
         .host()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("there is no host in {uri}")))?;
+        .filter(|host| !host.is_empty())
+        .ok_or_else(|| invalid("host is missing"))?;
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    let port = match (uri.port_u16(), uri.scheme_str()) {
-        (Some(port), _) => port,
-        (None, Some("https")) => 443,
-        (None, _) => 80,
+    let default = if uri.scheme() == Some(&Scheme::HTTPS) {
+        443
+    } else {
+        80
     };
-    Ok((address, port))
+    Ok((address, uri.port_u16().unwrap_or(default)))
 }
 
 #[cfg(test)]
@@ -150,11 +216,34 @@ mod tests {
     fn hosts_and_ports() {
         for (uri, host, port) in [
             ("http://example.com/", "example.com", 80),
-            ("https://example.com/", "example.com", 443),
             ("http://[2001:db8::1]:8080/", "2001:db8::1", 8080),
         ] {
-            assert_eq!(host_and_port(&uri.parse().unwrap()).unwrap(), (host, port));
+            let uri = uri.parse().unwrap();
+            assert_eq!(host_and_port(&uri, true).unwrap(), (host, port));
+            assert_eq!(host_and_port(&uri, false).unwrap(), (host, port));
         }
-        assert!(host_and_port(&Uri::from_static("/path")).is_err());
+        let https = Uri::from_static("https://example.com/");
+        assert_eq!(host_and_port(&https, false).unwrap(), ("example.com", 443));
+    }
+
+    #[test]
+    fn other_schemes_are_refused() {
+        let why = |uri: &'static str, enforce_http| {
+            host_and_port(&Uri::from_static(uri), enforce_http)
+                .unwrap_err()
+                .to_string()
+        };
+        for uri in [
+            "https://example.com/secret",
+            "ftp://example.com/",
+            "HTTPS://example.com/",
+        ] {
+            let why = why(uri, true);
+            assert!(why.starts_with("invalid URL, scheme is not http"), "{why}");
+        }
+        for enforced in [true, false] {
+            let why = why("/path", enforced);
+            assert!(why.starts_with("invalid URL, scheme is missing"), "{why}");
+        }
     }
 }

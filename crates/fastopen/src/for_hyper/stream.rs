@@ -17,12 +17,12 @@ use crate::for_tokio::LazyStream;
 /// How long HTTP/2's preface waits for a request to travel with it.
 const FOR_A_REQUEST: Duration = Duration::from_millis(1);
 
-/// A connection of an [`HttpConnector`](super::HttpConnector).
+/// A connection of an [`HttpConnector`](super::HttpConnector), or with TLS below of an `HttpsConnector` (feature `rustls`).
 ///
 /// It knows that in HTTP the client speaks first. hyper reads and flushes before it has a request; here these wait, so that the
-/// request still is the first write.
-pub struct HttpStream {
-    lazy: LazyStream,
+/// request still is the first write. HTTP/2's preface waits a moment for the request, so that both are one.
+pub struct HttpStream<S = LazyStream> {
+    io: S,
     opening: Opening,
     /// Whoever waits for the opening to go on: a reader and a writer at most.
     waiting: [Option<Waker>; 2],
@@ -44,18 +44,29 @@ enum Opening {
 const READER: usize = 0;
 const WRITER: usize = 1;
 
-impl HttpStream {
-    pub(super) fn new(lazy: LazyStream) -> Self {
+impl<S> HttpStream<S> {
+    /// One that connects with its first write.
+    pub(crate) fn new(io: S) -> Self {
+        Self::with_opening(io, Opening::Silent)
+    }
+
+    /// One that is connected: it says when the other side closes it, also before the first request.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn opened(io: S) -> Self {
+        Self::with_opening(io, Opening::Over)
+    }
+
+    fn with_opening(io: S, opening: Opening) -> Self {
         Self {
-            lazy,
-            opening: Opening::Silent,
+            io,
+            opening,
             waiting: [None, None],
         }
     }
 
     /// The stream below.
-    pub fn get_ref(&self) -> &LazyStream {
-        &self.lazy
+    pub fn get_ref(&self) -> &S {
+        &self.io
     }
 
     fn go_on(&mut self, opening: Opening) {
@@ -92,14 +103,16 @@ impl HttpStream {
         self.go_on(opening);
         Some(taken)
     }
+}
 
+impl<S: AsyncWrite + Unpin> HttpStream<S> {
     fn poll_sending(&mut self, who: usize, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while let Opening::Sending(held, sent) = &mut self.opening {
             if *sent == held.len() {
                 self.go_on(Opening::Over);
                 break;
             }
-            match Pin::new(&mut self.lazy).poll_write(cx, &held[*sent..]) {
+            match Pin::new(&mut self.io).poll_write(cx, &held[*sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(n)) => *sent += n,
                 Poll::Ready(Err(error)) => {
@@ -122,7 +135,7 @@ fn begins_http2(bufs: &[IoSlice<'_>]) -> bool {
     first.is_some_and(|buf| buf.starts_with(PREFACE))
 }
 
-impl AsyncRead for HttpStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HttpStream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         match &mut this.opening {
@@ -142,11 +155,11 @@ impl AsyncRead for HttpStream {
             Opening::Sending(..) | Opening::Over => {}
         }
         ready!(this.poll_sending(READER, cx))?;
-        Pin::new(&mut this.lazy).poll_read(cx, buf)
+        Pin::new(&mut this.io).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for HttpStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HttpStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
@@ -174,7 +187,7 @@ impl AsyncWrite for HttpStream {
             this.go_on(Opening::Over);
         }
         ready!(this.poll_sending(WRITER, cx))?;
-        Pin::new(&mut this.lazy).poll_write_vectored(cx, bufs)
+        Pin::new(&mut this.io).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -185,7 +198,7 @@ impl AsyncWrite for HttpStream {
         let this = self.get_mut();
         ready!(this.poll_sending(WRITER, cx))?;
         match this.opening {
-            Opening::Over => Pin::new(&mut this.lazy).poll_flush(cx),
+            Opening::Over => Pin::new(&mut this.io).poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -194,7 +207,7 @@ impl AsyncWrite for HttpStream {
         let this = self.get_mut();
         ready!(this.poll_sending(WRITER, cx))?;
         match this.opening {
-            Opening::Over => Pin::new(&mut this.lazy).poll_shutdown(cx),
+            Opening::Over => Pin::new(&mut this.io).poll_shutdown(cx),
             _ => {
                 this.go_on(Opening::Closed);
                 Poll::Ready(Ok(()))
@@ -205,12 +218,12 @@ impl AsyncWrite for HttpStream {
 
 impl Connection for HttpStream {
     fn connected(&self) -> Connected {
-        Connected::new().extra(self.lazy.report().clone())
+        Connected::new().extra(self.get_ref().report().clone())
     }
 }
 
-impl fmt::Debug for HttpStream {
+impl<S: fmt::Debug> fmt::Debug for HttpStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HttpStream").field(&self.lazy).finish()
+        f.debug_tuple("HttpStream").field(&self.io).finish()
     }
 }

@@ -2,62 +2,74 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{Error, IoSlice, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
-use crate::for_hyper::{HttpConnector, is_replay_safe};
-use crate::for_tokio::LazyStream;
+use super::early::EarlyDataStream;
+use super::target::{Settings, Target};
+use crate::for_hyper::{HttpConnector, HttpStream};
 
 /// A connector for hyper-util's client that speaks TLS from the SYN on, and sends a resumed connection's first request with it.
 ///
-/// The ClientHello travels in the SYN. With a session ticket for early data and a request with a safe method, the request does too: it
-/// takes one round trip. All other requests wait until the TLS handshake is complete. If the server turns the early data away, the
-/// request is sent again on the same connection, and reaches its application once.
+/// The ClientHello travels in the SYN. With a session ticket for early data (the configuration has `enable_early_data` set) and a first
+/// request that may be sent twice, that request does too, and takes one round trip:
 ///
-/// Early data is sent before the server has named a protocol, so this is for HTTP/1.1: the configuration should name `http/1.1` or nothing in
-/// its `alpn_protocols`, and have `enable_early_data` set. Only `https` URIs are taken.
+/// | what is written first | early data |
+/// |---|---|
+/// | what the [`HttpConnector`] would send in a SYN: a GET, HEAD, OPTIONS or TRACE without a body; over HTTP/2 a GET | yes, up to 4 KB |
+/// | anything else | no: it waits until the TLS handshake is complete |
+/// | anything, [by the caller's word](HttpConnector::with_replay_safe_requests) | yes, up to 4 KB |
+/// | whatever follows it | no |
+///
+/// # When the server does not take it
+/// - **Early data turned away** (the server was restarted, has other keys, or asks for another key share) is sent again on the same
+///   connection when its handshake is complete. The server's application sees it once.
+/// - **A connection that fails for it** (the server now speaks TLS 1.2, or another protocol than the ticket was for), or an answer of 425
+///   (Too Early, RFC 8470) over HTTP/1.1, is followed by a second connection without early data, once. So is all else to that server for
+///   a minute. Over HTTP/2 the 425 reaches the caller, and the same request again will not be early, for it has the same connection.
+///
+/// More than 4 KB waits because many servers can't skip more: rustls' own fails with `BadRecordMac` from 8,176 bytes on.
+///
+/// # HTTP/1.1 and HTTP/2
+/// The configuration's `alpn_protocols` say what is offered. With `h2` among them the server chooses, and hyper-util's client follows; it needs
+/// its feature `http2` for that. Early data has to be in the protocol that will be chosen, which is taken to be the one that the server chose the last time.
+///
+/// Only `https` URIs are taken. The [`ConnectReport`](crate::for_tokio::ConnectReport) of a response is the first connection's.
 #[derive(Clone)]
-pub struct HttpsConnector {
-    http: HttpConnector,
-    tls: TlsConnector,
-}
+pub struct HttpsConnector(Arc<Settings>);
 
 impl HttpsConnector {
     /// Connects as `http` does, with that configuration of TLS.
     pub fn new(http: HttpConnector, config: Arc<ClientConfig>) -> Self {
-        Self {
-            http,
-            tls: TlsConnector::from(config).early_data(true),
-        }
+        Self(Arc::new(Settings::new(http, config)))
     }
 
     async fn stream(self, uri: Uri) -> Result<TokioIo<HttpsStream>> {
-        let invalid = |why: &str| Error::new(std::io::ErrorKind::InvalidInput, format!("{why}: {uri}"));
+        let invalid = |why: String| Error::new(ErrorKind::InvalidInput, why);
         if uri.scheme_str() != Some("https") {
-            return Err(invalid("not an https URI"));
+            let scheme = uri.scheme_str().unwrap_or("missing");
+            return Err(invalid(format!("invalid URL, scheme is not https but {scheme}")));
         }
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| invalid("no name to be certified"))?;
-        let replay_safe = self.http.has_replay_safe_requests();
-        // What is early data has been judged by the time it is written.
-        let lazy = self.http.lazy(uri, |_| true).await?;
-        let tls = self.tls.connect(name, lazy).await?;
-        Ok(TokioIo::new(HttpsStream {
-            tls,
-            replay_safe,
-            opening: Opening::Silent,
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| invalid(format!("no certificate can be for the host {host:?}")))?;
+        let replay_safe = self.0.http().has_replay_safe_requests();
+        let target = Target::new(self.0, uri, name);
+        let connection = target.connect().await?;
+        let is_open = !connection.tls.get_ref().1.is_handshaking();
+        let stream = EarlyDataStream::new(connection, target, replay_safe);
+        Ok(TokioIo::new(match is_open {
+            true => HttpStream::opened(stream),
+            false => HttpStream::new(stream),
         }))
     }
 }
@@ -78,97 +90,20 @@ impl Service<Uri> for HttpsConnector {
 
 impl fmt::Debug for HttpsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HttpsConnector").field(&self.http).finish()
+        f.debug_tuple("HttpsConnector").field(self.0.http()).finish()
     }
 }
 
 /// A connection of an [`HttpsConnector`].
-#[derive(Debug)]
-pub struct HttpsStream {
-    tls: TlsStream<LazyStream>,
-    replay_safe: bool,
-    opening: Opening,
-}
-
-#[derive(Debug)]
-enum Opening {
-    /// Nothing has been written.
-    Silent,
-    /// What was written first has to wait for the handshake.
-    Waiting,
-    /// Everything goes straight through.
-    Over,
-}
-
-impl HttpsStream {
-    /// The TLS stream below.
-    pub fn get_ref(&self) -> &TlsStream<LazyStream> {
-        &self.tls
-    }
-
-    /// Lets the first write pass as early data, or completes the handshake before it.
-    fn poll_opening(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<Result<()>> {
-        if matches!(self.opening, Opening::Silent) {
-            let first = bufs.iter().find(|buf| !buf.is_empty());
-            let only = bufs.iter().filter(|buf| !buf.is_empty()).count() == 1;
-            let early = only && first.is_some_and(|buf| is_replay_safe(buf));
-            self.opening = match early || self.replay_safe {
-                true => Opening::Over,
-                false => Opening::Waiting,
-            };
-        }
-        if matches!(self.opening, Opening::Waiting) {
-            ready!(Pin::new(&mut self.tls).poll_flush(cx))?;
-            self.opening = Opening::Over;
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncRead for HttpsStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.get_mut().tls).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for HttpsStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        let this = self.get_mut();
-        if bufs.iter().all(|buf| buf.is_empty()) {
-            return Poll::Ready(Ok(0));
-        }
-        ready!(this.poll_opening(cx, bufs))?;
-        Pin::new(&mut this.tls).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let this = self.get_mut();
-        match this.opening {
-            // hyper flushes before it has a request; that would begin the handshake without it.
-            Opening::Silent => Poll::Ready(Ok(())),
-            Opening::Waiting | Opening::Over => Pin::new(&mut this.tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.get_mut().tls).poll_shutdown(cx)
-    }
-}
+pub type HttpsStream = HttpStream<EarlyDataStream>;
 
 impl Connection for HttpsStream {
     fn connected(&self) -> Connected {
-        Connected::new().extra(self.tls.get_ref().0.report().clone())
+        let stream = self.get_ref();
+        let connected = Connected::new().extra(stream.get_ref().get_ref().0.report().clone());
+        match stream.is_http2() {
+            true => connected.negotiated_h2(),
+            false => connected,
+        }
     }
 }

@@ -29,21 +29,42 @@
 //! # }
 //! ```
 //!
+//! # Early data that is turned away
+//! A server may turn early data away, and then has to skip it by trial. rustls' servers (0.23) count a record again whenever they receive
+//! something before the next one that they can read: half of `max_early_data_size` in one record (8,176 bytes of 16 KiB) and more fails the connection
+//! with `BadRecordMac`. `HttpsConnector` sends no more than a quarter. Whoever sends early data by other means, or serves clients that do, does
+//! well to keep to that; a server can set `max_early_data_size` to more than its clients send.
+//!
 //! # Servers
 //! [`accept`] takes a connection and returns when the ClientHello has been read, if there is early data with it, and after the handshake
-//! otherwise. [`allow_early_data`] sets what a configuration needs for that. The [`Peer`](crate::for_tokio::Peer) of such a connection is
-//! confirmed when the TLS handshake is complete: only then is the early data known to be no replay.
+//! otherwise. [`allow_early_data`] sets what a configuration needs for that. The handshake goes on by itself then. The
+//! [`Peer`](crate::for_tokio::Peer) of such a connection is confirmed when the TLS handshake is complete: only then is the early data known
+//! to be no replay.
 
+#[cfg(feature = "axum")]
+mod counters;
+#[cfg(feature = "hyper")]
+mod early;
+mod handshake;
 mod hello;
 #[cfg(feature = "hyper")]
 mod https;
+#[cfg(feature = "hyper")]
+mod known;
 #[cfg(feature = "axum")]
 mod listener;
-mod server;
+mod session;
+mod stream;
+#[cfg(feature = "hyper")]
+mod target;
 
+#[cfg(feature = "axum")]
+pub use counters::HandshakeCounters;
+#[cfg(feature = "hyper")]
+pub use early::EarlyDataStream;
 pub use hello::{ROOM, hello_len, small_key_shares};
 #[cfg(feature = "hyper")]
 pub use https::{HttpsConnector, HttpsStream};
 #[cfg(feature = "axum")]
 pub use listener::TlsListener;
-pub use server::{ServerStream, accept, allow_early_data};
+pub use stream::{ServerStream, accept, allow_early_data};

@@ -114,6 +114,11 @@ impl Running {
         });
     }
 
+    /// What it printed so far.
+    pub fn printed(&self) -> String {
+        lock(&self.printed).clone()
+    }
+
     /// Waits until it has printed that.
     ///
     /// # Panics

@@ -5,7 +5,7 @@ mod first_flight;
 mod io;
 mod report;
 mod silence;
-mod wakers;
+pub(crate) mod wakers;
 
 pub use report::ConnectReport;
 

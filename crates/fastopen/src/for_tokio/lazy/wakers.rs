@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Read,
     Write,
 }
 
 /// A waker that wakes the reader and the writer.
 #[derive(Debug, Default)]
-pub(super) struct Wakers(Mutex<[Option<Waker>; 2]>);
+pub(crate) struct Wakers(Mutex<[Option<Waker>; 2]>);
 
 impl Wakers {
-    pub(super) fn register(&self, side: Side, waker: &Waker) {
+    pub(crate) fn register(&self, side: Side, waker: &Waker) {
         let mut wakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut wakers[side as usize] {
             Some(registered) => registered.clone_from(waker),
@@ -22,7 +22,7 @@ impl Wakers {
         }
     }
 
-    pub(super) fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         let wakers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
