@@ -164,6 +164,13 @@ impl Connector {
         self
     }
 
+    /// Sets `TCP_NODELAY` where that is possible.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn with_nodelay(mut self, nodelay: bool) -> Self {
+        self.socket.nodelay = nodelay;
+        self
+    }
+
     /// Sets what is done to each socket before it connects: any socket option.
     ///
     /// It is called for every attempt, before the socket is bound and connected. An error that it returns ends the attempt.

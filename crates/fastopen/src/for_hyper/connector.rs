@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -16,7 +15,6 @@ use super::first_flight::is_replay_safe;
 use super::stream::HttpStream;
 use crate::connect::{ConnectError, Connector, ToDestination};
 use crate::for_tokio::LazyStream;
-use crate::replay_safe::ReplaySafe;
 
 /// A connector for hyper-util's client, tonic and whatever else takes a `Service<Uri>`. Requests travel in the SYN.
 ///
@@ -139,23 +137,9 @@ impl HttpConnector {
         let (host, port) = host_and_port(&uri, self.enforce_http)?;
         let destination = (host, port).to_destination();
         let addresses = self.connector.resolve_tokio(destination, Instant::now()).await;
-        let addresses: Arc<[_]> = addresses.map_err(with_attempts)?.into();
-        let memory = self.connector.memory().clone();
-        let dial = move |first_bytes| -> crate::for_tokio::Connecting {
-            let (this, addresses) = (self.clone(), Arc::clone(&addresses));
-            Box::pin(async move {
-                let connected = this
-                    .connector
-                    .connect_tokio(&addresses[..], ReplaySafe(first_bytes))
-                    .await?;
-                if this.nodelay {
-                    // What counts is that there is a connection; this only makes it quicker.
-                    let _ = connected.stream.set_nodelay(true);
-                }
-                Ok(connected)
-            })
-        };
-        Ok(LazyStream::dialing(memory, dial, is_replay_safe))
+        let addresses = addresses.map_err(with_attempts)?;
+        let connector = self.connector.with_nodelay(self.nodelay);
+        Ok(LazyStream::judged(connector, addresses, is_replay_safe))
     }
 }
 

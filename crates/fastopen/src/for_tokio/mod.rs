@@ -12,8 +12,6 @@ mod readiness;
 
 pub use confirmation::Confirmation;
 pub use connect::{connect, connect_server_first};
-#[cfg(feature = "hyper")]
-pub(crate) use lazy::Connecting;
 #[cfg(all(feature = "hyper", feature = "rustls"))]
 pub(crate) use lazy::wakers;
 pub use lazy::{ConnectReport, LazyStream};

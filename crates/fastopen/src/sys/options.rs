@@ -12,6 +12,7 @@ pub(crate) struct SocketOptions {
     pub(crate) mark: Option<u32>,
     pub(crate) device: Option<String>,
     pub(crate) mptcp: bool,
+    pub(crate) nodelay: bool,
     pub(crate) setup: Option<SocketSetup>,
 }
 

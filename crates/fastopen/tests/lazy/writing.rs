@@ -126,6 +126,8 @@ fn a_server_that_speaks_first_is_heard() {
         let mut banner = [0; 11];
         stream.read_exact(&mut banner).await.unwrap();
         assert_eq!(&banner, b"220 ready\r\n");
+        assert_eq!(stream.report().outcome(), Some(Outcome::Accepted));
+        assert_eq!(stream.report().attempts()[0].syn, Syn::Fast { bytes: 0 });
         stream.write_all(b"EHLO").await.unwrap();
     });
     assert_eq!(path.served(), b"EHLO");

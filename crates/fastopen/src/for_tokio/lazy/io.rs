@@ -80,6 +80,9 @@ impl LazyStream {
 impl AsyncRead for LazyStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
+        if matches!(this.state, State::Idle) {
+            this.start_server_first();
+        }
         ready!(this.poll_connected(cx, Side::Read))?;
         let State::Connected {
             stream, cut_short, ..

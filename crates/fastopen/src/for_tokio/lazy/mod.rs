@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use self::cut_short::CutShort;
 use self::silence::Silence;
 use self::wakers::{Side, Wakers};
-use crate::connect::{ConnectError, Connected, Connector, PathMemory, ToDestination};
+use crate::connect::{ConnectError, Connected, Connector, Destination, ToDestination};
 use crate::replay_safe::ReplaySafe;
 
 /// A stream that connects when it is first written to, and sends what is written first in the SYN.
@@ -32,8 +32,9 @@ use crate::replay_safe::ReplaySafe;
 /// - **The first write** connects with its bytes as [`Connector::connect_tokio`] does: racing, falling back, and remembering paths.
 ///   It is complete when they are in the kernel's hands, whatever path they took. A vectored write is gathered. No more than
 ///   [`FIRST_FLIGHT`](Self::FIRST_FLIGHT) bytes are taken, and the write says how many.
-/// - **A read, a flush or a shutdown that comes first** makes an ordinary handshake, so that a protocol in which the server speaks
-///   first does not hang. A write without bytes does nothing.
+/// - **A read that comes first** connects to a server that speaks first, as [`connect_server_first`](super::connect_server_first)
+///   does: with the cookie, and nothing that could be replayed. **A flush or a shutdown that comes first** makes an ordinary
+///   handshake. A write without bytes does nothing.
 /// - **A write that is given up** before it is complete may have been sent all the same. Writing the same bytes again reports them as
 ///   written; other bytes begin anew on another connection and the first is closed, as long as it hasn't come about. Once it has,
 ///   which only happens when something else waits as well, writing other bytes is an error.
@@ -73,7 +74,8 @@ use crate::replay_safe::ReplaySafe;
 /// # }
 /// ```
 pub struct LazyStream {
-    dial: Dial,
+    connector: Connector,
+    destination: Result<Destination>,
     judge: Judge,
     report: ConnectReport,
     wakers: Arc<Wakers>,
@@ -81,9 +83,8 @@ pub struct LazyStream {
     silence: Silence,
 }
 
-pub(crate) type Connecting =
+type Connecting =
     Pin<Box<dyn Future<Output = std::result::Result<Connected<TcpStream>, ConnectError>> + Send>>;
-type Dial = Box<dyn Fn(FirstBytes) -> Connecting + Send + Sync>;
 type Judge = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
 type FirstBytes = Arc<[u8]>;
 
@@ -109,10 +110,7 @@ impl LazyStream {
     /// A stream to that address. **By calling this the caller says that the first write is [`ReplaySafe`]**, whatever it will be.
     ///
     /// The name is resolved when the stream connects.
-    pub fn replay_safe<A>(connector: Connector, address: A) -> Self
-    where
-        A: ToDestination + Clone + Send + Sync + 'static,
-    {
+    pub fn replay_safe(connector: Connector, address: impl ToDestination) -> Self {
         Self::judged(connector, address, |_| true)
     }
 
@@ -120,36 +118,19 @@ impl LazyStream {
     ///
     /// The function sees at most [`FIRST_FLIGHT`](Self::FIRST_FLIGHT) bytes. When it says no they wait for an ordinary handshake.
     /// **By saying yes it says that they are [`ReplaySafe`].**
-    pub fn judged<A>(
+    pub fn judged(
         connector: Connector,
-        address: A,
-        is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
-    ) -> Self
-    where
-        A: ToDestination + Clone + Send + Sync + 'static,
-    {
-        let memory = connector.memory().clone();
-        let dial = move |first_bytes| -> Connecting {
-            let (connector, address) = (connector.clone(), address.clone());
-            Box::pin(async move { connector.connect_tokio(address, ReplaySafe(first_bytes)).await })
-        };
-        Self::dialing(memory, dial, is_replay_safe)
-    }
-
-    /// A stream that calls `dial` to connect, with the first bytes for the SYN: none where it is to be plain. `memory` gets to know
-    /// whether the path lives.
-    pub(crate) fn dialing(
-        memory: PathMemory,
-        dial: impl Fn(Arc<[u8]>) -> Connecting + Send + Sync + 'static,
+        address: impl ToDestination,
         is_replay_safe: impl Fn(&[u8]) -> bool + Send + Sync + 'static,
     ) -> Self {
         Self {
-            dial: Box::new(dial),
+            silence: Silence::new(connector.memory().clone()),
+            connector,
+            destination: address.to_destination(),
             judge: Box::new(is_replay_safe),
             report: ConnectReport::default(),
             wakers: Arc::default(),
             state: State::Idle,
-            silence: Silence::new(memory),
         }
     }
 
@@ -181,7 +162,7 @@ impl LazyStream {
     /// Waits for the connection, with an ordinary handshake if nothing was written.
     fn poll_connected(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<Result<&mut TcpStream>> {
         if matches!(self.state, State::Idle) {
-            self.start(Arc::default());
+            self.start(FirstBytes::default());
         }
         std::task::ready!(self.poll_connecting(cx, side))?;
         match &mut self.state {
@@ -191,12 +172,38 @@ impl LazyStream {
         }
     }
 
+    /// Begins to connect with these bytes for the SYN: none where it is to be plain.
     fn start(&mut self, first_bytes: FirstBytes) {
-        let connecting = (self.dial)(Arc::clone(&first_bytes));
+        let (connector, destination) = (self.connector.clone(), self.destination());
+        let bytes = ReplaySafe(Arc::clone(&first_bytes));
         self.state = State::Connecting {
-            connecting,
+            connecting: Box::pin(async move {
+                connector
+                    .connect_tokio(destination.map_err(ConnectError::Resolve)?, bytes)
+                    .await
+            }),
             first_bytes,
         };
+    }
+
+    /// Begins to connect for somebody who waits for the server to speak.
+    fn start_server_first(&mut self) {
+        let (connector, destination) = (self.connector.clone(), self.destination());
+        self.state = State::Connecting {
+            connecting: Box::pin(async move {
+                connector
+                    .connect_server_first_tokio(destination.map_err(ConnectError::Resolve)?)
+                    .await
+            }),
+            first_bytes: FirstBytes::default(),
+        };
+    }
+
+    fn destination(&self) -> Result<Destination> {
+        match &self.destination {
+            Ok(destination) => Ok(destination.clone()),
+            Err(error) => Err(Error::new(error.kind(), error.to_string())),
+        }
     }
 
     /// Goes on with connecting, if that is what it does. Both sides are woken, whichever polled last: it may be gone by then.
