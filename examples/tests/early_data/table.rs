@@ -323,10 +323,19 @@ fn what_travels_early() {
             (Tls::Full, _) | (Tls::Resumed, false) => InSyn::Hello,
             (Tls::Resumed, true) => InSyn::EarlyData,
         };
-        assert_eq!(cell.syn, syn, "{what}");
+        // On a busy machine the request comes too late for HTTP/2's preface, which sets out alone then and has no consequences; over TLS
+        // that looks like a request, and the servers are the witnesses.
+        let alone = match protocol.tls {
+            Tls::Without => cell.syn == InSyn::Preface,
+            Tls::Full | Tls::Resumed => cell.syn == InSyn::EarlyData && protocol.tls == Tls::Resumed,
+        };
+        assert!(
+            cell.syn == syn || protocol.version == Version::HTTP_2 && alone,
+            "{what}"
+        );
         if !may_be_early {
             assert_ne!(cell.saw, Some(Saw::Early), "{what}");
-        } else if protocol.tls == Tls::Resumed && *server != 3 {
+        } else if protocol.tls == Tls::Resumed && protocol.version == Version::HTTP_11 && *server != 3 {
             // openssl turns this client's early data away here, so for it the SYN is the witness.
             assert_eq!(cell.saw, Some(Saw::Early), "{what}");
         } else {
