@@ -6,7 +6,7 @@ use std::io;
 ///
 /// The message names the call, what it failed on and what would help where that is known. It converts to [`io::Error`].
 #[derive(Debug, thiserror::Error)]
-#[error("{call} of {subject}: {error}{}", help(*.call, .error))]
+#[error("{call} of {subject}: {error}{}", help(call, .error))]
 pub struct Error {
     call: &'static str,
     subject: String,

@@ -16,6 +16,7 @@ compile_error!("fastopen-attach is for Linux: other systems have no pidfd_getfd"
 mod error;
 pub mod listeners;
 mod process;
+pub mod supervise;
 #[allow(unsafe_code)]
 mod sys;
 

@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::status::Status;
 use crate::{
-    bench, classic, completions, cookies, demo, doctor, enable, man, probe, send, serve, trace, watch,
+    bench, classic, completions, cookies, demo, doctor, enable, man, probe, run, send, serve, trace, watch,
 };
 
 /// See TCP Fast Open work, measure it, and find what breaks it
@@ -36,6 +36,7 @@ Examples:
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
+  tfo run --report -- git fetch          A program, unchanged, with Fast Open
   sudo tfo enable :8000                  Fast Open for a server that is running
   tfo bench https://example.com/         How much it saves on that path, request by request
 
@@ -60,6 +61,7 @@ enum Command {
     Trace(trace::Args),
     Watch(watch::Args),
     Cookies(cookies::Args),
+    Run(run::Args),
     Enable(enable::Enable),
     Disable(enable::Disable),
     #[command(hide = true)]
@@ -84,6 +86,7 @@ impl Cli {
             Command::Trace(args) => trace::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
+            Command::Run(args) => run::run(args),
             Command::Enable(args) => enable::enable(args),
             Command::Disable(args) => enable::disable(args),
             Command::Completions(args) => completions::run(args, Self::command()),

@@ -30,6 +30,7 @@ pub mod man;
 mod namespace;
 pub mod probe;
 pub mod program;
+pub mod run;
 pub mod send;
 pub mod serve;
 mod stats;

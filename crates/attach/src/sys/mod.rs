@@ -2,8 +2,14 @@
 //!
 //! - [`process`]: another process by descriptor, a duplicate of one of its descriptors, its memory.
 //! - [`socket`]: the socket options that the duplicates are for.
+//! - [`seccomp`]: a filter of system calls, and the descriptor on which it reports them.
+//! - [`fork`]: new processes, what they keep of their parent, and how one becomes a program.
+//! - [`page`]: memory that a process and its children share.
 
+pub(crate) mod fork;
+pub(crate) mod page;
 pub(crate) mod process;
+pub(crate) mod seccomp;
 pub(crate) mod socket;
 
 use std::io;

@@ -42,3 +42,20 @@ pub(crate) fn set_integer(
 ) -> io::Result<()> {
     set(socket, level, option, &value.to_ne_bytes())
 }
+
+/// The kernel's `struct tcp_info`, into a buffer; gives its length.
+pub(crate) fn tcp_info(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    let mut len = socklen_t::try_from(into.len()).unwrap_or(socklen_t::MAX);
+    // SAFETY: the pointers are to a buffer and to its length, which outlive the call.
+    let returned = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            into.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    check(returned.into())?;
+    Ok(usize::try_from(len).map_or(into.len(), |len| len.min(into.len())))
+}

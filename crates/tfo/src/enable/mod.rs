@@ -49,8 +49,9 @@ pub struct Enable {
 }
 
 const AFTER_ENABLE: &str = "\
-The queue: a place is taken by each fast connection whose client has not yet proved its address, for one round trip. 1024 places
-serve 10,000 new fast connections a second at a round trip of 100 ms. When it is full, connections are plain ones.
+The queue: each fast connection takes a place until its client has proved its address, for one
+round trip. 1024 places serve 10,000 new fast connections a second at a round trip of 100 ms. When
+it is full, connections are plain ones.
 
 Examples:
   sudo tfo enable :8000                  Every listener on port 8000, IPv4 and IPv6

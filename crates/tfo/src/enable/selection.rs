@@ -95,7 +95,7 @@ fn names_unit(groups: &str, unit: &str) -> bool {
     groups
         .lines()
         .filter_map(|line| line.splitn(3, ':').nth(2))
-        .flat_map(|path| path.split('/'))
+        .flat_map(|path| path.split('/').filter(|part| !part.is_empty()))
         .any(|part| part == unit || part == service)
 }
 
