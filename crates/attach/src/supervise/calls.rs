@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::Instant;
 
-use fastopen::{Outcome, Reason};
+use fastopen::{Outcome, Reason, TcpState};
 use rustix::fs::OFlags;
 
 use super::memory::{Decision, Why};
@@ -104,6 +104,13 @@ impl Supervisor {
     fn connect_allowed(&mut self, call: &Notification, given: SocketAddr, duplicate: Duplicate) {
         let Duplicate { socket: held, inode } = duplicate;
         let destination = sockaddr::canonical(given);
+        // A program may ask by another connect() how its connection goes; the kernel says so.
+        let mut state = [0];
+        let is_new = socket::tcp_info(held.as_fd(), &mut state).is_ok()
+            && TcpState::from_number(state[0]) == TcpState::Close;
+        if !is_new {
+            return self.let_through(call);
+        }
         let option = socket::integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
         if option.is_ok_and(|set| set != 0) {
             self.let_through(call);

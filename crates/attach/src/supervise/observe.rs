@@ -18,8 +18,9 @@ pub trait Observer {
     /// A listener was switched on.
     fn listening(&mut self, program: &str, address: Option<SocketAddr>, queue: u32);
 
-    /// The program that was started is about to end, or has ended; processes that it started may go on.
-    fn program_ended(&mut self);
+    /// The program that was started is about to end, or has ended; processes that it started may go on. The outcome of so many connections
+    /// is not known yet.
+    fn program_ended(&mut self, pending: usize);
 
     /// No process is left.
     fn all_ended(&mut self);

@@ -8,7 +8,7 @@ use fastopen::{TcpInfo, TcpState};
 /// Programs that speak first do so within a fraction of this.
 pub(crate) const RELEASE_AFTER: Duration = Duration::from_millis(5);
 /// For how long a thread may take from the answer to its connect() until the kernel has begun with it.
-const BEGINS_WITHIN: Duration = Duration::from_millis(50);
+const BEGINS_WITHIN: Duration = Duration::from_millis(250);
 /// For how long a released connection is watched for who speaks first.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(30);
 /// Longer than the kernel sends SYNs.
@@ -126,7 +126,7 @@ impl View<'_> {
         let finest = Duration::from_millis(5);
         match self.held {
             true if self.age < RELEASE_AFTER => RELEASE_AFTER - self.age,
-            true if !self.begun => finest,
+            true if !self.begun => (self.age / 4).max(finest),
             true if self.segments_out == 0 => finest,
             // The first SYN is sent again after a second.
             true => Duration::from_millis(1050),
@@ -205,12 +205,12 @@ mod tests {
         let info = info(CLOSE, 0, 0);
         let idle = View {
             begun: false,
-            ..view(Some(&info), 49)
+            ..view(Some(&info), 249)
         };
         assert_eq!(idle.step(), Step::Wait);
         assert_eq!(
             View {
-                age: Duration::from_millis(50),
+                age: BEGINS_WITHIN,
                 ..idle
             }
             .step(),

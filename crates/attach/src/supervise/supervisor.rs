@@ -173,15 +173,15 @@ impl Supervisor {
             self.look_at(number);
         }
         if let Some(observer) = &mut self.observer {
-            observer.program_ended();
+            observer.program_ended(self.table.len());
         }
     }
 
     fn end(&mut self) {
         self.program_ended();
-        for number in self.table.numbers() {
-            self.look_at(number);
-        }
+        // Connections whose programs have closed them are still being made. Their outcome is worth a moment; the sockets stay for as long as
+        // the kernel tries.
+        self.look_on(Duration::from_secs(2));
         if let Some(observer) = &mut self.observer {
             observer.all_ended();
         }
@@ -194,15 +194,21 @@ impl Supervisor {
                 std::thread::sleep(Duration::from_millis(2));
             }
         }
-        // Connections whose programs have closed them, and which are still being made, stay until they are.
-        let deadline = Instant::now() + Duration::from_secs(150);
-        while !self.table.is_empty() && Instant::now() < deadline {
+        self.observer = None;
+        self.look_on(Duration::from_secs(150));
+    }
+
+    /// Looks after the sockets that are held, for at most so long.
+    fn look_on(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        for number in self.table.numbers() {
+            self.look_at(number);
+        }
+        while self.table.holds_any() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-            let now = Instant::now();
-            while let Some(number) = self.table.due(now) {
+            for number in self.table.numbers() {
                 self.look_at(number);
             }
-            self.table.retain_held();
         }
     }
 
@@ -221,6 +227,8 @@ impl Supervisor {
 
     /// The guardian is gone: another takes its place.
     fn replace_guardian(&mut self) {
+        // The new one inherits the old end: closing it here would not take it out of the set.
+        let _ = epoll::delete(&self.epoll, &self.guardian_end);
         let Ok((guardian_end, guardian_alive)) = pipe_with(PipeFlags::CLOEXEC) else {
             return;
         };
@@ -240,14 +248,11 @@ impl Supervisor {
             Ok(Side::Parent { .. }) => {
                 let data = epoll::EventData::new_u64(GUARDIAN);
                 let _ = epoll::add(&self.epoll, &guardian_end, data, epoll::EventFlags::IN);
-                // Closing the old ends takes them out of the set.
                 self.guardian_end = guardian_end;
                 self._alive = supervisor_alive;
             }
-            // Without one for now, and without asking again all the time.
-            Err(_) => {
-                let _ = epoll::delete(&self.epoll, &self.guardian_end);
-            }
+            // Without one from now on.
+            Err(_) => {}
         }
     }
 
@@ -275,7 +280,7 @@ impl Supervisor {
             Step::LetGo => tracked.let_go(),
             Step::Withdraw => {
                 if tracked.withdraw() {
-                    self.conclude(number, End::Failed, &look);
+                    self.conclude(number, End::Gone, &look);
                     return;
                 }
             }

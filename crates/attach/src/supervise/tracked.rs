@@ -249,13 +249,9 @@ impl Table {
             .map(|(_, number)| *number)
     }
 
-    /// Forgets those of which no duplicate is held.
-    pub(crate) fn retain_held(&mut self) {
-        for number in self.numbers() {
-            if self.by_number[&number].socket.is_none() {
-                self.remove(number);
-            }
-        }
+    /// Whether a duplicate of any is held.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.by_number.values().any(|tracked| tracked.socket.is_some())
     }
 
     pub(crate) fn numbers(&self) -> Vec<u64> {

@@ -133,13 +133,13 @@ impl Recorder {
     }
 
     /// Writes it; where nobody reads it there is nobody to tell.
-    fn write(&mut self, complete: bool) {
+    fn write(&mut self, complete: bool, pending: usize) {
         let report = self.report(complete);
         let _ = match &mut self.destination {
             Destination::Nowhere => Ok(()),
             Destination::StandardError => match complete {
                 true => Ok(()),
-                false => text::report(&report, &mut anstream::stderr().lock()),
+                false => text::report(&report, pending, &mut anstream::stderr().lock()),
             },
             Destination::File(file) => json::write(&report, file),
         };
@@ -192,12 +192,12 @@ impl Observer for Recorder {
         }
     }
 
-    fn program_ended(&mut self) {
-        self.write(false);
+    fn program_ended(&mut self, pending: usize) {
+        self.write(false, pending);
     }
 
     fn all_ended(&mut self) {
-        self.write(true);
+        self.write(true, 0);
     }
 }
 

@@ -10,9 +10,12 @@ use super::report::{Listener, Report, Row};
 use crate::style::{BOLD, DIM, GOOD};
 use crate::units;
 
-pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// The report; the outcome of so many connections more is not known yet.
+pub(super) fn report(report: &Report, pending: usize, out: &mut impl Write) -> io::Result<()> {
     let connections = units::count(report.connections, "connection", "connections");
-    if report.connections == 0 {
+    if report.connections == 0 && pending > 0 {
+        writeln!(out, "{BOLD}tfo:{BOLD:#} no connection was made yet")?;
+    } else if report.connections == 0 {
         writeln!(out, "{BOLD}tfo:{BOLD:#} no TCP connection was made")?;
     } else if report.accepted == 0 {
         writeln!(out, "{BOLD}tfo:{BOLD:#} {connections}, no round trip saved")?;
@@ -26,6 +29,10 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     for row in &report.rows {
         writeln!(out, "{}", line(row))?;
+    }
+    if pending > 0 {
+        let pending = units::count(pending as u64, "connection", "connections");
+        writeln!(out, "  {pending} without an outcome yet")?;
     }
     for listener in &report.listeners {
         listening(listener, out)?;
@@ -118,7 +125,7 @@ mod tests {
     #[test]
     fn a_report_fits_on_a_screen() {
         let mut out = anstream::StripStream::new(Vec::new());
-        report(&tests::report(), &mut out).unwrap();
+        report(&tests::report(), 0, &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out.into_inner()).unwrap(), @r"
         tfo: 4 connections, 2 round trips saved: 120.0 ms
           curl 192.0.2.2:80: 2 accepted, 120.0 ms saved
