@@ -162,6 +162,7 @@ impl Supervisor {
             begun: false,
             seen_deferred: false,
             released: false,
+            handshake_ended: None,
             failed: false,
             waiting: Vec::new(),
         };

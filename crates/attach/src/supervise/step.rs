@@ -29,6 +29,8 @@ pub(crate) struct View<'a> {
     pub(crate) seen_deferred: bool,
     /// Its SYN was sent from here, without data.
     pub(crate) released: bool,
+    /// Since its handshake was seen to have ended.
+    pub(crate) since_handshake: Duration,
     /// A duplicate of it is held.
     pub(crate) held: bool,
     /// Since its connect() was let through.
@@ -106,18 +108,19 @@ impl View<'_> {
         }
     }
 
+    /// Until a round trip has passed since the handshake nothing of the server's can be an answer: what comes before that is a server that
+    /// speaks first, even if the client has written meanwhile.
     fn after_release(&self) -> Step {
         let received = self.info.and_then(TcpInfo::bytes_received).unwrap_or(0);
-        if self.bytes_sent > 0 {
-            return Step::Done(End::WroteLate);
-        }
-        if received > 0 {
-            return Step::Done(End::ServerFirst);
-        }
-        match (self.age >= SPEAKS_WITHIN, self.held) {
-            (true, _) => Step::Done(End::Established),
-            (false, true) => Step::LetGo,
-            (false, false) => Step::Wait,
+        let rtt = self.info.and_then(TcpInfo::rtt).unwrap_or_default();
+        let is_early = self.since_handshake < rtt * 3 / 4;
+        match (received > 0, self.bytes_sent > 0) {
+            (true, false) => Step::Done(End::ServerFirst),
+            (true, true) if is_early => Step::Done(End::ServerFirst),
+            (_, true) if !is_early => Step::Done(End::WroteLate),
+            _ if self.age >= SPEAKS_WITHIN => Step::Done(End::Established),
+            _ if self.held => Step::LetGo,
+            _ => Step::Wait,
         }
     }
 
@@ -140,10 +143,12 @@ mod tests {
     use super::*;
 
     fn info(state: u8, fail: u8, received: u8) -> TcpInfo {
+        const RTT: u32 = 60_000;
         let mut bytes = [0; 280];
         bytes[0] = state;
         bytes[7] = fail << 1;
         bytes[128] = received;
+        bytes[68..72].copy_from_slice(&RTT.to_ne_bytes());
         TcpInfo::from_bytes(&bytes)
     }
 
@@ -156,6 +161,7 @@ mod tests {
             begun: true,
             seen_deferred: false,
             released: false,
+            since_handshake: Duration::ZERO,
             held: true,
             age: Duration::from_millis(ms),
         }
@@ -236,6 +242,7 @@ mod tests {
         assert_eq!(
             View {
                 bytes_sent: 9,
+                since_handshake: Duration::from_millis(60),
                 ..loose
             }
             .step(),

@@ -36,6 +36,7 @@ pub(crate) struct Tracked {
     pub(crate) begun: bool,
     pub(crate) seen_deferred: bool,
     pub(crate) released: bool,
+    pub(crate) handshake_ended: Option<Instant>,
     pub(crate) failed: bool,
     /// Calls that wait for the end of the handshake.
     pub(crate) waiting: Vec<u64>,
@@ -70,7 +71,15 @@ impl Tracked {
         self.begun |= info
             .and_then(|info| info.state())
             .is_some_and(|state| state != TcpState::Close);
+        let state = info.and_then(|info| info.state());
+        if !matches!(state, None | Some(TcpState::Close | TcpState::SynSent)) {
+            self.handshake_ended.get_or_insert(now);
+        }
+        let since_handshake = self
+            .handshake_ended
+            .map_or(Duration::ZERO, |ended| now.saturating_duration_since(ended));
         let view = View {
+            since_handshake,
             info: info.as_ref(),
             segments_out: field(bytes.as_deref(), SEGMENTS_OUT).map_or(0, u32::from_ne_bytes),
             bytes_sent: field(bytes.as_deref(), BYTES_SENT).map_or(0, u64::from_ne_bytes),
