@@ -10,11 +10,11 @@ use super::support::{World, banner, http, rounds, serve, wait_until, world};
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("curl", || {
-            saves_a_round_trip(&["curl", "-s", "http://192.0.2.2/"])
+            saves_a_round_trip(&["curl", "-s", "http://192.0.2.2/"]);
         }),
         test("curl_by_ipv6", || saves_a_round_trip_to(&["curl", "-s"], true)),
         test("wget", || {
-            saves_a_round_trip(&["wget", "-q", "-O", "-", "http://192.0.2.2/"])
+            saves_a_round_trip(&["wget", "-q", "-O", "-", "http://192.0.2.2/"]);
         }),
         test("python", || {
             let script = "import urllib.request as r; print(r.urlopen('http://192.0.2.2/').read())";

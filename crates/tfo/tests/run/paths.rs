@@ -36,7 +36,7 @@ fn a_server_without_fast_open() {
         listener
             .incoming()
             .flatten()
-            .for_each(|stream| drop(http(stream)))
+            .for_each(|stream| drop(http(stream)));
     });
     let bare = world.bare(&CURL).output().unwrap();
     for _ in 0..3 {
@@ -100,7 +100,7 @@ fn a_first_address_that_refuses() {
         listener
             .incoming()
             .flatten()
-            .for_each(|stream| drop(http(stream)))
+            .for_each(|stream| drop(http(stream)));
     });
     let script = format!(
         "import socket\nfor a in ['{}', '{}']:\n    try:\n        s = socket.create_connection((a, 80)); break\n    except OSError as e: print(e)\n\
