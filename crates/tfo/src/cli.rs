@@ -3,7 +3,9 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{bench, classic, completions, cookies, demo, doctor, man, probe, send, serve, trace, watch};
+use crate::{
+    bench, classic, completions, cookies, demo, doctor, enable, man, probe, run, send, serve, trace, watch,
+};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -34,6 +36,8 @@ Examples:
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
+  tfo run --report -- git fetch          A program, unchanged, with Fast Open
+  sudo tfo enable :8000                  Fast Open for a server that is running
   tfo bench https://example.com/         How much it saves on that path, request by request
 
 Exit status:
@@ -57,6 +61,9 @@ enum Command {
     Trace(trace::Args),
     Watch(watch::Args),
     Cookies(cookies::Args),
+    Run(run::Args),
+    Enable(enable::Enable),
+    Disable(enable::Disable),
     #[command(hide = true)]
     Completions(completions::Args),
     #[command(hide = true)]
@@ -79,6 +86,9 @@ impl Cli {
             Command::Trace(args) => trace::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
+            Command::Run(args) => run::run(args),
+            Command::Enable(args) => enable::enable(args),
+            Command::Disable(args) => enable::disable(args),
             Command::Completions(args) => completions::run(args, Self::command()),
             Command::Man(args) => man::run(args, vec![Self::command(), classic::Args::command()]),
         }

@@ -1,7 +1,16 @@
 //! Which sockets are wanted, as the kernel is asked for them.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::message::Family;
 use super::{Socket, State};
+
+/// `IPPROTO_TCP`.
+const TCP: u8 = 6;
+/// The bit for `INET_DIAG_INFO` among the extensions.
+const WITH_TCP_INFO: u8 = 1 << (super::message::INFO - 1);
+/// Any socket (`INET_DIAG_NOCOOKIE`).
+const ANY_COOKIE: [u8; 8] = [0xff; 8];
 
 /// A set of states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,14 +83,8 @@ impl Filter {
 
     /// `struct inet_diag_req_v2`.
     pub(super) fn request(&self, family: Family) -> Vec<u8> {
-        /// `IPPROTO_TCP`.
-        const TCP: u8 = 6;
-        /// The bit for `INET_DIAG_INFO` among the extensions.
-        const WITH_TCP_INFO: u8 = 1 << (super::message::INFO - 1);
         /// Any addresses and any interface.
         const ANYWHERE: [u8; 36] = [0; 36];
-        /// Any socket (`INET_DIAG_NOCOOKIE`).
-        const ANY_COOKIE: [u8; 8] = [0xff; 8];
 
         let mut request = vec![family as u8, TCP, WITH_TCP_INFO, 0];
         request.extend(self.states.0.to_ne_bytes());
@@ -91,6 +94,31 @@ impl Filter {
         request.extend(ANY_COOKIE);
         request
     }
+}
+
+/// `struct inet_diag_req_v2` for one connection.
+pub(super) fn exact(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
+    let octets = |ip: IpAddr| match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let mut octets = [0; 16];
+            octets[..4].copy_from_slice(&ip.octets());
+            octets
+        }
+        IpAddr::V6(ip) => ip.octets(),
+    };
+    let (family, interface) = match (remote.ip().to_canonical(), remote) {
+        (IpAddr::V6(_), SocketAddr::V6(remote)) => (Family::Ipv6, remote.scope_id()),
+        _ => (Family::Ipv4, 0),
+    };
+    let mut request = vec![family as u8, TCP, WITH_TCP_INFO, 0];
+    request.extend(u32::MAX.to_ne_bytes());
+    request.extend(local.port().to_be_bytes());
+    request.extend(remote.port().to_be_bytes());
+    request.extend(octets(local.ip()));
+    request.extend(octets(remote.ip()));
+    request.extend(interface.to_ne_bytes());
+    request.extend(ANY_COOKIE);
+    request
 }
 
 impl Default for Filter {

@@ -15,7 +15,7 @@ pub use crate::tcp_state::TcpState as State;
 pub use filter::{Filter, States};
 
 use crate::Error;
-use crate::netlink::{self, Connection, NETLINK_SOCK_DIAG, NLM_F_DUMP};
+use crate::netlink::{self, Connection, NETLINK_SOCK_DIAG, NLM_F_ACK, NLM_F_DUMP};
 use message::Family;
 
 const REQUEST: &str = "listing the TCP sockets (sock_diag)";
@@ -66,6 +66,38 @@ pub struct Socket {
 /// ```
 pub fn list(filter: &Filter) -> Result<Vec<Socket>, Error> {
     netlink::collect(|| dump(filter))
+}
+
+/// The connection between these two addresses, looked up at once however many there are.
+///
+/// # Errors
+/// [`Error`] if the kernel refuses, or if its answer makes no sense. That there is none is no error.
+///
+/// # Examples
+/// ```
+/// use std::net::{TcpListener, TcpStream};
+///
+/// # if cfg!(target_os = "linux") {
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let stream = TcpStream::connect(listener.local_addr()?)?;
+/// let found = fastopen_host::sockets::get(stream.local_addr()?, stream.peer_addr()?)?;
+/// assert_eq!(found.unwrap().local, stream.local_addr()?);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn get(local: SocketAddr, remote: SocketAddr) -> Result<Option<Socket>, Error> {
+    let mut connection = Connection::open(NETLINK_SOCK_DIAG, REQUEST)?;
+    connection.send(REQUEST, BY_FAMILY, NLM_F_ACK, &filter::exact(local, remote))?;
+    let found = match connection.next_reply() {
+        Ok(Some(reply)) => parse::socket(reply).map_err(|problem| Error::malformed(REQUEST, problem))?,
+        Ok(None) => return Ok(None),
+        Err(Error::Request { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Where there is no connection the kernel gives the listener that would take one.
+    let is_it = found.remote.port() == remote.port()
+        && found.remote.ip().to_canonical() == remote.ip().to_canonical();
+    Ok(is_it.then_some(found))
 }
 
 /// The sockets that the filter lets through, one after the other, in a few kilobytes of memory.

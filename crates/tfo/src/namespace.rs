@@ -15,7 +15,7 @@ use crate::hint::Hint;
 
 /// A network namespace, as a person names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Namespace {
+pub(crate) enum Namespace {
     /// That of a process.
     Process(u32),
     /// A file that stands for it.
@@ -23,8 +23,8 @@ pub(super) enum Namespace {
 }
 
 impl Namespace {
-    /// Moves the calling thread into it for good; other threads stay where they are.
-    pub(super) fn enter(&self) -> anyhow::Result<()> {
+    /// Moves the calling thread into it for good; other threads stay where they are. The verb is for the error's hint.
+    pub(crate) fn enter(&self, verb: &str) -> anyhow::Result<()> {
         let path = self.path();
         let entered = File::open(&path).and_then(|file| {
             move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(io::Error::from)
@@ -34,7 +34,7 @@ impl Namespace {
             .map_or_else(io::Error::kind, |()| ErrorKind::Other);
         entered
             .with_context(|| format!("can't look into the network namespace {}", path.display()))
-            .hint(self.help(kind))
+            .hint(self.help(kind, verb))
     }
 
     fn path(&self) -> PathBuf {
@@ -44,14 +44,14 @@ impl Namespace {
         }
     }
 
-    fn help(&self, kind: ErrorKind) -> String {
+    fn help(&self, kind: ErrorKind, verb: &str) -> String {
         match (kind, self) {
             (ErrorKind::PermissionDenied, Self::Process(pid)) => format!(
-                "run it as root: sudo tfo watch --netns {pid}; or, in a rootless container of yours: nsenter \
-                 --preserve-credentials --user --net -t {pid} tfo watch"
+                "run it as root: sudo tfo {verb} --netns {pid}; or, in a rootless container of yours: nsenter \
+                 --preserve-credentials --user --net -t {pid} tfo {verb}"
             ),
             (ErrorKind::PermissionDenied, Self::File(path)) => {
-                format!("run it as root: sudo tfo watch --netns {}", path.display())
+                format!("run it as root: sudo tfo {verb} --netns {}", path.display())
             }
             (ErrorKind::NotFound, Self::Process(_)) => "give the number of a process that runs".to_owned(),
             _ => {
@@ -105,7 +105,7 @@ mod tests {
             ("/nowhere", "ip netns"),
             ("/dev/null", "ip netns"),
         ] {
-            let error = text.parse::<Namespace>().unwrap().enter().unwrap_err();
+            let error = text.parse::<Namespace>().unwrap().enter("watch").unwrap_err();
             assert!(hint::of(&error).unwrap().contains(told), "{error:#}");
             assert!(error.to_string().contains("network namespace"), "{error:#}");
         }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn without_privilege_the_command_that_works_is_told() {
-        let help = Namespace::Process(4711).help(ErrorKind::PermissionDenied);
+        let help = Namespace::Process(4711).help(ErrorKind::PermissionDenied, "watch");
         assert!(help.contains("sudo tfo watch --netns 4711"), "{help}");
     }
 }

@@ -1,0 +1,149 @@
+//! The sockets on which running servers listen, and Fast Open on them.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use fastopen::KeyRing;
+use fastopen_host::listeners::Listener;
+use fastopen_host::owners::{Owners, Process as Owner};
+
+use crate::error::Error;
+use crate::process::Process;
+use crate::sys::socket;
+
+/// A listener and the processes that hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The listener.
+    pub listener: Listener,
+    /// The processes that are known to hold it; none where this process may not see them.
+    pub owners: Vec<Owner>,
+}
+
+/// Every TCP listener of the calling thread's network namespace, with its owners.
+///
+/// The owners are looked for among all processes that this process sees, whatever network namespace they are in.
+///
+/// # Errors
+/// [`fastopen_host::Error`] if `/proc` can't be read.
+///
+/// # Examples
+/// ```
+/// for held in fastopen_attach::listeners::list()? {
+///     println!("{}: {:?}", held.listener.address, held.owners);
+/// }
+/// # Ok::<(), fastopen_host::Error>(())
+/// ```
+pub fn list() -> Result<Vec<Held>, fastopen_host::Error> {
+    let listeners = fastopen_host::listeners::list()?;
+    let owners = Owners::find(listeners.iter().map(|listener| listener.inode))?;
+    let held = |listener: Listener| Held {
+        owners: owners.of(listener.inode).to_vec(),
+        listener,
+    };
+    Ok(listeners.into_iter().map(held).collect())
+}
+
+/// What a listener's Fast Open queue was, and what it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switched {
+    /// The length before; 0: Fast Open was off.
+    pub before: u32,
+    /// The length now: the kernel caps it at `net.core.somaxconn`.
+    pub now: u32,
+}
+
+impl Held {
+    /// Sets the length of the Fast Open queue; 0 switches it off. Connections that are open, or wait to be accepted, stay as they are.
+    ///
+    /// The first of the owners that lets go of a duplicate is enough: the socket is the same for all.
+    ///
+    /// # Errors
+    /// [`Error`] if no owner is known, none may be duplicated from, or the kernel refuses the option. With a key that it refuses the
+    /// queue is left as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::net::TcpListener;
+    ///
+    /// let server = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = server.local_addr()?;
+    /// let held = fastopen_attach::listeners::list()?.into_iter().find(|held| held.listener.address == address).unwrap();
+    /// let switched = held.set_queue(16, None)?;
+    /// assert_eq!((switched.before, switched.now), (0, 16));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Source: tcp(7), pidfd_getfd(2); `net/ipv4/tcp.c:do_tcp_setsockopt`.
+    pub fn set_queue(&self, length: u32, keys: Option<&KeyRing>) -> Result<Switched, Error> {
+        let socket = self.duplicate()?;
+        let address = format!("the listener {}", self.listener.address);
+        let get = || {
+            socket::integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN)
+                .map(|length| u32::try_from(length).unwrap_or(0))
+                .map_err(|error| Error::new("getsockopt(TCP_FASTOPEN)", &address, error))
+        };
+        let before = get()?;
+        if let Some(keys) = keys {
+            set_keys(&socket, keys)
+                .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN_KEY)", &address, error))?;
+        }
+        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        socket::set_integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN, length)
+            .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN)", &address, error))?;
+        Ok(Switched { before, now: get()? })
+    }
+
+    fn duplicate(&self) -> Result<OwnedFd, Error> {
+        let mut refusal = None;
+        for owner in &self.owners {
+            let process = Process::open(owner.pid, &owner.name);
+            match process.and_then(|process| process.duplicate_socket(self.listener.inode)) {
+                Ok(Some(socket)) => return Ok(socket),
+                Ok(None) => {}
+                Err(error) => refusal = Some(error),
+            }
+        }
+        let address = format!("the listener {}", self.listener.address);
+        Err(match refusal {
+            Some(error) => error,
+            None if self.owners.is_empty() => {
+                let reason = "no process that this user may look into holds it; root sees them all";
+                Error::new(
+                    "finding the owner",
+                    address,
+                    io::Error::new(io::ErrorKind::PermissionDenied, reason),
+                )
+            }
+            None => {
+                let reason = "its owners have closed it";
+                Error::new(
+                    "duplicating",
+                    address,
+                    io::Error::new(io::ErrorKind::NotFound, reason),
+                )
+            }
+        })
+    }
+}
+
+fn set_keys(socket: &OwnedFd, keys: &KeyRing) -> io::Result<()> {
+    let mut bytes = [0; 2 * fastopen::Key::LEN];
+    let (primary, backup) = bytes.split_at_mut(fastopen::Key::LEN);
+    primary.copy_from_slice(keys.primary().as_bytes());
+    let len = match keys.backup() {
+        Some(key) => {
+            backup.copy_from_slice(key.as_bytes());
+            2 * fastopen::Key::LEN
+        }
+        None => fastopen::Key::LEN,
+    };
+    let set = socket::set(
+        socket.as_fd(),
+        libc::IPPROTO_TCP,
+        libc::TCP_FASTOPEN_KEY,
+        &bytes[..len],
+    );
+    zeroize::Zeroize::zeroize(&mut bytes);
+    set
+}

@@ -1,0 +1,297 @@
+//! What is remembered of destinations, and what follows from it for the next connection: pure.
+//!
+//! A deferred connect() succeeds before anybody has answered, so that a program never tries its next address. Therefore the first
+//! connection to an address and port is an ordinary one, and only a destination that answered lately is deferred. A failure makes it
+//! plain for a minute, and each further one for twice as long, up to a day.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+/// For how long an answer speaks for the next connection. A host that dies meanwhile costs one connection its other addresses.
+const LATELY: u64 = 60 * 60;
+const FIRST_PAUSE: u64 = 60;
+const LONGEST_PAUSE: u64 = 24 * 60 * 60;
+/// After so many connections in a row that had to be released, and whose client wrote later, deferring costs more than it saves.
+const LATE_WRITERS: u8 = 2;
+
+/// What is to be done with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Nothing is known of the destination: an ordinary connection, which asks for a cookie.
+    Learn,
+    /// Its first bytes may go into the SYN.
+    Defer,
+    /// An ordinary connection.
+    Plain(Why),
+}
+
+/// Why a destination gets an ordinary connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Failed,
+    ServerFirst,
+}
+
+/// What is remembered of one destination. Times are in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// When it answered.
+    pub(crate) answered: u64,
+    /// Until when it gets ordinary connections.
+    pub(crate) plain_until: u64,
+    /// How long that is, in seconds.
+    pub(crate) pause: u64,
+    /// The server speaks first there.
+    pub(crate) server_first: bool,
+    /// Connections in a row that were released, and whose client wrote later.
+    pub(crate) late: u8,
+    /// When something was last learnt: the oldest makes room.
+    pub(crate) touched: u64,
+}
+
+/// The destinations, at most so many.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    capacity: usize,
+    entries: HashMap<SocketAddr, Entry>,
+    changed: BTreeSet<SocketAddr>,
+}
+
+impl Memory {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            entries: HashMap::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn decide(&self, destination: SocketAddr, now: u64) -> Decision {
+        let Some(entry) = self.entries.get(&destination) else {
+            return Decision::Learn;
+        };
+        // A clock that was set back must not make a pause longer than it is.
+        if now < entry.plain_until && entry.plain_until - now <= LONGEST_PAUSE {
+            return Decision::Plain(Why::Failed);
+        }
+        if entry.server_first {
+            return Decision::Plain(Why::ServerFirst);
+        }
+        match now.abs_diff(entry.answered) < LATELY {
+            true => Decision::Defer,
+            false => Decision::Learn,
+        }
+    }
+
+    /// A connection was made.
+    pub(crate) fn answered(&mut self, destination: SocketAddr, now: u64) {
+        // Every connection to a busy destination says the same; the file need not hear it each time.
+        let is_news = self
+            .entries
+            .get(&destination)
+            .is_none_or(|entry| now.abs_diff(entry.answered) > LATELY / 4);
+        if is_news {
+            self.learn(destination, now, |entry| entry.answered = now);
+        }
+    }
+
+    /// Data in the SYN was accepted, or the client wrote in time at least: deferring does what it is for.
+    pub(crate) fn worked(&mut self, destination: SocketAddr, now: u64) {
+        let stays = |entry: &Entry| entry.pause == 0 && entry.late == 0;
+        if !self.entries.get(&destination).is_some_and(stays) {
+            self.learn(destination, now, |entry| (entry.pause, entry.late) = (0, 0));
+        }
+        self.answered(destination, now);
+    }
+
+    /// A SYN with the option got no answer where a plain one might have, or the connection failed.
+    pub(crate) fn failed(&mut self, destination: SocketAddr, now: u64) {
+        self.learn(destination, now, |entry| entry.make_plain(now));
+    }
+
+    /// The server spoke first.
+    pub(crate) fn server_spoke_first(&mut self, destination: SocketAddr, now: u64) {
+        self.learn(destination, now, |entry| entry.server_first = true);
+    }
+
+    /// The client wrote only after the connection had been released.
+    pub(crate) fn wrote_late(&mut self, destination: SocketAddr, now: u64) {
+        self.learn(destination, now, |entry| {
+            entry.late = entry.late.saturating_add(1);
+            if entry.late >= LATE_WRITERS {
+                entry.make_plain(now);
+            }
+        });
+    }
+
+    fn learn(&mut self, destination: SocketAddr, now: u64, change: impl FnOnce(&mut Entry)) {
+        let entry = self.entries.entry(destination).or_default();
+        change(entry);
+        entry.touched = now;
+        self.changed.insert(destination);
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        if self.entries.len() <= self.capacity {
+            return;
+        }
+        // Seldom: it makes room for many at once.
+        let mut by_age: Vec<_> = self
+            .entries
+            .iter()
+            .map(|(destination, entry)| (entry.touched, *destination))
+            .collect();
+        by_age.sort_unstable();
+        let surplus = self.entries.len() - self.capacity * 3 / 4;
+        for (_, destination) in by_age.into_iter().take(surplus) {
+            self.entries.remove(&destination);
+        }
+    }
+
+    /// Takes what others have learnt; what was learnt here and is not in their file yet is newer.
+    pub(crate) fn merge(&mut self, theirs: impl IntoIterator<Item = (SocketAddr, Entry)>) {
+        for (destination, entry) in theirs {
+            let ours = self.entries.get(&destination);
+            if !self.changed.contains(&destination) || ours.is_none_or(|ours| ours.touched < entry.touched) {
+                self.entries.insert(destination, entry);
+            }
+        }
+        self.shrink();
+    }
+
+    /// Whether something was learnt that is in no file yet.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Everything is in the file.
+    pub(crate) fn is_saved(&mut self) {
+        self.changed.clear();
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&SocketAddr, &Entry)> {
+        self.entries.iter()
+    }
+}
+
+impl Entry {
+    fn make_plain(&mut self, now: u64) {
+        self.answered = 0;
+        self.late = 0;
+        // Connections that fail together are one failure.
+        if now >= self.plain_until {
+            self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            self.plain_until = now + self.pause;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn only_what_answered_lately_is_deferred() {
+        let mut memory = Memory::new(10);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Learn);
+        memory.answered(at(80), NOW);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Defer);
+        assert_eq!(
+            memory.decide(at(81), NOW),
+            Decision::Learn,
+            "another port of the host"
+        );
+        assert_eq!(memory.decide(at(80), NOW + LATELY), Decision::Learn);
+        assert_eq!(
+            memory.decide(at(80), NOW - LATELY),
+            Decision::Learn,
+            "the clock was set back"
+        );
+    }
+
+    #[test]
+    fn a_failure_makes_it_plain_and_then_it_learns_anew() {
+        let mut memory = Memory::new(10);
+        memory.answered(at(80), NOW);
+        memory.failed(at(80), NOW);
+        memory.failed(at(80), NOW + 1);
+        assert_eq!(memory.decide(at(80), NOW + 59), Decision::Plain(Why::Failed));
+        assert_eq!(
+            memory.decide(at(80), NOW + 60),
+            Decision::Learn,
+            "an ordinary connection first"
+        );
+        memory.answered(at(80), NOW + 60);
+        assert_eq!(memory.decide(at(80), NOW + 60), Decision::Defer);
+        memory.failed(at(80), NOW + 60);
+        assert_eq!(
+            memory.decide(at(80), NOW + 60 + 119),
+            Decision::Plain(Why::Failed),
+            "twice as long"
+        );
+        memory.answered(at(80), NOW + 200);
+        memory.worked(at(80), NOW + 200);
+        memory.failed(at(80), NOW + 200);
+        assert_eq!(memory.decide(at(80), NOW + 260), Decision::Learn, "it began anew");
+    }
+
+    #[test]
+    fn servers_that_speak_first_and_clients_that_write_late_are_not_deferred() {
+        let mut memory = Memory::new(10);
+        memory.answered(at(25), NOW);
+        memory.server_spoke_first(at(25), NOW);
+        assert_eq!(memory.decide(at(25), NOW + 99), Decision::Plain(Why::ServerFirst));
+        memory.answered(at(80), NOW);
+        memory.wrote_late(at(80), NOW);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Defer, "once is chance");
+        memory.wrote_late(at(80), NOW);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Plain(Why::Failed));
+    }
+
+    #[test]
+    fn what_others_learnt_is_taken_unless_ours_is_newer() {
+        let mut memory = Memory::new(10);
+        memory.failed(at(80), NOW);
+        let theirs = |touched| Entry {
+            answered: touched,
+            touched,
+            ..Entry::default()
+        };
+        memory.merge([(at(80), theirs(NOW - 1)), (at(81), theirs(NOW - 1))]);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Plain(Why::Failed));
+        assert_eq!(memory.decide(at(81), NOW), Decision::Defer);
+        memory.merge([(at(80), theirs(NOW + 1))]);
+        assert_eq!(memory.decide(at(80), NOW + 1), Decision::Defer);
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_outgrows_its_bound(events in prop::collection::vec((0_u16..40, 0_u64..100_000, 0_u8..5), 0..300)) {
+            let mut memory = Memory::new(8);
+            let mut now = NOW;
+            for (port, seconds, event) in events {
+                now += seconds;
+                match event {
+                    0 => memory.answered(at(port), now),
+                    1 => memory.worked(at(port), now),
+                    2 => memory.failed(at(port), now),
+                    3 => memory.server_spoke_first(at(port), now),
+                    _ => memory.wrote_late(at(port), now),
+                }
+                prop_assert!(memory.entries.len() <= 8);
+                for (_, entry) in memory.entries() {
+                    prop_assert!(entry.plain_until <= now + LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a supervisor tells of the connections that it has seen.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use fastopen::Outcome;
+
+/// Is told what becomes of the connections. It lives in the supervisor's process.
+pub trait Observer {
+    /// The descriptors that it writes to: the others are closed, so that nothing waits for this process to close them.
+    fn descriptors(&self) -> Vec<RawFd>;
+
+    /// What became of a connection is known.
+    fn connection(&mut self, connection: &Connection);
+
+    /// A listener was switched on.
+    fn listening(&mut self, program: &str, address: Option<SocketAddr>, queue: u32);
+
+    /// The program that was started is about to end, or has ended; processes that it started may go on. The outcome of so many connections
+    /// is not known yet.
+    fn program_ended(&mut self, pending: usize);
+
+    /// No process is left.
+    fn all_ended(&mut self);
+}
+
+/// A connection, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The thread that connected.
+    pub tid: u32,
+    /// The program's name, up to 15 bytes.
+    pub program: String,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// The outcome, from the kernel's `tcp_info`.
+    pub outcome: Outcome,
+    /// What there is to say besides.
+    pub note: Option<Note>,
+    /// The round-trip time, where the kernel has measured it.
+    pub rtt: Option<Duration>,
+}
+
+impl Connection {
+    /// The time that the connection saved: one round trip where data in the SYN was accepted.
+    pub fn saved(&self) -> Option<Duration> {
+        (self.outcome == Outcome::Accepted).then_some(self.rtt?)
+    }
+}
+
+/// What there is to say of a connection besides its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Note {
+    /// The rules leave the destination out.
+    LeftOut,
+    /// The first connection to an address and port is an ordinary one.
+    FirstContact,
+    /// The destination failed lately.
+    FailedLately,
+    /// The server speaks first there.
+    ServerFirst,
+    /// The program did not write for a few milliseconds, so its SYN left without data.
+    Released,
+    /// The program uses Fast Open by itself.
+    OwnFastOpen,
+    /// A blocking write that a signal interrupts would be sent twice, and the program handles signals that come by themselves.
+    Signals,
+    /// Too many are being made at once.
+    Busy,
+    /// The kernel does not let this process have the socket.
+    NotPermitted,
+    /// The connection failed.
+    Failed,
+    /// The socket was closed before there was an outcome.
+    ClosedEarly,
+}
+
+impl Note {
+    /// The note's name, such as `first-contact`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LeftOut => "left-out",
+            Self::FirstContact => "first-contact",
+            Self::FailedLately => "failed-lately",
+            Self::ServerFirst => "server-first",
+            Self::Released => "released",
+            Self::OwnFastOpen => "own-fast-open",
+            Self::Signals => "signals",
+            Self::Busy => "busy",
+            Self::NotPermitted => "not-permitted",
+            Self::Failed => "failed",
+            Self::ClosedEarly => "closed-early",
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,276 @@
+//! What is to be done about a connection that is being made, from what the kernel tells of it: pure.
+
+use std::time::Duration;
+
+use fastopen::{TcpInfo, TcpState};
+
+/// A deferred socket that nobody has written to for so long is released: its program reads or polls first, and would wait for ever.
+/// Programs that speak first do so within a fraction of this.
+pub(crate) const RELEASE_AFTER: Duration = Duration::from_millis(5);
+/// For how long a thread may take from the answer to its connect() until the kernel has begun with it.
+const BEGINS_WITHIN: Duration = Duration::from_millis(250);
+/// For how long a released connection is watched for who speaks first.
+const SPEAKS_WITHIN: Duration = Duration::from_secs(30);
+/// Longer than the kernel sends SYNs.
+const LONGEST: Duration = Duration::from_secs(150);
+
+/// What is known of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    /// None: the socket is gone.
+    pub(crate) info: Option<&'a TcpInfo>,
+    pub(crate) segments_out: u32,
+    pub(crate) bytes_sent: u64,
+    /// TCP_FASTOPEN_CONNECT was set on it here.
+    pub(crate) asked: bool,
+    /// Its connect() was seen to have begun.
+    pub(crate) begun: bool,
+    /// It was seen with connect() done and no SYN sent.
+    pub(crate) seen_deferred: bool,
+    /// Its SYN was sent from here, without data.
+    pub(crate) released: bool,
+    /// Since its handshake was seen to have ended.
+    pub(crate) since_handshake: Duration,
+    /// A duplicate of it is held.
+    pub(crate) held: bool,
+    /// Since its connect() was let through.
+    pub(crate) age: Duration,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Look again later.
+    Wait,
+    /// Send the SYN without data.
+    Release,
+    /// Close the duplicate, and look on without.
+    LetGo,
+    /// Take the option back, and forget the socket: its connect() has not begun, or has failed at once.
+    Withdraw,
+    /// It is over.
+    Done(End),
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Established,
+    Failed,
+    /// The server spoke first on a released connection.
+    ServerFirst,
+    /// The client wrote on a released connection.
+    WroteLate,
+    /// The socket was closed before there was anything to see.
+    Gone,
+}
+
+impl View<'_> {
+    pub(crate) fn state(&self) -> Option<TcpState> {
+        self.info.and_then(TcpInfo::state)
+    }
+
+    /// Whether connect() returned success although the handshake has not finished.
+    pub(crate) fn is_deferred(&self) -> bool {
+        let was_deferred =
+            self.seen_deferred || self.segments_out == 0 || self.bytes_sent > 0 || self.released;
+        self.state() == Some(TcpState::SynSent) && self.asked && was_deferred
+    }
+
+    pub(crate) fn step(&self) -> Step {
+        let Some(state) = self.state() else {
+            return Step::Done(End::Gone);
+        };
+        match state {
+            TcpState::Close if self.begun => Step::Done(End::Failed),
+            TcpState::Close if self.age < BEGINS_WITHIN => Step::Wait,
+            TcpState::Close => Step::Withdraw,
+            TcpState::SynSent => self.while_connecting(),
+            _ if self.released => self.after_release(),
+            _ => Step::Done(End::Established),
+        }
+    }
+
+    fn while_connecting(&self) -> Step {
+        if self.is_deferred() && self.segments_out == 0 {
+            return match self.age >= RELEASE_AFTER {
+                true => Step::Release,
+                false => Step::Wait,
+            };
+        }
+        if self.age >= LONGEST {
+            return Step::Done(End::Failed);
+        }
+        // The program of a deferred one believes it to be connected: closing it must not break off the handshake.
+        match self.held && !self.is_deferred() && self.age >= RELEASE_AFTER && self.segments_out > 0 {
+            true => Step::LetGo,
+            false => Step::Wait,
+        }
+    }
+
+    /// Until a round trip has passed since the handshake nothing of the server's can be an answer: what comes before that is a server that
+    /// speaks first, even if the client has written meanwhile.
+    fn after_release(&self) -> Step {
+        let received = self.info.and_then(TcpInfo::bytes_received).unwrap_or(0);
+        let rtt = self.info.and_then(TcpInfo::rtt).unwrap_or_default();
+        let is_early = self.since_handshake < rtt * 3 / 4;
+        match (received > 0, self.bytes_sent > 0) {
+            (true, false) => Step::Done(End::ServerFirst),
+            (true, true) if is_early => Step::Done(End::ServerFirst),
+            (_, true) if !is_early => Step::Done(End::WroteLate),
+            _ if self.age >= SPEAKS_WITHIN => Step::Done(End::Established),
+            _ if self.held => Step::LetGo,
+            _ => Step::Wait,
+        }
+    }
+
+    /// When to look again. Of a socket that is held the kernel tells when its handshake ends.
+    pub(crate) fn next_look(&self) -> Duration {
+        let finest = Duration::from_millis(5);
+        match self.held {
+            true if self.age < RELEASE_AFTER => RELEASE_AFTER - self.age,
+            true if !self.begun => (self.age / 4).max(finest),
+            true if self.segments_out == 0 => finest,
+            // The first SYN is sent again after a second.
+            true => Duration::from_millis(1050),
+            false => (self.age / 4).clamp(finest, Duration::from_secs(2)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(state: u8, fail: u8, received: u8) -> TcpInfo {
+        const RTT: u32 = 60_000;
+        let mut bytes = [0; 280];
+        bytes[0] = state;
+        bytes[7] = fail << 1;
+        bytes[128] = received;
+        bytes[68..72].copy_from_slice(&RTT.to_ne_bytes());
+        TcpInfo::from_bytes(&bytes)
+    }
+
+    fn view(info: Option<&TcpInfo>, ms: u64) -> View<'_> {
+        View {
+            info,
+            segments_out: 0,
+            bytes_sent: 0,
+            asked: true,
+            begun: true,
+            seen_deferred: false,
+            released: false,
+            since_handshake: Duration::ZERO,
+            held: true,
+            age: Duration::from_millis(ms),
+        }
+    }
+
+    const ESTABLISHED: u8 = 1;
+    const SYN_SENT: u8 = 2;
+    const CLOSE: u8 = 7;
+
+    #[test]
+    fn a_deferred_socket_is_released_after_a_moment() {
+        let info = info(SYN_SENT, 0, 0);
+        assert_eq!(view(Some(&info), 4).step(), Step::Wait);
+        assert_eq!(view(Some(&info), 5).step(), Step::Release);
+        let written = View {
+            segments_out: 1,
+            bytes_sent: 9,
+            ..view(Some(&info), 5)
+        };
+        assert_eq!(
+            (written.step(), written.is_deferred()),
+            (Step::Wait, true),
+            "held until the handshake ends"
+        );
+    }
+
+    #[test]
+    fn an_ordinary_connection_is_let_go() {
+        let asking = info(SYN_SENT, 1, 0);
+        let ordinary = View {
+            segments_out: 1,
+            ..view(Some(&asking), 5)
+        };
+        assert_eq!((ordinary.step(), ordinary.is_deferred()), (Step::LetGo, false));
+        let plain = info(SYN_SENT, 0, 0);
+        let plain = View {
+            asked: false,
+            segments_out: 1,
+            ..view(Some(&plain), 5)
+        };
+        assert_eq!(plain.step(), Step::LetGo);
+        assert_eq!(View { held: false, ..plain }.step(), Step::Wait);
+    }
+
+    #[test]
+    fn a_connect_that_does_not_begin_loses_the_option() {
+        let info = info(CLOSE, 0, 0);
+        let idle = View {
+            begun: false,
+            ..view(Some(&info), 249)
+        };
+        assert_eq!(idle.step(), Step::Wait);
+        assert_eq!(
+            View {
+                age: BEGINS_WITHIN,
+                ..idle
+            }
+            .step(),
+            Step::Withdraw
+        );
+        assert_eq!(view(Some(&info), 5).step(), Step::Done(End::Failed));
+    }
+
+    #[test]
+    fn who_spoke_first_after_a_release() {
+        let silent = info(ESTABLISHED, 0, 0);
+        let released = View {
+            released: true,
+            segments_out: 2,
+            ..view(Some(&silent), 60)
+        };
+        assert_eq!(released.step(), Step::LetGo);
+        let loose = View {
+            held: false,
+            ..released
+        };
+        assert_eq!(loose.step(), Step::Wait);
+        assert_eq!(
+            View {
+                bytes_sent: 9,
+                since_handshake: Duration::from_millis(60),
+                ..loose
+            }
+            .step(),
+            Step::Done(End::WroteLate)
+        );
+        assert_eq!(
+            View {
+                age: SPEAKS_WITHIN,
+                ..loose
+            }
+            .step(),
+            Step::Done(End::Established)
+        );
+        let banner = info(ESTABLISHED, 0, 20);
+        assert_eq!(
+            View {
+                info: Some(&banner),
+                ..loose
+            }
+            .step(),
+            Step::Done(End::ServerFirst)
+        );
+    }
+
+    #[test]
+    fn what_is_over_is_over() {
+        let established = info(ESTABLISHED, 0, 0);
+        assert_eq!(view(Some(&established), 60).step(), Step::Done(End::Established));
+        assert_eq!(view(None, 60).step(), Step::Done(End::Gone));
+    }
+}

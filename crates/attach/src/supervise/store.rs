@@ -1,0 +1,215 @@
+//! The file in which the memory is kept between runs, and which all supervisors of a user share.
+//!
+//! Each reads it again when it has changed. Writing is: lock, read, merge, write another file, rename; so a reader sees a whole file, and no
+//! writer loses what another has learnt. A file that can't be read or written costs nothing but the memory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::memory::{Entry, Memory};
+
+const HEADER: &str = "tfo destinations 1";
+/// Thrice what a full memory takes; what is longer is not ours.
+const LIMIT: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    read_at: Option<SystemTime>,
+}
+
+impl Store {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, read_at: None }
+    }
+
+    /// Takes what is in the file, if that has changed.
+    pub(crate) fn refresh(&mut self, memory: &mut Memory) {
+        let changed = fs::metadata(&self.path).and_then(|file| file.modified()).ok();
+        if changed.is_some() && changed != self.read_at {
+            self.read_at = changed;
+            if let Ok(text) = read(&self.path) {
+                memory.merge(parse(&text));
+            }
+        }
+    }
+
+    /// Writes what was learnt.
+    pub(crate) fn save(&mut self, memory: &mut Memory) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let beside = |suffix: &str| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let lock = open_for_writing(&beside(".lock"))?;
+        // Without waiting: programs wait for whoever calls this. Another writer is done long before the next attempt.
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        if let Ok(text) = read(&self.path) {
+            memory.merge(parse(&text));
+        }
+        let written = beside(".new");
+        let mut file = open_for_writing(&written)?;
+        file.set_len(0)?;
+        file.write_all(print(memory).as_bytes())?;
+        fs::rename(&written, &self.path)?;
+        self.read_at = file.metadata()?.modified().ok();
+        memory.is_saved();
+        Ok(())
+    }
+}
+
+fn open_for_writing(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LIMIT).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn print(memory: &Memory) -> String {
+    let mut lines: Vec<String> = memory
+        .entries()
+        .map(|(destination, entry)| line(*destination, entry))
+        .collect();
+    lines.sort_unstable();
+    format!("{HEADER}\n{}", lines.concat())
+}
+
+fn line(destination: SocketAddr, entry: &Entry) -> String {
+    let Entry {
+        answered,
+        plain_until,
+        pause,
+        server_first,
+        late,
+        touched,
+    } = entry;
+    let first = if *server_first { "server" } else { "client" };
+    format!("{destination} {touched} {answered} {plain_until} {pause} {late} {first}\n")
+}
+
+/// The entries of a file; lines that make no sense are left out, and so is everything in a file of another version.
+fn parse(text: &str) -> Vec<(SocketAddr, Entry)> {
+    let mut lines = text.lines();
+    if lines.next() != Some(HEADER) {
+        return Vec::new();
+    }
+    lines.filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &str) -> Option<(SocketAddr, Entry)> {
+    let columns: Vec<&str> = line.split(' ').collect();
+    let [destination, touched, answered, plain_until, pause, late, first] = columns[..] else {
+        return None;
+    };
+    let entry = Entry {
+        touched: touched.parse().ok()?,
+        answered: answered.parse().ok()?,
+        plain_until: plain_until.parse().ok()?,
+        pause: pause.parse().ok().filter(|pause| *pause <= 24 * 60 * 60)?,
+        late: late.parse().ok()?,
+        server_first: match first {
+            "server" => true,
+            "client" => false,
+            _ => return None,
+        },
+    };
+    Some((destination.parse().ok()?, entry))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::supervise::memory::Decision;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn what_is_saved_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deeper/destinations");
+        let mut memory = Memory::new(100);
+        memory.answered(at(80), NOW);
+        memory.server_spoke_first(at(25), NOW);
+        memory.failed("[2001:db8::1]:443".parse().unwrap(), NOW);
+        Store::new(path.clone()).save(&mut memory).unwrap();
+        assert!(!memory.has_news());
+        let mut other = Memory::new(100);
+        Store::new(path).refresh(&mut other);
+        for destination in [at(80), at(25), "[2001:db8::1]:443".parse().unwrap(), at(7)] {
+            assert_eq!(other.decide(destination, NOW), memory.decide(destination, NOW));
+        }
+        assert_eq!(other.decide(at(80), NOW), Decision::Defer);
+    }
+
+    #[test]
+    fn several_writers_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("destinations");
+        thread::scope(|scope| {
+            for writer in 0..8 {
+                let path = path.clone();
+                scope.spawn(move || {
+                    let mut memory = Memory::new(1000);
+                    let mut store = Store::new(path);
+                    for port in 1..=20 {
+                        memory.answered(at(writer * 100 + port), NOW);
+                        while store.save(&mut memory).is_err() {
+                            thread::yield_now();
+                        }
+                    }
+                });
+            }
+        });
+        let mut memory = Memory::new(1000);
+        Store::new(path).refresh(&mut memory);
+        assert_eq!(memory.entries().count(), 160);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_left_out() {
+        let good = "192.0.2.1:80 1 2 3 4 0 client";
+        for (text, taken) in [
+            (String::new(), 0),
+            (format!("{HEADER}\n{good}\n"), 1),
+            (format!("tfo destinations 2\n{good}\n"), 0),
+            (
+                format!("{HEADER}\nx\n{good} more\n192.0.2.1:80 1 2 3 -4 0 client\n{good}\n"),
+                1,
+            ),
+            (format!("{HEADER}\n192.0.2.1:80 1 2 3 99999999 0 client\n"), 0),
+        ] {
+            assert_eq!(parse(&text).len(), taken, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken(text in "(tfo destinations 1\n)?[0-9a-f:. \nclient]{0,200}") {
+            let _ = parse(&text);
+        }
+    }
+}

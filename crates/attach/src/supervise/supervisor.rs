@@ -1,0 +1,372 @@
+//! The supervisor: answers the calls that are reported, and looks after the connections that come of them.
+//!
+//! Everything happens on one thread, so that a program's call never waits for a lock. What it may not do is wait itself.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::event::{Timespec, epoll};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::guardian;
+use super::launch::Settings;
+use super::memory::Memory;
+use super::observe::Observer;
+use super::rules::Rules;
+use super::shared::Shared;
+use super::step::{End, Step};
+use super::store::Store;
+use super::tracked::{Look, Table};
+use crate::sys::fork::{self, Side};
+use crate::sys::process;
+use crate::sys::seccomp::{Answer, Listener, Notification};
+
+/// How many destinations are remembered.
+const DESTINATIONS: usize = 4096;
+/// How often the file of the memory is looked at, and written.
+const FILE_INTERVAL: Duration = Duration::from_secs(1);
+
+const CALLS: u64 = 0;
+const GUARDIAN: u64 = 1;
+const PROGRAM: u64 = 2;
+/// Connections have the numbers from here on.
+const CONNECTIONS: u64 = 16;
+
+pub(crate) struct Supervisor {
+    program: u32,
+    pub(super) listener: Listener,
+    guardian_end: OwnedFd,
+    /// Closed when this process ends, which tells the guardian.
+    _alive: OwnedFd,
+    pub(super) shared: Rc<Shared>,
+    pub(super) epoll: OwnedFd,
+    pub(super) rules: Rules,
+    pub(super) queue: Option<u32>,
+    pub(super) memory: Memory,
+    store: Option<Store>,
+    file_due: Instant,
+    pub(super) table: Table,
+    /// How many connections may be looked after at once: each takes a descriptor.
+    pub(super) capacity: usize,
+    pub(super) observer: Option<Box<dyn Observer>>,
+    program_has_ended: bool,
+}
+
+impl Supervisor {
+    pub(crate) fn new(
+        program: u32,
+        listener: Listener,
+        guardian_end: OwnedFd,
+        alive: OwnedFd,
+        shared: Rc<Shared>,
+        settings: Settings,
+        observer: Option<Box<dyn Observer>>,
+    ) -> std::io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let watch = |fd: &dyn AsFd, number| {
+            epoll::add(
+                &epoll,
+                fd.as_fd(),
+                epoll::EventData::new_u64(number),
+                epoll::EventFlags::IN,
+            )
+        };
+        watch(&listener, CALLS)?;
+        watch(&guardian_end, GUARDIAN)?;
+        if let Ok(program) = process::open(program) {
+            watch(&program, PROGRAM)?;
+            // It is to stay open for as long as this process lives.
+            std::mem::forget(program);
+        }
+        let mut supervisor = Self {
+            program,
+            listener,
+            guardian_end,
+            _alive: alive,
+            shared,
+            epoll,
+            rules: settings.rules,
+            queue: settings.listen,
+            memory: Memory::new(DESTINATIONS),
+            store: settings.memory.map(Store::new),
+            file_due: Instant::now() + FILE_INTERVAL,
+            table: Table::default(),
+            capacity: raise_descriptor_limit().saturating_sub(64).min(1 << 16),
+            observer,
+            program_has_ended: false,
+        };
+        if let Some(store) = &mut supervisor.store {
+            store.refresh(&mut supervisor.memory);
+        }
+        Ok(supervisor)
+    }
+
+    /// Works until no task uses the filter any more.
+    pub(crate) fn run(&mut self) {
+        let mut events = Vec::with_capacity(64);
+        loop {
+            events.clear();
+            let timeout = self.timeout();
+            // Interrupted at most; the signals that may come are ignored.
+            let _ = epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                timeout.as_ref(),
+            );
+            for event in &events {
+                // The kernel packs them.
+                let (data, flags) = (event.data, event.flags);
+                match data.u64() {
+                    CALLS if flags.contains(epoll::EventFlags::IN) => self.take_call(),
+                    CALLS => return self.end(),
+                    GUARDIAN => self.replace_guardian(),
+                    PROGRAM => self.program_ended(),
+                    number => self.look_at(number - CONNECTIONS),
+                }
+            }
+            let now = Instant::now();
+            while let Some(number) = self.table.due(now) {
+                self.look_at(number);
+            }
+            self.keep_file(now);
+        }
+    }
+
+    fn timeout(&self) -> Option<Timespec> {
+        let file = (self.store.is_some() && self.memory.has_news()).then_some(self.file_due);
+        let next = [self.table.next(), file].into_iter().flatten().min()?;
+        // Whole milliseconds, for which every kernel has a call.
+        let ms = next
+            .saturating_duration_since(Instant::now())
+            .as_micros()
+            .div_ceil(1000);
+        Timespec::try_from(Duration::from_millis(u64::try_from(ms).unwrap_or(1))).ok()
+    }
+
+    fn take_call(&mut self) {
+        let Ok(Some(call)) = self.listener.receive() else {
+            return;
+        };
+        self.shared.received(call.id);
+        if i64::from(call.number) == libc::SYS_exit_group {
+            // It does not return, and its observer is told before it is let through.
+            if self.is_of_program(&call) {
+                self.program_ended();
+            }
+            self.listener.answer(call.id, Answer::Continue);
+            return;
+        }
+        self.handle(&call);
+    }
+
+    fn is_of_program(&self, call: &Notification) -> bool {
+        call.tid == self.program || process::process_of(call.tid).is_ok_and(|process| process == self.program)
+    }
+
+    fn program_ended(&mut self) {
+        if self.program_has_ended {
+            return;
+        }
+        self.program_has_ended = true;
+        for number in self.table.numbers() {
+            self.look_at(number);
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.program_ended(self.table.len());
+        }
+    }
+
+    fn end(&mut self) {
+        self.program_ended();
+        // Connections whose programs have closed them are still being made. Their outcome is worth a moment; the sockets stay for as long as
+        // the kernel tries.
+        self.look_on(Duration::from_secs(2));
+        if let Some(observer) = &mut self.observer {
+            observer.all_ended();
+        }
+        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
+            // Another may be writing just now.
+            for _ in 0..50 {
+                if store.save(&mut self.memory).is_ok() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        self.observer = None;
+        self.look_on(Duration::from_secs(150));
+    }
+
+    /// Looks after the sockets that are held, for at most so long.
+    fn look_on(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        for number in self.table.numbers() {
+            self.look_at(number);
+        }
+        while self.table.holds_any() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+            for number in self.table.numbers() {
+                self.look_at(number);
+            }
+        }
+    }
+
+    fn keep_file(&mut self, now: Instant) {
+        if now < self.file_due {
+            return;
+        }
+        self.file_due = now + FILE_INTERVAL;
+        let Some(store) = &mut self.store else { return };
+        if self.memory.has_news() {
+            let _ = store.save(&mut self.memory);
+        } else {
+            store.refresh(&mut self.memory);
+        }
+    }
+
+    /// The guardian is gone: another takes its place.
+    fn replace_guardian(&mut self) {
+        // The new one inherits the old end: closing it here would not take it out of the set.
+        let _ = epoll::delete(&self.epoll, &self.guardian_end);
+        let Ok((guardian_end, guardian_alive)) = pipe_with(PipeFlags::CLOEXEC) else {
+            return;
+        };
+        let Ok((supervisor_end, supervisor_alive)) = pipe_with(PipeFlags::CLOEXEC) else {
+            return;
+        };
+        match fork::fork() {
+            Ok(Side::Child) => {
+                fork::close_all_but(&[
+                    self.listener.as_fd().as_raw_fd(),
+                    supervisor_end.as_raw_fd(),
+                    guardian_alive.as_raw_fd(),
+                ]);
+                guardian::guard(&self.listener, supervisor_end, &self.shared);
+                fork::exit(0);
+            }
+            Ok(Side::Parent { .. }) => {
+                let data = epoll::EventData::new_u64(GUARDIAN);
+                let _ = epoll::add(&self.epoll, &guardian_end, data, epoll::EventFlags::IN);
+                self.guardian_end = guardian_end;
+                self._alive = supervisor_alive;
+            }
+            // Without one from now on.
+            Err(_) => {}
+        }
+    }
+
+    /// Looks at a connection, and does what is due.
+    pub(super) fn look_at(&mut self, number: u64) {
+        let now = Instant::now();
+        let Some(tracked) = self.table.get_mut(number) else {
+            return;
+        };
+        let look = tracked.look(now);
+        if look.repeats_syn && look.is_deferred && !tracked.failed {
+            tracked.failed = true;
+            self.memory.failed(tracked.destination(), seconds());
+        }
+        let must_release = look.is_deferred && !tracked.released;
+        if let Some(slot) = tracked
+            .slot
+            .take_if(|_| !must_release || look.step == Step::Release)
+        {
+            self.shared.free(&slot);
+        }
+        match look.step {
+            Step::Wait => {}
+            Step::Release => tracked.release(),
+            Step::LetGo => tracked.let_go(),
+            Step::Withdraw => {
+                if tracked.withdraw() {
+                    self.conclude(number, End::Gone, &look);
+                    return;
+                }
+            }
+            Step::Done(end) => {
+                self.conclude(number, end, &look);
+                return;
+            }
+        }
+        if !look.is_connecting {
+            for id in std::mem::take(&mut tracked.waiting) {
+                self.listener.answer(id, Answer::Continue);
+            }
+        }
+        self.table.look_at(number, now + look.next);
+    }
+
+    /// Forgets a connection that is over, and learns from it.
+    fn conclude(&mut self, number: u64, end: End, look: &Look) {
+        let Some(tracked) = self.table.remove(number) else {
+            return;
+        };
+        if let Some(slot) = &tracked.slot {
+            self.shared.free(slot);
+        }
+        for id in &tracked.waiting {
+            self.listener.answer(*id, Answer::Continue);
+        }
+        let connection = tracked.report(end, look.info.as_ref());
+        if tracked.went_there() {
+            let (destination, now) = (tracked.destination(), seconds());
+            let lost = connection.outcome == fastopen::Outcome::SynLost;
+            match end {
+                End::Failed if tracked.expected => self.memory.failed(destination, now),
+                End::Failed | End::Gone => {}
+                _ if lost => self.memory.failed(destination, now),
+                End::ServerFirst => self.memory.server_spoke_first(destination, now),
+                End::WroteLate => self.memory.wrote_late(destination, now),
+                End::Established if tracked.expected && !tracked.released => {
+                    self.memory.worked(destination, now);
+                }
+                End::Established => self.memory.answered(destination, now),
+            }
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.connection(&connection);
+        }
+    }
+
+    /// Begins to look after a connection whose connect() has been let through.
+    pub(super) fn track(&mut self, tracked: super::tracked::Tracked) {
+        let look_at = tracked.started + super::step::RELEASE_AFTER;
+        let number = self.table.insert(tracked, look_at);
+        if let Some(socket) = self
+            .table
+            .get_mut(number)
+            .and_then(|tracked| tracked.socket.as_ref())
+        {
+            use epoll::EventFlags;
+            let data = epoll::EventData::new_u64(number + CONNECTIONS);
+            // Edge-triggered: an event when the handshake ends, whichever way.
+            let _ = epoll::add(
+                &self.epoll,
+                socket,
+                data,
+                EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET,
+            );
+        }
+    }
+}
+
+/// As many descriptors as this process may have; gives the number.
+fn raise_descriptor_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
+    let now = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    usize::try_from(now).unwrap_or(1024)
+}
+
+/// Seconds since 1970, as the memory counts.
+pub(super) fn seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,271 @@
+//! The connections that are being made, each with a duplicate of its socket for as long as that is needed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use fastopen::{Outcome, Reason, TcpInfo, TcpState};
+use fastopen_host::sockets;
+use rustix::net::SendFlags;
+
+use super::observe::{Connection, Note};
+use super::shared::Slot;
+use super::sockaddr;
+use super::step::{End, Step, View};
+use crate::sys::socket;
+
+/// A connection that is being made.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    pub(crate) tid: u32,
+    pub(crate) program: String,
+    /// As the program gave it.
+    pub(crate) given: SocketAddr,
+    pub(crate) inode: u64,
+    /// TCP_FASTOPEN_CONNECT was set here.
+    pub(crate) asked: bool,
+    /// Its destination answered lately, so that the kernel may defer it.
+    pub(crate) expected: bool,
+    pub(crate) note: Option<Note>,
+    /// What the guardian would have to release.
+    pub(crate) slot: Option<Slot>,
+    pub(crate) socket: Option<OwnedFd>,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) started: Instant,
+    pub(crate) begun: bool,
+    pub(crate) seen_deferred: bool,
+    pub(crate) released: bool,
+    pub(crate) handshake_ended: Option<Instant>,
+    pub(crate) failed: bool,
+    /// Calls that wait for the end of the handshake.
+    pub(crate) waiting: Vec<u64>,
+}
+
+/// What one look at a connection showed.
+pub(crate) struct Look {
+    pub(crate) step: Step,
+    pub(crate) next: Duration,
+    pub(crate) is_deferred: bool,
+    pub(crate) is_connecting: bool,
+    /// It is deferred, and nobody has written yet.
+    pub(crate) is_unsent: bool,
+    /// The SYN had to be sent again.
+    pub(crate) repeats_syn: bool,
+    pub(crate) info: Option<TcpInfo>,
+}
+
+/// Offsets in `struct tcp_info`.
+const SEGMENTS_OUT: usize = 136;
+const BYTES_SENT: usize = 200;
+
+impl Tracked {
+    pub(crate) fn destination(&self) -> SocketAddr {
+        sockaddr::canonical(self.given)
+    }
+
+    /// Asks the kernel for its state.
+    pub(crate) fn look(&mut self, now: Instant) -> Look {
+        let bytes = self.info();
+        let info = bytes.as_deref().map(TcpInfo::from_bytes);
+        self.begun |= info
+            .and_then(|info| info.state())
+            .is_some_and(|state| state != TcpState::Close);
+        let state = info.and_then(|info| info.state());
+        if !matches!(state, None | Some(TcpState::Close | TcpState::SynSent)) {
+            self.handshake_ended.get_or_insert(now);
+        }
+        let since_handshake = self
+            .handshake_ended
+            .map_or(Duration::ZERO, |ended| now.saturating_duration_since(ended));
+        let view = View {
+            since_handshake,
+            info: info.as_ref(),
+            segments_out: field(bytes.as_deref(), SEGMENTS_OUT).map_or(0, u32::from_ne_bytes),
+            bytes_sent: field(bytes.as_deref(), BYTES_SENT).map_or(0, u64::from_ne_bytes),
+            asked: self.asked,
+            begun: self.begun,
+            seen_deferred: self.seen_deferred,
+            released: self.released,
+            held: self.socket.is_some(),
+            age: now.saturating_duration_since(self.started),
+        };
+        let is_unsent = view.is_deferred() && view.segments_out == 0;
+        let look = Look {
+            step: view.step(),
+            next: view.next_look(),
+            is_deferred: view.is_deferred(),
+            is_unsent,
+            is_connecting: matches!(view.state(), Some(TcpState::SynSent | TcpState::Close)),
+            repeats_syn: view.state() == Some(TcpState::SynSent)
+                && info.and_then(|info| info.total_retrans()) > Some(0),
+            info,
+        };
+        self.seen_deferred |= is_unsent;
+        look
+    }
+
+    fn info(&self) -> Option<Vec<u8>> {
+        if let Some(held) = &self.socket {
+            let mut bytes = vec![0; TcpInfo::MAX_LEN];
+            let len = socket::tcp_info(held.as_fd(), &mut bytes).ok()?;
+            bytes.truncate(len);
+            return Some(bytes);
+        }
+        let found = sockets::get(self.local?, self.given).ok()??;
+        found.tcp_info
+    }
+
+    /// Sends the SYN of a deferred socket, with the cookie and without data. Readers and pollers wake up when the server speaks, and the
+    /// program's first write works as usual.
+    pub(crate) fn release(&mut self) {
+        if let Some(held) = &self.socket {
+            // Without waiting: that would hold back the client's ACK. The error is EINPROGRESS or none.
+            let _ = rustix::net::send(held, &[], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            self.released = true;
+        }
+    }
+
+    /// Takes the option back; false if connect() began at that moment.
+    pub(crate) fn withdraw(&self) -> bool {
+        let Some(held) = &self.socket else { return true };
+        !self.asked
+            || socket::set_integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 0).is_ok()
+    }
+
+    /// Closes the duplicate; from now on the connection is looked up by its addresses.
+    pub(crate) fn let_go(&mut self) {
+        if let Some(held) = self.socket.take() {
+            self.local = socket2::SockRef::from(&held)
+                .local_addr()
+                .ok()
+                .and_then(|address| address.as_socket());
+        }
+    }
+
+    /// Whether the connection went where connect() was asked to go when its address was read.
+    pub(crate) fn went_there(&self) -> bool {
+        let Some(held) = &self.socket else { return true };
+        let peer = socket2::SockRef::from(held)
+            .peer_addr()
+            .ok()
+            .and_then(|address| address.as_socket());
+        peer.is_none_or(|peer| sockaddr::canonical(peer) == self.destination())
+    }
+
+    /// What the observer is told at the end.
+    pub(crate) fn report(&self, end: End, info: Option<&TcpInfo>) -> Connection {
+        let told = info.map_or(Outcome::Unknown, Outcome::from_info);
+        let outcome = match (end, told) {
+            (End::Failed | End::Gone, _) => Outcome::Unknown,
+            (_, Outcome::Unknown) if self.released => Outcome::NotAttempted(Reason::Dataless),
+            (_, Outcome::Unknown) if !self.asked => Outcome::NotAttempted(reason(self.note)),
+            (_, told) => told,
+        };
+        let note = match end {
+            End::Failed => Some(Note::Failed),
+            End::Gone if outcome == Outcome::Unknown => Some(Note::ClosedEarly),
+            _ if self.released => Some(Note::Released),
+            _ => self.note,
+        };
+        Connection {
+            tid: self.tid,
+            program: self.program.clone(),
+            destination: self.destination(),
+            outcome,
+            note,
+            rtt: info.and_then(TcpInfo::rtt).filter(|rtt| !rtt.is_zero()),
+        }
+    }
+}
+
+/// The outcome's reason when an ordinary connection was what was wanted.
+pub(crate) fn reason(note: Option<Note>) -> Reason {
+    match note {
+        Some(Note::FailedLately) => Reason::PathMemory,
+        _ => Reason::Policy,
+    }
+}
+
+fn field<const N: usize>(info: Option<&[u8]>, at: usize) -> Option<[u8; N]> {
+    info?.get(at..at + N)?.try_into().ok()
+}
+
+/// All of them, by a number of their own, by socket, and by when to look at them next.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    last: u64,
+    by_number: HashMap<u64, Tracked>,
+    by_inode: HashMap<u64, u64>,
+    looks: BTreeSet<(Instant, u64)>,
+    next_look: HashMap<u64, Instant>,
+}
+
+impl Table {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_number.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// Takes one in, to be looked at then, and gives its number.
+    pub(crate) fn insert(&mut self, tracked: Tracked, look_at: Instant) -> u64 {
+        self.last += 1;
+        self.by_inode.insert(tracked.inode, self.last);
+        self.by_number.insert(self.last, tracked);
+        self.look_at(self.last, look_at);
+        self.last
+    }
+
+    pub(crate) fn number_of(&self, inode: u64) -> Option<u64> {
+        self.by_inode.get(&inode).copied()
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Tracked> {
+        self.by_number.get_mut(&number)
+    }
+
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Tracked> {
+        let tracked = self.by_number.remove(&number)?;
+        if self.by_inode.get(&tracked.inode) == Some(&number) {
+            self.by_inode.remove(&tracked.inode);
+        }
+        if let Some(at) = self.next_look.remove(&number) {
+            self.looks.remove(&(at, number));
+        }
+        Some(tracked)
+    }
+
+    pub(crate) fn look_at(&mut self, number: u64, at: Instant) {
+        if let Some(before) = self.next_look.insert(number, at) {
+            self.looks.remove(&(before, number));
+        }
+        self.looks.insert((at, number));
+    }
+
+    /// When the next look is due.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.looks.first().map(|(at, _)| *at)
+    }
+
+    /// One whose look is due.
+    pub(crate) fn due(&self, now: Instant) -> Option<u64> {
+        self.looks
+            .first()
+            .filter(|(at, _)| *at <= now)
+            .map(|(_, number)| *number)
+    }
+
+    /// Whether a duplicate of any is held.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.by_number.values().any(|tracked| tracked.socket.is_some())
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        let mut numbers: Vec<_> = self.by_number.keys().copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+}

@@ -1,0 +1,197 @@
+//! `tfo enable` and `tfo disable`: Fast Open on the listeners of servers that are running.
+//!
+//! [`selection`] says which listeners are meant, [`fastopen_attach::listeners`] switches them, [`report`] says what came of it, and
+//! [`text`] draws that.
+
+mod report;
+mod selection;
+mod text;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use anyhow::Context;
+use fastopen::ListenOptions;
+use fastopen_attach::listeners::{self, Held};
+use fastopen_host::owners::Process;
+use fastopen_host::sysctl::{self, FastOpenBits};
+
+use crate::hint::{self, Hint};
+use crate::key_options::KeyOptions;
+use crate::namespace::Namespace;
+use crate::status::Status;
+use crate::{json, stdout};
+use report::{Action, Report, Socket};
+use selection::Selection;
+
+/// Switch Fast Open on for servers that are running, without a restart
+///
+/// Sets TCP_FASTOPEN on their listening sockets through duplicates (pidfd_getfd). The server keeps running: nothing of it is
+/// restarted, and its connections stay open. It lasts until the server closes the socket. It takes root, or being the user that the
+/// server runs as.
+///
+/// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. Switch it on where a
+/// repeated first request does no harm, as with GET requests, TLS handshakes and DNS queries.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_ENABLE)]
+pub struct Enable {
+    #[command(flatten)]
+    which: Which,
+    /// How many connections may be unconfirmed at once, at most net.core.somaxconn; unless given, 1024 for listeners that have Fast
+    /// Open off, and no change for others
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    queue: Option<u32>,
+    #[command(flatten)]
+    keys: KeyOptions,
+    /// Print one JSON object (described by schemas/enable.json)
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_ENABLE: &str = "\
+The queue: each fast connection takes a place until its client has proved its address, for one
+round trip. 1024 places serve 10,000 new fast connections a second at a round trip of 100 ms. When
+it is full, connections are plain ones.
+
+Examples:
+  sudo tfo enable :8000                  Every listener on port 8000, IPv4 and IPv6
+  sudo tfo enable 192.0.2.2:80 [::]:443  Listeners on these addresses
+  sudo tfo enable --pid 4711             Those of a process, in its network namespace
+  sudo tfo enable --unit nginx.service   Those of a systemd unit
+  sudo tfo enable --all --netns /run/netns/blue
+                                         All of another network namespace
+
+Exit status:
+  0  the listeners use Fast Open
+  1  something is missing: the sysctl's server bit, or some listeners could not be switched
+  2  wrong usage, no such listener, or no privilege";
+
+/// Switch Fast Open off for servers that are running, without a restart
+///
+/// Undoes what tfo enable did: sets the Fast Open queue of their listening sockets to 0. Connections that are open stay so. A key
+/// that a listener was given stays with it, unused.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_DISABLE)]
+pub struct Disable {
+    #[command(flatten)]
+    which: Which,
+    /// Print one JSON object (described by schemas/enable.json)
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_DISABLE: &str = "\
+Examples:
+  sudo tfo disable :8000
+  sudo tfo disable --unit nginx.service
+  sudo tfo disable --all
+
+Exit status:
+  0  the listeners do not use Fast Open
+  1  some listeners could not be switched
+  2  wrong usage, no such listener, or no privilege";
+
+/// Which listeners are meant.
+#[derive(Debug, clap::Args)]
+struct Which {
+    #[command(flatten)]
+    selection: Selection,
+    /// Look in the network namespace of this process, or of a file such as /run/netns/NAME; takes root
+    #[arg(long, value_name = "PID|PATH")]
+    netns: Option<Namespace>,
+}
+
+/// Switches them on.
+///
+/// # Errors
+/// There is no such listener, no privilege, no key where one was named, and those of the system and of standard output.
+pub fn enable(args: &Enable) -> anyhow::Result<Status> {
+    let keys = args.keys.read()?;
+    let action = Action::Enable;
+    let report = act(action, &args.which, |held| {
+        let off = held.listener.fast_open_queue.unwrap_or(0) == 0;
+        let queue = match (args.queue, off) {
+            (Some(queue), _) => queue,
+            (None, true) => ListenOptions::DEFAULT_QUEUE,
+            (None, false) => held.listener.fast_open_queue.unwrap_or(0),
+        };
+        Socket::new(held, Some(queue), held.set_queue(queue, keys.as_ref()))
+    })?;
+    print(&report, args.json)
+}
+
+/// Switches them off.
+///
+/// # Errors
+/// As [`enable`].
+pub fn disable(args: &Disable) -> anyhow::Result<Status> {
+    let report = act(Action::Disable, &args.which, |held| {
+        Socket::new(held, None, held.set_queue(0, None))
+    })?;
+    print(&report, args.json)
+}
+
+fn act(action: Action, which: &Which, switch: impl Fn(&Held) -> Socket) -> anyhow::Result<Report> {
+    let entered = which.enter(action)?;
+    let all = listeners::list()?;
+    let chosen: Vec<&Held> = all.iter().filter(|held| which.selection.includes(held)).collect();
+    if chosen.is_empty() {
+        return Err(which.selection.nothing_found(&all));
+    }
+    let sockets: Vec<Socket> = chosen.into_iter().map(switch).collect();
+    let server_bit = sysctl::fast_open()?.map(|bits| (bits, bits.contains(FastOpenBits::SERVER)));
+    let report = Report::new(action, sockets, server_bit, entered.as_ref());
+    if report.none_was_permitted() {
+        let error = anyhow::anyhow!(report.first_error().unwrap_or_default().to_owned());
+        return Err(hint::with(
+            error,
+            format!("run it as root: sudo tfo {}", action.verb()),
+        ));
+    }
+    Ok(report)
+}
+
+impl Which {
+    /// Enters the namespace that was named, or that of the process whose listeners are meant.
+    fn enter(&self, action: Action) -> anyhow::Result<Option<Namespace>> {
+        let namespace = match (&self.netns, self.selection.processes()) {
+            (Some(named), _) => Some(named.clone()),
+            (None, [pid, ..]) if !is_in_this_namespace(*pid)? => Some(Namespace::Process(*pid)),
+            _ => None,
+        };
+        if let Some(namespace) = &namespace {
+            namespace.enter(action.verb())?;
+        }
+        Ok(namespace)
+    }
+}
+
+fn is_in_this_namespace(pid: u32) -> anyhow::Result<bool> {
+    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net"));
+    let theirs = of(&pid.to_string())
+        .with_context(|| format!("can't look at process {pid}"))
+        .hint("give the number of a process that runs; root may look at every one")?;
+    Ok(theirs == of("thread-self").context("can't read /proc/thread-self/ns/net")?)
+}
+
+fn print(report: &Report, as_json: bool) -> anyhow::Result<Status> {
+    let mut out = stdout::lock();
+    if as_json {
+        json::line(&mut out, report)?;
+    } else {
+        text::report(report, &mut out)?;
+    }
+    Ok(match report.works {
+        true => Status::Works,
+        false => Status::Fails,
+    })
+}
+
+/// The distinct processes among these, in order.
+fn distinct<'a>(processes: impl IntoIterator<Item = &'a Process>) -> Vec<&'a Process> {
+    processes
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
+}

@@ -1,0 +1,190 @@
+//! `tfo run`: a program, unchanged, with Fast Open.
+//!
+//! [`fastopen_attach::supervise`] does the work. Here are the options, and what is told of it: [`report`] adds up what the supervisor
+//! sees, [`text`] and [`json`] write that.
+
+mod json;
+mod report;
+mod text;
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use fastopen::ListenOptions;
+use fastopen_attach::supervise::{self, Observer, Rule, Rules, Settings};
+
+use crate::hint::Hint;
+use crate::status::Status;
+use crate::style::HINT;
+use crate::warning;
+use report::{Destination, Recorder};
+
+/// Run a program, unchanged, with Fast Open
+///
+/// The program's connections carry their first bytes in the SYN wherever the kernel has a cookie. It works for every program, statically
+/// linked ones and those in Go included, and for what the program starts. The program keeps its process number, terminal, signals and
+/// exit status.
+///
+/// The first connection to an address and port is an ordinary one, which asks for a cookie; only a destination that answered within the
+/// last hour gets data in the SYN, and one that failed is left alone for a minute, then two, up to a day. A host that dies within
+/// that hour costs one connection its chance to try another address.
+///
+/// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. By running a program this
+/// way you say that a repeated first request does no harm. Unless told otherwise it is done only on ports where that holds: TLS, DNS,
+/// PostgreSQL, and HTTP, where a POST can be repeated (--except :80 leaves it out).
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub struct Args {
+    /// Only destinations that this names: HOST:PORTS, NETWORK/BITS:PORTS, :PORTS or HOST; may be repeated
+    #[arg(long, value_name = "RULE")]
+    only: Vec<Rule>,
+    /// Not destinations that this names; may be repeated
+    #[arg(long, value_name = "RULE")]
+    except: Vec<Rule>,
+    /// Every port, and connections within this machine too
+    #[arg(long, conflicts_with = "only")]
+    all: bool,
+    /// Switch Fast Open on for the sockets that the program listens on: it then takes requests that can be repeated
+    #[arg(long)]
+    listen: bool,
+    /// Say at the end what became of the connections, on standard error or in a JSON file (described by schemas/run.json)
+    #[arg(long, value_name = "FILE.json", num_args = 0..=1)]
+    report: Option<Option<PathBuf>>,
+    /// Say what became of each connection as soon as it is known, on standard error
+    #[arg(long, short)]
+    verbose: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<OsString>,
+}
+
+const AFTER: &str = "\
+Examples:
+  tfo run -- curl https://example.com/
+  tfo run --report -- git fetch          With a summary at the end
+  tfo run --only :6379 -- redis-cli -h 192.0.2.2 get key
+  tfo run --only example.com:443,8000-8099 --only '[2001:db8::]/32:443' -- ./client
+  tfo run --all --except :25 -- ./client
+  tfo run --listen -- python3 -m http.server
+                                         A server that takes data in SYNs (net.ipv4.tcp_fastopen
+                                         needs its server bit)
+  ExecStart=/usr/bin/tfo run -- /usr/bin/program
+                                         In a unit of systemd: the main process stays the program
+
+Notes:
+  Unless run by root, setuid programs below it (sudo, ping) have no privilege: run tfo run inside of
+  sudo instead. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and
+  what it started; if one is killed the other takes over. What is learnt of destinations is kept in
+  $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
+
+Exit status:
+  that of the program, or
+  2    wrong usage
+  126  the program can't be run
+  127  there is no such program";
+
+/// Becomes the program, under supervision where the system allows for it.
+///
+/// # Errors
+/// The report's file can't be made, or the program can't be run.
+pub fn run(args: &Args) -> anyhow::Result<Status> {
+    let [program, arguments @ ..] = &args.program[..] else {
+        anyhow::bail!("there is no program to run");
+    };
+    let settings = Settings {
+        rules: Rules {
+            only: args.only.clone(),
+            except: args.except.clone(),
+            all: args.all,
+        },
+        listen: args.listen.then_some(ListenOptions::DEFAULT_QUEUE),
+        memory: memory_path(),
+        // So that a report on a terminal stands before the next prompt.
+        holds_exit: matches!(args.report, Some(None)),
+    };
+    warn_of_lost_privilege(program);
+    let observer = args.observer()?;
+    if let Err(reason) = supervise::supervise(settings, observer) {
+        warning::print(format_args!("running without Fast Open: {reason}"));
+    }
+    let error = supervise::exec(program, arguments);
+    let status = if error.kind() == io::ErrorKind::NotFound {
+        127
+    } else {
+        126
+    };
+    anstream::eprintln!("{HINT}tfo:{HINT:#} {}: {error}", program.to_string_lossy());
+    // The supervisor ends with this process.
+    std::process::exit(status)
+}
+
+impl Args {
+    fn observer(&self) -> anyhow::Result<Option<Box<dyn Observer>>> {
+        if self.report.is_none() && !self.verbose {
+            return Ok(None);
+        }
+        let destination = match &self.report {
+            None => Destination::Nowhere,
+            Some(None) => Destination::StandardError,
+            Some(Some(path)) => {
+                let file = File::create(path)
+                    .with_context(|| format!("can't write the report to {}", path.display()))
+                    .hint("name a file in a folder that you may write to")?;
+                Destination::File(file)
+            }
+        };
+        Ok(Some(Box::new(Recorder::new(
+            &self.program,
+            destination,
+            self.verbose,
+        ))))
+    }
+}
+
+/// Where what is learnt of destinations is kept: each user has a file.
+fn memory_path() -> Option<PathBuf> {
+    let from = |variable: &str| {
+        env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let folder = match from("XDG_STATE_HOME") {
+        Some(folder) => folder,
+        // Not the home of the user who called sudo.
+        None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib"),
+        None => from("HOME")?.join(".local/state"),
+    };
+    Some(folder.join("tfo/destinations"))
+}
+
+/// A setuid program that a user starts this way runs without its privilege: `no_new_privs`, without which only root may install a
+/// filter.
+fn warn_of_lost_privilege(program: &OsString) {
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let Some(path) = find(program) else { return };
+    let gains =
+        fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o6000 != 0 && file.uid() == 0);
+    let has_capabilities = rustix::fs::getxattr(&path, "security.capability", &mut [0_u8; 32]).is_ok();
+    if gains || has_capabilities {
+        let name = path.display();
+        warning::print(format_args!(
+            "{name} runs without its privilege here (no_new_privs); put tfo run inside: {name} tfo run -- …"
+        ));
+    }
+}
+
+fn find(program: &OsString) -> Option<PathBuf> {
+    if program.to_string_lossy().contains('/') {
+        return Some(PathBuf::from(program));
+    }
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}

@@ -1,0 +1,144 @@
+//! The report as a person reads it, and a line for each connection.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use fastopen::Outcome;
+use fastopen_attach::supervise::{Connection, Note};
+
+use super::report::{Listener, Report, Row};
+use crate::style::{BOLD, DIM, GOOD};
+use crate::units;
+
+/// The report; the outcome of so many connections more is not known yet.
+pub(super) fn report(report: &Report, pending: usize, out: &mut impl Write) -> io::Result<()> {
+    let connections = units::count(report.connections, "connection", "connections");
+    if report.connections == 0 && pending > 0 {
+        writeln!(out, "{BOLD}tfo:{BOLD:#} no connection was made yet")?;
+    } else if report.connections == 0 {
+        writeln!(out, "{BOLD}tfo:{BOLD:#} no TCP connection was made")?;
+    } else if report.accepted == 0 {
+        writeln!(out, "{BOLD}tfo:{BOLD:#} {connections}, no round trip saved")?;
+    } else {
+        writeln!(
+            out,
+            "{BOLD}tfo:{BOLD:#} {connections}, {GOOD}{} saved{GOOD:#}: {}",
+            units::count(report.round_trips_saved, "round trip", "round trips"),
+            time(report.saved_ms)
+        )?;
+    }
+    for row in &report.rows {
+        writeln!(out, "{}", line(row))?;
+    }
+    if pending > 0 {
+        let pending = units::count(pending as u64, "connection", "connections");
+        writeln!(out, "  {pending} without an outcome yet")?;
+    }
+    for listener in &report.listeners {
+        listening(listener, out)?;
+    }
+    out.flush()
+}
+
+fn line(row: &Row) -> String {
+    let destination = row
+        .destination
+        .map_or_else(|| "elsewhere".to_owned(), |destination| destination.to_string());
+    let style = if row.outcome == Outcome::Accepted.name() {
+        GOOD
+    } else {
+        DIM
+    };
+    let reason = row.reason.map_or(String::new(), |reason| format!(" ({reason})"));
+    let note = row.note.map_or(String::new(), |note| format!(", {note}"));
+    let saved = match row.saved_ms {
+        0.0 => String::new(),
+        saved => format!(", {} saved", time(saved)),
+    };
+    format!(
+        "  {} {destination}: {} {style}{}{style:#}{reason}{note}{saved}",
+        row.program,
+        units::grouped(row.connections),
+        row.outcome
+    )
+}
+
+fn time(ms: f64) -> String {
+    units::time(Duration::from_secs_f64(ms / 1000.0))
+}
+
+/// One connection, in one line.
+pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
+    let Connection {
+        tid,
+        program,
+        destination,
+        outcome,
+        ..
+    } = connection;
+    let note = connection
+        .note
+        .map_or(String::new(), |note| format!(", {}", explained(note)));
+    let saved = connection
+        .saved()
+        .map_or(String::new(), |saved| format!(", {} saved", units::time(saved)));
+    writeln!(
+        out,
+        "{BOLD}tfo:{BOLD:#} {program}[{tid}] {destination}: {outcome}{note}{saved}"
+    )?;
+    out.flush()
+}
+
+pub(super) fn listening(listener: &Listener, out: &mut impl Write) -> io::Result<()> {
+    let address = listener
+        .address
+        .map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
+    writeln!(
+        out,
+        "{BOLD}tfo:{BOLD:#} {} listens at {address} with Fast Open, queue {}",
+        listener.program, listener.queue
+    )?;
+    out.flush()
+}
+
+fn explained(note: Note) -> &'static str {
+    match note {
+        Note::LeftOut => "left out by the rules",
+        Note::FirstContact => "the first connection to there",
+        Note::FailedLately => "it failed lately",
+        Note::ServerFirst => "the server speaks first there",
+        Note::Released => "the program did not write at once",
+        Note::OwnFastOpen => "the program uses Fast Open by itself",
+        Note::Signals => "the program handles signals that could make the kernel send the data twice",
+        Note::Busy => "too many connections at once",
+        Note::NotPermitted => "the kernel does not give the socket away",
+        Note::Failed => "the connection failed",
+        Note::ClosedEarly => "closed before there was an outcome",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests;
+    use super::*;
+
+    #[test]
+    fn a_report_fits_on_a_screen() {
+        let mut out = anstream::StripStream::new(Vec::new());
+        report(&tests::report(), 0, &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out.into_inner()).unwrap(), @r"
+        tfo: 4 connections, 2 round trips saved: 120.0 ms
+          curl 192.0.2.2:80: 2 accepted, 120.0 ms saved
+          curl 192.0.2.2:80: 1 no-cookie, first-contact
+          curl 192.0.2.2:80: 1 not-attempted (policy), left-out
+        ");
+    }
+
+    #[test]
+    fn a_connection_is_a_line() {
+        let mut out = anstream::StripStream::new(Vec::new());
+        connection(&tests::connection(Outcome::Accepted, None), &mut out).unwrap();
+        let line = String::from_utf8(out.into_inner()).unwrap();
+        assert_eq!(line, "tfo: curl[4711] 192.0.2.2:80: accepted, 60.0 ms saved\n");
+    }
+}

@@ -1,0 +1,199 @@
+//! Which listeners are meant, what is missing, and what is refused.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use fastopen::{Key, Outcome};
+use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::{Host, Lab};
+
+use super::support::{lab, report, second_outcome, start, tfo};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    vec![
+        test("the_missing_server_bit_is_told", the_missing_server_bit_is_told),
+        test("a_process_in_another_namespace", a_process_in_another_namespace),
+        test("all_are_all", all_are_all),
+        test("a_key_of_its_own", a_key_of_its_own),
+        test("a_queue_is_capped_by_somaxconn", a_queue_is_capped_by_somaxconn),
+        test("multipath_listeners", multipath_listeners),
+        test(
+            "what_is_not_there_is_told_with_what_is",
+            what_is_not_there_is_told_with_what_is,
+        ),
+        test(
+            "another_users_server_is_refused_with_a_reason",
+            another_users_server_is_refused_with_a_reason,
+        ),
+    ]
+}
+
+fn listen(host: &Host, port: u16) -> TcpListener {
+    host.run(|| TcpListener::bind(("::", port)).unwrap())
+}
+
+fn accept_all(host: &Host, listener: TcpListener) {
+    host.spawn(move || for _stream in listener.incoming().flatten() {});
+}
+
+fn queue(host: &Host, port: u16) -> u32 {
+    let listeners = host.run(fastopen_host::listeners::list).unwrap();
+    let at = |listener: &fastopen_host::listeners::Listener| listener.address.port() == port;
+    listeners.into_iter().find(at).unwrap().fast_open_queue.unwrap()
+}
+
+fn the_missing_server_bit_is_told() {
+    let lab = lab("1");
+    let server = lab.server().unwrap();
+    let _listener = listen(server, 7);
+    let (switched, status) = report(server, &["enable", ":7"]);
+    assert_eq!((status, &switched["works"]), (1, &false.into()));
+    assert_eq!(
+        switched["missing"][0]["command"],
+        "sudo sysctl -w net.ipv4.tcp_fastopen=3"
+    );
+    assert_eq!(queue(server, 7), 1024, "the socket is switched all the same");
+    server.set_sysctl("net.ipv4.tcp_fastopen", "3").unwrap();
+    assert_eq!(report(server, &["enable", ":7"]).1, 0);
+}
+
+/// Of the lab's server as seen from its client: by a process, and by the file of a namespace.
+fn a_process_in_another_namespace() {
+    let lab = lab("3");
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    let mut command = server.command("python3").unwrap();
+    command.args(["-m", "http.server", "8000"]);
+    let process = start(server, command, "python3", &[8000]);
+    let pid = process.0.id().to_string();
+    let (switched, status) = report(client, &["enable", "--pid", &pid]);
+    assert_eq!((status, switched["listeners"].as_array().unwrap().len()), (0, 1));
+    assert_eq!(queue(server, 8000), 1024);
+    let file = format!("/proc/{pid}/ns/net");
+    for netns in [&pid, &file] {
+        let (switched, status) = report(client, &["disable", "--all", "--netns", netns]);
+        assert_eq!((status, &switched["listeners"][0]["now"]), (0, &0.into()));
+    }
+    assert_eq!(queue(server, 8000), 0);
+}
+
+fn all_are_all() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let _listeners = [7, 8, 9].map(|port| listen(server, port));
+    let (switched, status) = report(server, &["enable", "--all", "--queue", "3"]);
+    assert_eq!((status, switched["listeners"].as_array().unwrap().len()), (0, 3));
+    assert_eq!([7, 8, 9].map(|port| queue(server, port)), [3; 3]);
+}
+
+fn a_key_of_its_own() {
+    const KEY: &str = "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4";
+    let lab = lab("3");
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    accept_all(server, listen(server, 7));
+    assert_eq!(report(server, &["enable", ":7", "--key", KEY]).1, 0);
+    for address in server.addresses() {
+        assert_eq!(second_outcome(&lab, address, 7, b"hello"), Outcome::Accepted);
+        let cached = client
+            .run(|| fastopen_host::cookies::get(address))
+            .unwrap()
+            .unwrap();
+        let expected = KEY
+            .parse::<Key>()
+            .unwrap()
+            .cookie(client.address_like(address), address)
+            .unwrap();
+        assert_eq!(format!("{:x}", cached.cookie.unwrap()), format!("{expected:x}"));
+    }
+}
+
+fn a_queue_is_capped_by_somaxconn() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    server.set_sysctl("net.core.somaxconn", "100").unwrap();
+    let _listener = listen(server, 7);
+    let (switched, status) = report(server, &["enable", ":7", "--queue", "500"]);
+    let listener = &switched["listeners"][0];
+    assert_eq!(
+        (status, &listener["now"], &listener["capped_from"]),
+        (0, &100.into(), &500.into())
+    );
+}
+
+/// `IPPROTO_MPTCP`; a kernel without it has no such listener to switch.
+fn multipath_listeners() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let script = "import socket,time\ns=socket.socket(socket.AF_INET6,socket.SOCK_STREAM,262)\ns.bind(('::',7))\ns.listen()\n\
+                  while True: s.accept()";
+    let mut command = server.command("python3").unwrap();
+    command.args(["-c", script]);
+    let _process = start(server, command, "python3", &[7]);
+    let (switched, status) = report(server, &["enable", ":7"]);
+    assert_eq!(
+        (status, &switched["listeners"][0]["now"]),
+        (0, &1024.into()),
+        "{switched:#}"
+    );
+    assert_eq!(
+        second_outcome(&lab, server.ipv4().into(), 7, b"hello"),
+        Outcome::Accepted
+    );
+    assert_eq!(report(server, &["disable", ":7"]).1, 0);
+    assert_eq!(queue(server, 7), 0);
+}
+
+fn what_is_not_there_is_told_with_what_is() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let refused = |arguments: &[&str]| {
+        let output = tfo(server, arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(&["enable", ":7"]).contains("start the server first"));
+    let _listener = listen(server, 8);
+    let said = refused(&["enable", ":7"]);
+    assert!(
+        said.contains("no TCP listener at :7") && said.contains("[::]:8"),
+        "{said}"
+    );
+    let said = refused(&["disable", "192.0.2.2:8"]);
+    assert!(
+        said.contains("[::]:8 takes the connections to every address"),
+        "{said}"
+    );
+    assert!(refused(&["enable", "--unit", "no-such.service"]).contains("the unit no-such.service"));
+    assert!(refused(&["enable", "--pid", "4194304"]).contains("process 4194304"));
+    assert!(refused(&["enable"]).contains("--all"));
+}
+
+fn another_users_server_is_refused_with_a_reason() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let _listener = listen(server, 7);
+    let refused = |lab: &Lab, arguments: &[&str]| {
+        let mut command: Command = lab.server().unwrap().command("setpriv").unwrap();
+        command.args(["--bounding-set", "-all", "--inh-caps", "-all"]);
+        command
+            .args(arguments)
+            .arg(env!("CARGO_BIN_EXE_tfo"))
+            .args(["enable", ":7"]);
+        command.output().unwrap()
+    };
+    if std::fs::read_to_string("/proc/self/uid_map")
+        .unwrap()
+        .split_whitespace()
+        .last()
+        != Some("4294967295")
+    {
+        // Only one user there is in a user namespace: this one, who may.
+        assert_eq!(refused(&lab, &[]).status.code(), Some(0));
+        return;
+    }
+    let output = refused(&lab, &["--reuid", "65534", "--clear-groups"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("hint: run it as root: sudo tfo enable"), "{said}");
+    assert_eq!(queue(server, 7), 0);
+}

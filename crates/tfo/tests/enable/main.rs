@@ -1,0 +1,16 @@
+//! `tfo enable` and `tfo disable` as they are run, on unchanged servers in the lab.
+
+// Clippy knows tests by their attribute, and these have none.
+#![allow(clippy::unwrap_used)]
+
+mod choosing;
+mod servers;
+mod support;
+
+use std::process::ExitCode;
+
+use fastopen_lab::testing;
+
+fn main() -> ExitCode {
+    testing::main([servers::tests(), choosing::tests()].into_iter().flatten())
+}

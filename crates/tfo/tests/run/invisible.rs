@@ -1,0 +1,249 @@
+//! What a program, its parent and its terminal see of `tfo run`: nothing.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+
+use fastopen_lab::testing::{LabTest, test};
+
+use super::support::{TFO, http, serve, signal, world};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    vec![
+        test("exit_statuses_and_signals", exit_statuses_and_signals),
+        test(
+            "process_number_group_session_and_descriptors",
+            process_number_group_session_and_descriptors,
+        ),
+        test(
+            "standard_output_ends_with_the_program",
+            standard_output_ends_with_the_program,
+        ),
+        test("programs_that_start_programs", programs_that_start_programs),
+        test("a_filter_of_the_programs_own", a_filter_of_the_programs_own),
+        test("an_ordinary_user", an_ordinary_user),
+        test("a_server_that_listens", a_server_that_listens),
+        test("what_can_not_be_run", what_can_not_be_run),
+        test("a_second_supervisor_is_told", a_second_supervisor_is_told),
+        test("text_comes_before_the_end", text_comes_before_the_end),
+    ]
+}
+
+fn exit_statuses_and_signals() {
+    let world = world();
+    for (script, code, killed_by) in [
+        ("exit 0", Some(0), None),
+        ("exit 42", Some(42), None),
+        ("kill -TERM $$", None, Some(15)),
+        ("kill -KILL $$", None, Some(9)),
+    ] {
+        let status = world.under(&[], &["sh", "-c", script]).status().unwrap();
+        assert_eq!((status.code(), status.signal()), (code, killed_by), "{script}");
+    }
+    let mut child = world.under(&[], &["sleep", "60"]).spawn().unwrap();
+    super::support::wait_until("it is the program", || {
+        std::fs::read(format!("/proc/{}/comm", child.id())).is_ok_and(|name| name == b"sleep\n")
+    });
+    for (sent, state) in [("-TSTP", 'T'), ("-CONT", 'S')] {
+        signal(child.id(), sent);
+        super::support::wait_until("it stops and goes on", || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+            stat.rsplit(") ").next().unwrap().starts_with(state)
+        });
+    }
+    signal(child.id(), "-INT");
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+}
+
+fn process_number_group_session_and_descriptors() {
+    let world = world();
+    // The number, the parent, the group, the session, and the open files but that of the list itself.
+    let script = "import os\nprint(os.getppid(), os.getpgrp() == os.getpgid(os.getppid()), os.getsid(0), sorted(os.listdir('/proc/self/fd')), os.getcwd())\n\
+                  try: print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError as e: print(e)";
+    let program = ["python3", "-c", script];
+    let bare = world.bare(&program).output().unwrap();
+    let ran = world.run(&[], &program);
+    assert_eq!(ran.stdout(), String::from_utf8_lossy(&bare.stdout));
+
+    let mut child = world
+        .under(&[], &["sh", "-c", "echo $$"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(told.trim(), child.id().to_string());
+    child.wait().unwrap();
+}
+
+/// Nobody else holds the pipe: it ends although a descendant lives on and is supervised.
+fn standard_output_ends_with_the_program() {
+    let world = world();
+    let script = "sleep 30 </dev/null >/dev/null 2>&1 & echo $!";
+    let output = world.under(&[], &["sh", "-c", script]).output().unwrap();
+    let sleeper: u32 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    let supervisors = || super::support::processes("tfo-supervisor", world.state.path()).len();
+    assert_eq!(supervisors(), 1, "it stays as long as a descendant lives");
+    signal(sleeper, "-KILL");
+    super::support::wait_until("it ends with the last of them", || supervisors() == 0);
+}
+
+/// fork, vfork, posix_spawn, exec, closed descriptors, and a child that outlives its parent.
+fn programs_that_start_programs() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let script = "
+import os, subprocess, sys
+url = 'http://192.0.2.2/'
+print(subprocess.run(['curl', '-s', url], capture_output=True, close_fds=True).stdout)
+sys.stdout.flush()
+os.waitpid(os.posix_spawnp('curl', ['curl', '-s', url], os.environ), 0)
+if os.fork() == 0:
+    os.closerange(3, 1024)
+    os.execvp('curl', ['curl', '-s', url])
+os.wait()
+r, w = os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid(); os.dup2(w, 1)
+        os.execvp('curl', ['curl', '-s', url])
+    os._exit(0)
+os.wait(); os.close(w)
+print(os.read(r, 99))
+";
+    let program = ["python3", "-c", script];
+    let bare = world.bare(&program).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&bare.stdout).matches("hello").count(), 4);
+    let ran = world.run(&[], &program);
+    assert_eq!(ran.output, bare);
+    assert_eq!(ran.report["connections"], 4, "{:#}", ran.report);
+    assert_eq!(ran.report["accepted"], 3, "{:#}", ran.report);
+}
+
+/// Chromium and sshd install filters: theirs are asked too, and ours still reports.
+fn a_filter_of_the_programs_own() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let script = "
+import ctypes, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+code = struct.pack('HBBI', 6, 0, 0, 0x7fff0000)
+buffer = ctypes.create_string_buffer(code)
+program = struct.pack('HxxxxxxQ', 1, ctypes.addressof(buffer))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, program, 0, 0) == 0
+s = socket.create_connection(('192.0.2.2', 80))
+s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')
+print(s.makefile().read())
+";
+    let program = ["python3", "-c", script];
+    for outcome in ["no-cookie", "accepted"] {
+        let ran = world.run(&[], &program);
+        assert_eq!(ran.row(80).0, outcome, "{}", ran.stderr());
+        assert!(ran.stdout().contains("hello"));
+    }
+}
+
+/// Without privilege, by way of no_new_privs; and what that costs a setuid program is told.
+fn an_ordinary_user() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let has_users_of_its_own = std::fs::read_to_string("/proc/self/uid_map")
+        .unwrap()
+        .split_whitespace()
+        .last()
+        != Some("4294967295");
+    if has_users_of_its_own {
+        // There is one user only, and all tests are his.
+        return;
+    }
+    std::fs::set_permissions(
+        world.state.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )
+    .unwrap();
+    let user = [
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+        "--bounding-set",
+        "-all",
+        "--inh-caps",
+        "-all",
+    ];
+    let state = format!("XDG_STATE_HOME={}", world.state.path().join("user").display());
+    let run = |program: &[&str]| {
+        let arguments = [&user[..], &["env", &state, TFO, "run", "--report", "--"], program].concat();
+        let output = world.bare(&arguments).output().unwrap();
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    for outcome in ["no-cookie", "accepted"] {
+        let (out, said) = run(&["curl", "-s", "http://192.0.2.2/"]);
+        assert!(out.contains("hello") && said.contains(outcome), "{out} {said}");
+    }
+    let (_, said) = run(&["su", "--version"]);
+    assert!(said.contains("runs without its privilege"), "{said}");
+}
+
+fn a_server_that_listens() {
+    let world = world();
+    let script = "import socket\ns = socket.create_server(('', 9000), reuse_port=False)\nprint(s.getsockopt(6, 23), flush=True)";
+    let without = world.run(&[], &["python3", "-c", script]);
+    assert_eq!(without.stdout(), "0\n");
+    let with = world.run(&["--listen"], &["python3", "-c", script]);
+    assert_eq!(with.stdout(), "1024\n");
+    assert_eq!(with.report["listeners"][0]["address"], "0.0.0.0:9000");
+}
+
+fn what_can_not_be_run() {
+    let world = world();
+    let fails = |program: &[&str]| {
+        let output = world.under(&[], program).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = fails(&["no-such-program"]);
+    assert!(
+        code == Some(127) && said.contains("no-such-program"),
+        "{code:?} {said}"
+    );
+    let (code, said) = fails(&["/etc/passwd"]);
+    assert!(code == Some(126) && said.contains("ermission"), "{code:?} {said}");
+    let output = world.bare(&[TFO, "run", "curl"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Linux allows for one listener in a chain of filters: the inner program runs all the same, and the outer one's supervises it.
+fn a_second_supervisor_is_told() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let ran = world.run(&[], &[TFO, "run", "--", "curl", "-s", "http://192.0.2.2/"]);
+    assert!(ran.stdout().contains("hello"));
+    assert!(
+        ran.stderr().contains("supervised by somebody else"),
+        "{}",
+        ran.stderr()
+    );
+    assert_eq!(ran.report["connections"], 1);
+}
+
+fn text_comes_before_the_end() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let script = format!("{TFO} run --report -- curl -s http://192.0.2.2/; echo end >&2");
+    let output = world
+        .bare(&["sh", "-c", &script])
+        .env("XDG_STATE_HOME", world.state.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("tfo: 1 connection") && said.ends_with("no-cookie, first-contact\nend\n"),
+        "{said}"
+    );
+}

@@ -1,0 +1,233 @@
+//! Servers for unchanged programs, and the programs with and without `tfo run`.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fastopen_lab::{Capture, Host, HostSpec, Lab, Point, Scenario};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) const TFO: &str = env!("CARGO_BIN_EXE_tfo");
+/// Long against what a program takes on a busy machine.
+pub(crate) const RTT: Duration = Duration::from_millis(200);
+const BODY: &str = "hello from the lab\n";
+
+/// A client, a server, a state of its own for what is learnt.
+pub(crate) struct World {
+    pub(crate) lab: Lab,
+    pub(crate) state: TempDir,
+}
+
+/// What a program printed, and what `tfo run` said of it.
+pub(crate) struct Ran {
+    pub(crate) output: Output,
+    pub(crate) report: Value,
+}
+
+pub(crate) fn world() -> World {
+    world_with(HostSpec::new("client"))
+}
+
+pub(crate) fn world_with(client: HostSpec) -> World {
+    let scenario = Scenario::new("run").with_rtt(RTT).with_host(client);
+    World {
+        lab: Lab::new(&scenario).unwrap(),
+        state: tempfile::tempdir().unwrap(),
+    }
+}
+
+impl World {
+    pub(crate) fn server(&self) -> &Host {
+        self.lab.server().unwrap()
+    }
+
+    /// A program on the client, without `tfo run`.
+    pub(crate) fn bare(&self, program: &[&str]) -> Command {
+        let mut command = self.lab.client().unwrap().command(program[0]).unwrap();
+        command
+            .args(&program[1..])
+            .current_dir(self.state.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The same with it.
+    pub(crate) fn under(&self, options: &[&str], program: &[&str]) -> Command {
+        let arguments = [&[TFO, "run"], options, &["--"], program].concat();
+        let mut command = self.bare(&arguments);
+        command.env("XDG_STATE_HOME", self.state.path());
+        command
+    }
+
+    /// Runs it with `tfo run` to its end, and until nobody supervises it any more.
+    pub(crate) fn run(&self, options: &[&str], program: &[&str]) -> Ran {
+        let file = self.state.path().join("report.json");
+        let _ = std::fs::remove_file(&file);
+        let report = format!("--report={}", file.display());
+        let output = self
+            .under(&[options, &[&report]].concat(), program)
+            .output()
+            .unwrap();
+        Ran {
+            output,
+            report: read_report(&file),
+        }
+    }
+}
+
+fn read_report(file: &Path) -> Value {
+    let schema = serde_json::from_str(include_str!("../../schemas/run.json")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = std::fs::read_to_string(file).unwrap();
+        if let Ok(report) = serde_json::from_str::<Value>(&text)
+            && report["complete"] == true
+        {
+            jsonschema::validate(&schema, &report).unwrap_or_else(|error| panic!("{error}: {report:#}"));
+            return report;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "nobody wrote a complete report: {text}"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Ran {
+    pub(crate) fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// The outcome and the note of the only row there is to this port.
+    pub(crate) fn row(&self, port: u16) -> (&str, &str) {
+        let rows = self.report["rows"].as_array().unwrap();
+        let to_port = |row: &&Value| {
+            row["destination"]
+                .as_str()
+                .is_some_and(|to| to.ends_with(&format!(":{port}")))
+        };
+        let rows: Vec<_> = rows.iter().filter(to_port).collect();
+        let [row] = rows[..] else {
+            panic!("{:#} {}", self.report, self.stderr())
+        };
+        (
+            row["outcome"].as_str().unwrap(),
+            row["note"].as_str().unwrap_or(""),
+        )
+    }
+}
+
+/// Takes each connection on a thread of its own.
+pub(crate) fn serve(
+    host: &Host,
+    port: u16,
+    converse: impl Fn(TcpStream) -> std::io::Result<()> + Copy + Send + 'static,
+) {
+    let listener = host
+        .run(|| fastopen::listen((IpAddr::from([0_u16; 8]), port)))
+        .unwrap();
+    host.spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || converse(stream));
+        }
+    });
+}
+
+/// Answers a request as HTTP/1.0 does.
+pub(crate) fn http(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut part = [0; 4096];
+        match stream.read(&mut part)? {
+            0 => return Ok(()),
+            read => request.extend_from_slice(&part[..read]),
+        }
+    }
+    let length = BODY.len();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{BODY}"
+    )
+}
+
+/// Speaks first, as mail servers do, then says what it has read.
+pub(crate) fn banner(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.write_all(b"220 ready\r\n")?;
+    echo(stream)
+}
+
+/// Says at the end how much it has read, and what.
+pub(crate) fn echo(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut read = Vec::new();
+    stream.read_to_end(&mut read)?;
+    write!(stream, "{} bytes: {}", read.len(), String::from_utf8_lossy(&read))
+}
+
+/// After how many round trips each connection to that port had the server's first byte, in the order of their SYNs.
+pub(crate) fn rounds(capture: &Capture, port: u16) -> Vec<u32> {
+    let mut begun: Vec<(SocketAddr, Duration, Option<Duration>)> = Vec::new();
+    for frame in capture.take().iter().filter(|frame| frame.point == Point::Sent) {
+        let Ok(segment) = frame.segment() else { continue };
+        if segment.destination.port() == port
+            && segment.flags.syn
+            && begun.iter().all(|(client, ..)| *client != segment.source)
+        {
+            begun.push((segment.source, frame.at, None));
+        }
+        let is_answer = segment.source.port() == port && segment.payload_len > 0;
+        if let Some((.., answered)) = begun
+            .iter_mut()
+            .find(|(client, ..)| is_answer && *client == segment.destination)
+        {
+            answered.get_or_insert(frame.at);
+        }
+    }
+    // The middlebox delays a packet after it has seen it: the server's answer comes half a round trip after a fast SYN, and one and a half
+    // after an ordinary one. The other half is for the programs.
+    let rounds = |begun: Duration, answered: Duration| {
+        ((answered - begun).as_secs_f64() / RTT.as_secs_f64()).floor() + 1.0
+    };
+    begun
+        .into_iter()
+        .filter_map(|(_, begun, answered)| Some(rounds(begun, answered?) as u32))
+        .collect()
+}
+
+/// Waits until a condition holds.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The processes of that name which were started with this state.
+pub(crate) fn processes(name: &str, state: &Path) -> Vec<u32> {
+    let is_it = |pid: u32| {
+        let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let environment = read("environ");
+        let state = state.to_str().unwrap().as_bytes();
+        read("comm") == format!("{name}\n").as_bytes()
+            && environment.windows(state.len()).any(|part| part == state)
+    };
+    let folder = std::fs::read_dir("/proc").unwrap().flatten();
+    folder
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| is_it(*pid))
+        .collect()
+}
+
+pub(crate) fn signal(pid: u32, signal: &str) {
+    let status = Command::new("kill").args([signal, &pid.to_string()]).status();
+    assert!(status.unwrap().success());
+}
