@@ -8,6 +8,7 @@ use fastopen::{Attempt, AttemptEnd, ConnectError, Outcome, Reason};
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
+use super::words::MEASURABLE;
 use crate::status::Status;
 use crate::units;
 
@@ -172,12 +173,13 @@ impl Report {
         self.received == 0 && self.end != Some(End::Closed)
     }
 
-    /// The server spoke first and took the cookie, as far as is known; only the time it took may tell whether that saved a round trip.
+    /// The server spoke, and only the time that it took may tell whether the cookie saved a round trip.
     pub(crate) fn is_unproven(&self) -> bool {
         self.server_first
             && self.outcome == Some(Outcome::Unknown)
             && self.received > 0
             && self.cookie_replaced != Some(true)
+            && self.rtt.is_none_or(|rtt| rtt >= MEASURABLE)
     }
 
     /// Something was sent again, or has never been acknowledged.

@@ -1,8 +1,13 @@
 //! What an outcome means, and what to do next, in words.
 
+use std::time::Duration;
+
 use fastopen::{Outcome, Reason};
 
 use super::report::{End, Report};
+
+/// From this round-trip time on, it weighs more than the machine's own delays.
+pub(crate) const MEASURABLE: Duration = Duration::from_millis(5);
 
 /// What happened to the SYN and the data in it.
 pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
@@ -109,6 +114,9 @@ fn next_step_unproven(report: &Report) -> &'static str {
         Some(true) => "run it again: the next connection presents the new cookie",
         _ if report.received == 0 => {
             "does this server speak first? Those of HTTP and TLS wait for the client"
+        }
+        _ if report.rtt.is_some_and(|rtt| rtt < MEASURABLE) => {
+            "over so short a path this can't be told: try it from farther away, or see the packets with tfo trace"
         }
         _ => {
             "compare the time of the first byte with that of an ordinary handshake: a server that takes its time looks like this even where a round trip was saved"

@@ -104,14 +104,14 @@ Examples:
   tfo send -e example.com:80 'HEAD / HTTP/1.1\\r\\nHost: example.com\\r\\n\\r\\n'
   tfo send 192.0.2.2:2222 - < file       The whole file; as much of it as fits goes into the SYN
   tfo send --policy off :2222 hello      The same without Fast Open, to compare
-  tfo send --server-first -n2 192.0.2.2:22    An SSH server's greeting, sooner the second time
-  tfo send --server-first -e 192.0.2.2:25 'QUIT\\r\\n'    SMTP: the greeting, then a command
+  tfo send --server-first -n2 192.0.2.2:22              An SSH server's greeting, sooner the second time
+  tfo send --server-first -e 192.0.2.2:25 'QUIT\\r\\n'  SMTP: the greeting, then a command
 
 Exit status (of the last connection):
   0  the server took the data in the SYN, or with --server-first spoke before the client's ACK could
      reach it; with --policy off: it connected
-  1  Fast Open did not work (ignored, syn-lost, no cookie granted), there was no connection, it broke
-     off after the handshake, or not all the data was sent
+  1  Fast Open did not work (ignored, syn-lost, no cookie granted), there was no connection, it
+     broke off after the handshake, or not all the data was sent
   2  wrong usage, or this system lacks something: the error says what to do
   3  there is no telling: the first cookie was granted only now (run it again), nothing was tried,
      the server did not answer, or with --server-first nothing proves a saved round trip";

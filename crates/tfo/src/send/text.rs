@@ -1,18 +1,14 @@
 //! The report as a person reads it.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use fastopen::Outcome;
 
 use super::options;
-use crate::client::{AttemptReport, Delivery, End, Report, explain, next_step};
+use crate::client::{AttemptReport, Delivery, End, MEASURABLE, Report, explain, next_step};
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, ERROR, GOOD, HINT, WARNING};
 use crate::units::{bytes, count, grouped, time};
-
-/// From this round-trip time on, times are told in round trips as well.
-const MEASURABLE: Duration = Duration::from_millis(5);
 
 /// Prints it on standard error, on a new line. An error of standard error has nowhere to go.
 pub(super) fn print(report: &Report, within_a_line: bool) {

@@ -135,7 +135,7 @@ fn data_waits_for_the_greeting() {
 }
 
 fn a_slow_greeting_proves_nothing() {
-    let lab = near();
+    let lab = lab(RTT / 10);
     let _smtp = smtp(&lab, "0.3");
     let target = port_25(server(&lab).ipv6().into());
     let arguments = ["--server-first", "-n2", &target];
