@@ -104,7 +104,7 @@ Examples:
   tfo send -e example.com:80 'HEAD / HTTP/1.1\\r\\nHost: example.com\\r\\n\\r\\n'
   tfo send 192.0.2.2:2222 - < file       The whole file; as much of it as fits goes into the SYN
   tfo send --policy off :2222 hello      The same without Fast Open, to compare
-  tfo send --server-first -n2 192.0.2.2:22              An SSH server's greeting, sooner the second time
+  tfo send --server-first -n2 192.0.2.2:22              SSH: the greeting, sooner the second time
   tfo send --server-first -e 192.0.2.2:25 'QUIT\\r\\n'  SMTP: the greeting, then a command
 
 Exit status (of the last connection):
