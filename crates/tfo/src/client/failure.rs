@@ -55,6 +55,11 @@ impl Failure {
     /// What to do about it, whatever the program.
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self.cause {
+            Cause::Here(error) if error.kind() == ErrorKind::AddrNotAvailable && error.call() != "bind" => {
+                Some(
+                    "this machine has no address of that family to connect from (see ip address), or no free port is left",
+                )
+            }
             Cause::Here(error) => match error.call() {
                 "sendto(MSG_FASTOPEN)" => {
                     Some("switch Fast Open on for clients; tfo doctor prints the command")
@@ -110,9 +115,11 @@ fn last_failure(attempts: &[Attempt]) -> Option<CallError> {
     attempts.iter().rev().find_map(|attempt| attempt.end.error())
 }
 
-/// Only connecting asks the network; every other call asks this system alone. Sending with the SYN asks both.
+/// Only connecting asks the network; every other call asks this system alone. Sending with the SYN asks both. The address to connect
+/// from is always this system's.
 fn is_about_this_system(error: CallError) -> bool {
     match error.call() {
+        _ if error.kind() == ErrorKind::AddrNotAvailable => true,
         "connect" => false,
         "sendto(MSG_FASTOPEN)" => error.kind() == ErrorKind::Unsupported,
         _ => true,

@@ -19,4 +19,4 @@ pub(crate) use failure::Failure;
 pub(crate) use report::{AttemptReport, Delivery, End, Report};
 pub(crate) use resolve::{Family, resolve};
 pub(crate) use transfer::{Settings, transfer};
-pub(crate) use words::{explain, next_step};
+pub(crate) use words::{MEASURABLE, explain, next_step};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use fastopen::Outcome;
 
 use super::options;
-use crate::client::{AttemptReport, Delivery, End, Report, explain, next_step};
+use crate::client::{AttemptReport, Delivery, End, MEASURABLE, Report, explain, next_step};
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, ERROR, GOOD, HINT, WARNING};
 use crate::units::{bytes, count, grouped, time};
@@ -59,6 +59,9 @@ fn handshake(report: &Report, out: &mut impl Write) -> io::Result<()> {
         );
         line(out, "in the SYN", &carried)?;
     }
+    if report.server_first && matches!(report.outcome, Some(Outcome::Accepted | Outcome::Unknown)) {
+        line(out, "in the SYN", "the cookie, and no data")?;
+    }
     cookie(report, out)?;
     let connect = report.connect.map(time).unwrap_or_default();
     let rtt = report
@@ -98,7 +101,7 @@ fn traffic(report: &Report, out: &mut impl Write) -> io::Result<()> {
     line(out, "sent", &format!("{}{delivery}", bytes(report.sent)))?;
     let first = report
         .first_byte
-        .map(|first| format!(", the first after {}", time(first)))
+        .map(|first| format!(", the first after {}{}", time(first), rounds(report)))
         .unwrap_or_default();
     line(out, "answer", &format!("{}{first}", bytes(report.received)))?;
     let elapsed = report.elapsed.map(time).unwrap_or_default();
@@ -106,6 +109,14 @@ fn traffic(report: &Report, out: &mut impl Write) -> io::Result<()> {
     match report.retransmits {
         None | Some(0) => Ok(()),
         Some(segments) => line(out, "sent again", &count(segments.into(), "segment", "segments")),
+    }
+}
+
+/// Where a round trip is so short that the machine's own delays weigh more, a number of them means little.
+fn rounds(report: &Report) -> String {
+    match (report.rtt, report.rounds) {
+        (Some(rtt), Some(rounds)) if rtt >= MEASURABLE => format!(" ({rounds:.1} round trips)"),
+        _ => String::new(),
     }
 }
 

@@ -177,6 +177,18 @@ fn this_machine_s_own_fault_is_told() {
     ] {
         assert_eq!(send(client(&lab), &arguments).1, 2, "{arguments:?}");
     }
+    // A machine without IPv6 has not even the loopback address.
+    client(&lab)
+        .set_sysctl("net.ipv6.conf.all.disable_ipv6", "1")
+        .unwrap();
+    for policy in ["auto", "off"] {
+        let arguments = ["-6", "--policy", policy, ":9", "hello"];
+        let output = tfo_send(client(&lab), &arguments).output().unwrap();
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{report}");
+        assert!(report.contains("Cannot assign requested address"), "{report}");
+        assert!(report.contains("hint: this machine has no address"), "{report}");
+    }
     client(&lab).set_sysctl("net.ipv4.tcp_fastopen", "2").unwrap();
     let (reports, status) = send(client(&lab), &[&target, "hello"]);
     assert_eq!((&reports[0]["reason"], status), (&"sysctl".into(), 2));
