@@ -64,9 +64,10 @@ pub struct Args {
     /// How long connecting may take, and then each silence of the server
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::parse_time)]
     timeout: Duration,
-    /// How long to wait for an answer to a SYN before the next attempt starts
-    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = units::parse_time_or_zero)]
-    delay: Duration,
+    /// How long to wait for an answer to a SYN before the next attempt starts; if not given, it follows the path's round-trip time, or is
+    /// 250ms where that is not known
+    #[arg(long, value_name = "TIME", value_parser = units::parse_time_or_zero)]
+    delay: Option<Duration>,
     /// The address to connect from
     #[arg(long, value_name = "IP")]
     source: Option<IpAddr>,
@@ -206,8 +207,10 @@ impl Args {
         let mut connector = Connector::new()
             .with_policy(self.policy.into())
             .with_timeout(self.timeout)
-            .with_delay(self.delay)
             .with_mptcp(self.mptcp);
+        if let Some(delay) = self.delay {
+            connector = connector.with_delay(delay);
+        }
         if let Some(source) = self.source {
             connector = connector.with_local_address(source);
         }

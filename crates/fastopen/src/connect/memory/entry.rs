@@ -76,6 +76,7 @@ impl Entry {
         self.took_data.is_some()
     }
 
+    #[cfg(feature = "tokio")]
     pub(super) fn has_answered(&self) -> bool {
         self.answers
     }
@@ -145,6 +146,7 @@ impl Entry {
     }
 
     /// Something was received on a connection whose SYN carried data.
+    #[cfg(any(feature = "tokio", test))]
     pub(super) fn answered(&mut self) {
         self.answers = true;
         if self.pause.is_some_and(|pause| pause.cause == Cause::Death) {
