@@ -4,13 +4,14 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fastopen_lab::testing::{self, LabTest, test};
+use fastopen_lab::testing::{self, test};
 use fastopen_lab::{Frame, Host, Lab, Moment, Pick, Point, Rule, Scenario, SegmentKind};
 
 use fastopen_wire::FastOpen;
@@ -25,36 +26,50 @@ type Family = fn(&Host) -> IpAddr;
 
 type Body = fn(Family);
 
+/// The scenarios that come with the lab, and the test of each.
+const TESTS: &[(&[&str], Body)] = &[
+    (&["clean"], clean),
+    (&["option-stripped"], option_stripped),
+    (&["option-dropped"], |address| {
+        syn_is_sent_again("option-dropped", address);
+    }),
+    (&["data-dropped"], |address| {
+        syn_is_sent_again("data-dropped", address)
+    }),
+    (&["reset"], reset),
+    (&["cookie-refused"], cookie_refused),
+    (&["cookie-swapped"], cookie_swapped),
+    (&["syn-proxy"], syn_proxy),
+    (&["replay"], replay),
+    (&["held-ack"], held_ack),
+    (&["narrow-hop"], narrow_hop),
+    (&["rebind"], rebind),
+    (&["blackhole"], blackhole),
+    (&["loss", "duplicate"], loss_and_duplicate),
+    (&["unreachable"], unreachable),
+    (&["farm"], farm),
+];
+
 fn main() -> ExitCode {
-    let each_family = |name: &str, body: fn(Family)| -> [LabTest; 2] {
+    let each_family = |(scenarios, body): &(&[&str], Body)| {
+        let (name, body) = (scenarios.join("_and_").replace('-', "_"), *body);
         [
             test(format!("ipv4_{name}"), move || body(|host| host.ipv4().into())),
             test(format!("ipv6_{name}"), move || body(|host| host.ipv6().into())),
         ]
     };
-    let tests: [(&str, Body); 16] = [
-        ("clean", clean),
-        ("option_stripped", option_stripped),
-        ("option_dropped", |address| {
-            syn_is_sent_again("option-dropped", address);
-        }),
-        ("data_dropped", |address| {
-            syn_is_sent_again("data-dropped", address);
-        }),
-        ("reset", reset),
-        ("cookie_refused", cookie_refused),
-        ("cookie_swapped", cookie_swapped),
-        ("syn_proxy", syn_proxy),
-        ("replay", replay),
-        ("held_ack", held_ack),
-        ("narrow_hop", narrow_hop),
-        ("rebind", rebind),
-        ("blackhole", blackhole),
-        ("loss_and_duplicates", loss_and_duplicates),
-        ("unreachable", unreachable),
-        ("farm", farm),
-    ];
-    testing::main(tests.into_iter().flat_map(|(name, body)| each_family(name, body)))
+    let whole = test("every_scenario_has_a_test", every_scenario_has_a_test);
+    testing::main(TESTS.iter().flat_map(each_family).chain([whole]))
+}
+
+fn every_scenario_has_a_test() {
+    let tested: BTreeSet<String> = TESTS
+        .iter()
+        .flat_map(|(scenarios, _)| *scenarios)
+        .map(|&name| name.to_owned())
+        .collect();
+    let known: BTreeSet<String> = Scenario::all().map(|scenario| scenario.name).collect();
+    assert_eq!(tested, known);
 }
 
 /// A lab in which the client has a cookie, and then the rules of a scenario.
@@ -350,7 +365,7 @@ fn narrow_hop(address: Family) {
     assert_eq!(counter(lab.client().unwrap(), "TCPFastOpenActive"), 1);
 }
 
-fn loss_and_duplicates(address: Family) {
+fn loss_and_duplicate(address: Family) {
     let (lab, target, listener) = lab("loss", address);
     let duplicate = Scenario::named("duplicate").unwrap().rules;
     lab.set_rules(lab.scenario().rules.iter().chain(&duplicate).cloned())

@@ -54,7 +54,7 @@ pub struct Counters {
     pub overflowed: u64,
 }
 
-/// The middlebox's mind.
+/// What the middlebox does with each packet: the rules, and the state they need.
 #[derive(Debug)]
 pub(crate) struct Engine {
     one_way: Duration,

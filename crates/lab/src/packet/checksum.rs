@@ -25,9 +25,9 @@ pub(super) fn of(parts: &[&[u8]]) -> [u8; 2] {
 /// Whether an IP packet with a TCP segment has the right checksums.
 #[cfg(test)]
 pub(crate) fn is_right(packet: &[u8]) -> bool {
-    let mut mended = packet.to_vec();
-    fill_in(&mut mended);
-    mended == packet
+    let mut expected = packet.to_vec();
+    fill_in(&mut expected);
+    expected == packet
 }
 
 fn pseudo_header(packet: &[u8], tcp: usize) -> u32 {

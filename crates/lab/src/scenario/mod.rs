@@ -106,6 +106,18 @@ impl Scenario {
         self.rules.push(rule);
         self
     }
+
+    /// Whether its rules let some connections complete: none drops every packet of a host, or all that follows a handshake.
+    ///
+    /// ```
+    /// use fastopen_lab::{Rule, Scenario};
+    ///
+    /// assert!(Scenario::named("reset").unwrap().lets_connections_complete());
+    /// assert!(!Scenario::new("down").with_rule(Rule::drop().to("server")).lets_connections_complete());
+    /// ```
+    pub fn lets_connections_complete(&self) -> bool {
+        !self.rules.iter().any(Rule::cuts_off)
+    }
 }
 
 /// One host of a lab.

@@ -71,6 +71,13 @@ mod tests {
     }
 
     #[test]
+    fn no_connection_completes_in_two_of_them() {
+        let cut_off = Scenario::all().filter(|scenario| !scenario.lets_connections_complete());
+        let names: Vec<String> = cut_off.map(|scenario| scenario.name).collect();
+        assert_eq!(names, ["blackhole", "unreachable"]);
+    }
+
+    #[test]
     fn no_file_is_forgotten() {
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).unwrap();
         assert_eq!(files.count(), FILES.len());

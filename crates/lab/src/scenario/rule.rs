@@ -185,6 +185,16 @@ impl Rule {
         self.pick = pick;
         self
     }
+
+    /// Whether no connection that it applies to completes, however often a packet is sent again.
+    pub(super) fn cuts_off(&self) -> bool {
+        let every_packet = Self {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            ..Self::drop()
+        };
+        self.action == Action::Blackhole || *self == every_packet
+    }
 }
 
 /// Where a TCP segment stands in its connection.

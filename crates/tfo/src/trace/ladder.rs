@@ -9,6 +9,7 @@ use fastopen_wire::{Connection, Side, Step, Verdict};
 use super::words;
 use crate::style::{BOLD, DIM};
 use crate::units;
+use crate::width;
 
 /// The columns left of the client's line: a mark, the time, the packet's number.
 const MARGIN: usize = 21;
@@ -97,7 +98,7 @@ fn headline(out: &mut impl Write, connection: &Connection, width: usize) -> io::
         false if taken + notes.chars().count() <= width => writeln!(out, "  {notes}"),
         false => {
             writeln!(out)?;
-            for line in words::wrap(&notes, width.saturating_sub(2)) {
+            for line in width::wrap(&notes, width.saturating_sub(2)) {
                 writeln!(out, "  {line}")?;
             }
             Ok(())
@@ -124,7 +125,7 @@ fn list(out: &mut impl Write, connection: &Connection, width: usize) -> io::Resu
             step.number,
             words::step(connection, step)
         );
-        let lines = words::wrap(&told, width.saturating_sub(INDENT));
+        let lines = width::wrap(&told, width.saturating_sub(INDENT));
         for (index, line) in lines.iter().enumerate() {
             let before = if index == 0 { mark } else { "   " };
             writeln!(out, "{style}{before} {line}{style:#}")?;
@@ -160,7 +161,7 @@ fn row(out: &mut impl Write, row: &Row<'_>, lane: usize, settles: Option<Style>)
     let style = settles.unwrap_or_default();
     let mark = if settles.is_some() { "▸" } else { " " };
     let time = units::time(step.time.saturating_sub(origin));
-    let mut lines = words::wrap(&words::step(connection, step), lane - AROUND);
+    let mut lines = width::wrap(&words::step(connection, step), lane - AROUND);
     let last = lines.pop().unwrap_or_default();
     for line in lines {
         words_alone(out, &line, style, lane)?;

@@ -1,16 +1,18 @@
 //! One line a connection.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::Style;
 use fastopen_wire::Connection;
 
 use super::words;
+use crate::width;
 
 /// Where the lines behind the first begin, where there are several.
 const INDENT: usize = 4;
 
-/// Writes a line; on a terminal of so many columns, several where it has no room for it.
+/// Writes a line, at once, which costs less than piece by piece; on a terminal of so many columns, several where it has no room for it.
 pub(super) fn write(
     out: &mut impl Write,
     connection: &Connection,
@@ -24,20 +26,23 @@ pub(super) fn write(
         verdict,
         ..
     } = connection;
-    write!(out, "{style}{verdict:<VERDICT$}{style:#}  {client} → {server}")?;
     let reason = words::reason(connection);
+    let mut text = String::with_capacity(256);
+    // Writing to a string can't fail.
+    let _ = write!(text, "{style}{verdict:<VERDICT$}{style:#}  {client} → {server}");
     let has_room = |width| {
         let ends = format!("{client} → {server}").chars().count();
         VERDICT + 2 + ends + 2 + reason.chars().count() <= width
     };
     if width.is_none_or(has_room) {
-        return writeln!(out, "  {reason}");
+        text.extend(["  ", &reason, "\n"]);
+        return out.write_all(text.as_bytes());
     }
-    writeln!(out)?;
-    for line in words::wrap(&reason, width.unwrap_or_default().saturating_sub(INDENT)) {
-        writeln!(out, "{:INDENT$}{line}", "")?;
+    text.push('\n');
+    for line in width::wrap(&reason, width.unwrap_or_default().saturating_sub(INDENT)) {
+        let _ = writeln!(text, "{:INDENT$}{line}", "");
     }
-    Ok(())
+    out.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

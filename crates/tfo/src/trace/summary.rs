@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 
 use fastopen_wire::{Connection, Tunnel, Verdict};
 
-use super::words;
 use crate::style::{BOLD, DIM};
 use crate::units::{count, grouped};
+use crate::width;
 
 /// Servers that are counted one by one.
 const MOST_SERVERS: usize = 4096;
@@ -134,7 +134,7 @@ fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width.filter(|width| text.chars().count() > *width) else {
         return vec![text.to_owned()];
     };
-    let mut lines = words::wrap(text, width.saturating_sub(INDENT.len()));
+    let mut lines = width::wrap(text, width.saturating_sub(INDENT.len()));
     for line in lines.iter_mut().skip(1) {
         line.insert_str(0, INDENT);
     }

@@ -119,21 +119,6 @@ pub(super) fn style(verdict: Verdict) -> Style {
     }
 }
 
-/// Breaks a sentence into lines of so many characters, between its words; a word that is longer gets a line of its own.
-pub(super) fn wrap(sentence: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in sentence.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sample;
@@ -169,13 +154,5 @@ mod tests {
             reason(&early),
             "SYN carries a cookie and no data (packet 2, after 60.0 ms); the server's data in packet 4 came before the client's ACK could reach it: one round trip saved"
         );
-    }
-
-    #[test]
-    fn sentences_are_broken_between_words() {
-        assert_eq!(wrap("a bc def", 4), ["a bc", "def"]);
-        assert_eq!(wrap("a bc def", 8), ["a bc def"]);
-        assert_eq!(wrap("…… …", 4), ["…… …"]);
-        assert_eq!(wrap("longer", 4), ["longer"]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod client_syns;
 mod connection;
+mod deadlines;
 mod flow;
 mod judge;
 mod machine;

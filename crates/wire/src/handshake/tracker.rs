@@ -1,6 +1,6 @@
 //! All connections at once, within bounds.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -9,6 +9,7 @@ use crate::icmp::IcmpError;
 use crate::segment::Segment;
 
 use super::connection::Connection;
+use super::deadlines::{Deadline, Deadlines};
 use super::flow::FlowKey;
 use super::machine::{Cookies, Handshake};
 use super::memory::Memory;
@@ -102,9 +103,9 @@ impl Default for Limits {
 pub struct Tracker {
     limits: Limits,
     followed: HashMap<FlowKey, Followed, RandomState>,
-    /// The same connections by the time at which they are given up, then by age.
-    deadlines: BTreeMap<(Duration, u64), FlowKey>,
-    next_deadline: Duration,
+    deadlines: Deadlines,
+    /// No connection is given up before that.
+    next_due: Duration,
     past: Memory<FlowKey, Past>,
     cookies: Cookies,
     reports: VecDeque<Connection>,
@@ -114,7 +115,7 @@ pub struct Tracker {
 
 #[derive(Clone, Debug)]
 struct Followed {
-    deadline: (Duration, u64),
+    deadline: Deadline,
     handshake: Box<Handshake>,
 }
 
@@ -124,8 +125,8 @@ impl Tracker {
         Self {
             limits,
             followed: HashMap::default(),
-            deadlines: BTreeMap::new(),
-            next_deadline: Duration::MAX,
+            deadlines: Deadlines::default(),
+            next_due: Duration::MAX,
             past: Memory::new(limits.connections),
             cookies: Memory::new(limits.connections),
             reports: VecDeque::new(),
@@ -139,7 +140,7 @@ impl Tracker {
     /// The times of packets may go back a little, as those of several network queues do.
     #[inline]
     pub fn observe(&mut self, number: u64, time: Duration, segment: &Segment<'_>) {
-        if time >= self.next_deadline {
+        if time >= self.next_due {
             self.advance(time);
         }
         let opens = segment.flags.syn && !segment.flags.rst;
@@ -168,11 +169,10 @@ impl Tracker {
                 followed.handshake.take(packet, &self.limits, &mut self.cookies);
                 if followed.handshake.is_complete() {
                     self.close(&key, Ending::Complete);
-                } else if followed.handshake.due() != followed.deadline.0 {
-                    self.deadlines.remove(&followed.deadline);
-                    followed.deadline.0 = followed.handshake.due();
-                    self.deadlines.insert(followed.deadline, key);
-                    self.set_next_deadline();
+                } else if followed.handshake.due() != followed.deadline.due {
+                    followed.deadline.due = followed.handshake.due();
+                    let deadline = followed.deadline;
+                    self.give_up_at(deadline, key);
                 }
             }
             Some(_) => {
@@ -186,22 +186,29 @@ impl Tracker {
 
     /// Says that time has passed without a packet, so that connections without an answer can be reported.
     pub fn advance(&mut self, time: Duration) {
-        while let Some((&(due, _), &key)) = self.deadlines.first_key_value()
-            && due <= time
-        {
+        while let Some((deadline, key)) = self.next_deadline() {
+            if deadline.due > time {
+                self.next_due = deadline.due;
+                return;
+            }
             self.close(&key, Ending::Overdue);
         }
-        self.set_next_deadline();
+        self.next_due = Duration::MAX;
     }
 
     /// Says that there are no more packets: every connection that is still followed is reported with what is known of it.
     pub fn finish(&mut self) {
-        let mut left: Vec<_> = std::mem::take(&mut self.deadlines).into_iter().collect();
-        left.sort_unstable_by_key(|((_, age), _)| *age);
+        let ages = self
+            .followed
+            .iter()
+            .map(|(key, followed)| (followed.deadline.age, *key));
+        let mut left: Vec<_> = ages.collect();
+        left.sort_unstable_by_key(|(age, _)| *age);
         for (_, key) in left {
             self.close(&key, Ending::Finished);
         }
-        self.set_next_deadline();
+        self.deadlines = Deadlines::default();
+        self.next_due = Duration::MAX;
     }
 
     /// Takes the next report.
@@ -228,33 +235,48 @@ impl Tracker {
             },
         };
         while self.followed.len() >= self.limits.connections.max(1)
-            && let Some((_, &first)) = self.deadlines.first_key_value()
+            && let Some((_, first)) = self.next_deadline()
         {
             self.close(&first, Ending::Evicted);
         }
         handshake.take(packet, &self.limits, &mut self.cookies);
-        let deadline = (handshake.due(), self.opened);
+        let deadline = Deadline {
+            due: handshake.due(),
+            age: self.opened,
+        };
         self.opened += 1;
-        self.deadlines.insert(deadline, key);
         self.followed.insert(key, Followed { deadline, handshake });
-        self.set_next_deadline();
+        self.give_up_at(deadline, key);
     }
 
     fn close(&mut self, key: &FlowKey, ending: Ending) {
-        let Some(Followed { deadline, handshake }) = self.followed.remove(key) else {
+        let Some(Followed { handshake, .. }) = self.followed.remove(key) else {
             return;
         };
-        self.deadlines.remove(&deadline);
         if let Some(past) = handshake.end(ending, &mut self.reports) {
             self.evicted += u64::from(ending == Ending::Evicted);
             self.past.put(*key, past);
         }
     }
 
-    fn set_next_deadline(&mut self) {
-        self.next_deadline = self
-            .deadlines
-            .first_key_value()
-            .map_or(Duration::MAX, |(&(due, _), _)| due);
+    fn give_up_at(&mut self, deadline: Deadline, key: FlowKey) {
+        self.deadlines.push(deadline, key);
+        self.next_due = self.next_due.min(deadline.due);
+        let followed = &self.followed;
+        self.deadlines
+            .tidy(followed.len(), |deadline, key| holds(followed, deadline, key));
     }
+
+    fn next_deadline(&mut self) -> Option<(Deadline, FlowKey)> {
+        let followed = &self.followed;
+        self.deadlines
+            .next(|deadline, key| holds(followed, deadline, key))
+    }
+}
+
+/// Whether it is still the deadline of that connection.
+fn holds(followed: &HashMap<FlowKey, Followed, RandomState>, deadline: &Deadline, key: &FlowKey) -> bool {
+    followed
+        .get(key)
+        .is_some_and(|followed| followed.deadline == *deadline)
 }

@@ -10,6 +10,7 @@ use fastopen_wire::{Connection, Side, Step, Verdict};
 
 use super::words::{self, Tone};
 use crate::units;
+use crate::width;
 use draw::{Colour, Drawing, Text};
 pub(crate) use file::PictureFile;
 
@@ -111,7 +112,7 @@ fn diagram(drawing: &mut Drawing, connection: &Connection) {
 
 /// A packet: its words above its arrow, the time before it and the number behind it.
 fn arrow(drawing: &mut Drawing, said: &str, step: &Step, origin: Duration, colour: Colour, settles: bool) {
-    for line in words::wrap(said, CHARACTERS) {
+    for line in width::wrap(said, CHARACTERS) {
         drawing.down(LINE);
         let text = if settles { Text::CentredBold } else { Text::Centred };
         drawing.text((CLIENT + SERVER) / 2, text, colour, &line);
