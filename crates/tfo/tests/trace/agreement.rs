@@ -99,6 +99,7 @@ const TABLE: &[Row] = &[
     row("replay",         Default,       Some(Accepted),     &["accepted"],                &["accepted", "accepted"], &[FAST, FAST]),
     row("held-ack",       Default,       Some(Accepted),     &["accepted"],                &["accepted"],            &[FAST]),
     row("duplicate",      Default,       Some(Accepted),     &["accepted"],                &["accepted"],            &[FAST]),
+    row("narrow-hop",     Default,       Some(Accepted),     &["accepted"],                &["accepted"],            &[FAST]),
     row("blackhole",      Default,       Some(Accepted),     &["accepted"],                &["accepted"],            &[FAST]),
     row("unreachable",    WithoutCookie, None,               &["inconclusive"; 2],         &[],                      &[]),
 ];
