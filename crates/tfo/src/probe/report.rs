@@ -397,6 +397,10 @@ mod tests {
         session(vec![plain(Err(failure))])
     }
 
+    fn unanswered(times: usize) -> Session {
+        session(vec![plain(Err(Failure::Unanswered)); times])
+    }
+
     fn report(sessions: &[Session]) -> Report {
         Report::new(
             &"example.com:80".parse().unwrap(),
@@ -414,7 +418,13 @@ mod tests {
             (vec![good(), good()], Some(Verdict::Works), 0),
             (vec![good(), failed(Failure::Refused)], None, 1),
             (
-                vec![failed(Failure::Refused), failed(Failure::Unanswered)],
+                vec![failed(Failure::Refused), unanswered(3)],
+                Some(Verdict::Unreachable),
+                1,
+            ),
+            (vec![unanswered(2)], Some(Verdict::Inconclusive), 3),
+            (
+                vec![unanswered(3)],
                 Some(Verdict::Unreachable),
                 1,
             ),
