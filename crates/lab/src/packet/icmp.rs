@@ -16,7 +16,11 @@ const QUOTED_BY_IPV6: usize = 1280 - IPV6_HEADER - 8;
 pub(crate) fn packet_too_big(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
     let [high, low] = mtu.to_be_bytes();
     // Destination unreachable: fragmentation needed and DF set.
-    error(packet, [3, 4, 0, 0, 0, 0, high, low], [2, 0, 0, 0, 0, 0, high, low])
+    error(
+        packet,
+        [3, 4, 0, 0, 0, 0, high, low],
+        [2, 0, 0, 0, 0, 0, high, low],
+    )
 }
 
 /// The same for communication that is administratively prohibited.

@@ -250,9 +250,9 @@ mod tests {
             .iter()
             .map(|(count, data, (hops, window), later)| (*count, *data, look(*hops, *window), *later))
             .collect();
-        let all = kinds.iter().flat_map(|(count, data, look, later)| {
-            std::iter::repeat_n((*data, look, Some(*later)), *count)
-        });
+        let all = kinds
+            .iter()
+            .flat_map(|(count, data, look, later)| std::iter::repeat_n((*data, look, Some(*later)), *count));
         proxied_by(&all.collect::<Vec<_>>())
     }
 
@@ -260,20 +260,45 @@ mod tests {
     fn one_sign_of_a_proxy_is_no_proof() {
         let server = (64, 65_535);
         for (kinds, proxied) in [
-            (vec![(3, true, server, 64), (8, false, server, 64)], Proxied::Unseen),
-            // A program that sets its connections' hop limit.
-            (vec![(3, true, server, 255), (8, false, server, 255)], Proxied::Likely),
-            // A server that opens no window at once.
-            (vec![(3, true, (64, 0), 64), (8, false, (64, 0), 64)], Proxied::Likely),
-            (vec![(3, true, (60, 0), 64), (8, false, (60, 0), 64)], Proxied::Certainly),
-            (vec![(3, true, (60, 9), 60), (8, false, server, 64)], Proxied::Certainly),
-            // Two unlike servers may be dealt out so by chance, with so few.
-            (vec![(2, true, (60, 9), 60), (2, false, server, 64)], Proxied::Likely),
             (
-                vec![(2, true, (60, 9), 60), (1, true, server, 64), (8, false, server, 64)],
+                vec![(3, true, server, 64), (8, false, server, 64)],
                 Proxied::Unseen,
             ),
-            (vec![(1, true, (60, 9), 60), (8, false, server, 64)], Proxied::Unseen),
+            // A program that sets its connections' hop limit.
+            (
+                vec![(3, true, server, 255), (8, false, server, 255)],
+                Proxied::Likely,
+            ),
+            // A server that opens no window at once.
+            (
+                vec![(3, true, (64, 0), 64), (8, false, (64, 0), 64)],
+                Proxied::Likely,
+            ),
+            (
+                vec![(3, true, (60, 0), 64), (8, false, (60, 0), 64)],
+                Proxied::Certainly,
+            ),
+            (
+                vec![(3, true, (60, 9), 60), (8, false, server, 64)],
+                Proxied::Certainly,
+            ),
+            // Two unlike servers may be dealt out so by chance, with so few.
+            (
+                vec![(2, true, (60, 9), 60), (2, false, server, 64)],
+                Proxied::Likely,
+            ),
+            (
+                vec![
+                    (2, true, (60, 9), 60),
+                    (1, true, server, 64),
+                    (8, false, server, 64),
+                ],
+                Proxied::Unseen,
+            ),
+            (
+                vec![(1, true, (60, 9), 60), (8, false, server, 64)],
+                Proxied::Unseen,
+            ),
             (vec![(2, false, (60, 0), 64)], Proxied::Unseen),
         ] {
             assert_eq!(judged(&kinds), proxied, "{kinds:?}");

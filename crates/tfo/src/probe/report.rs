@@ -423,11 +423,7 @@ mod tests {
                 1,
             ),
             (vec![unanswered(2)], Some(Verdict::Inconclusive), 3),
-            (
-                vec![unanswered(3)],
-                Some(Verdict::Unreachable),
-                1,
-            ),
+            (vec![unanswered(3)], Some(Verdict::Unreachable), 1),
             (vec![good(), session(vec![])], None, 3),
             (vec![], None, 3),
         ] {

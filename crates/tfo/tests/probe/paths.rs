@@ -92,7 +92,9 @@ fn expected(name: &str) -> (&'static str, &'static [&'static str], &'static [&'s
         "cookie-altered",
     ];
     match name {
-        "clean" | "narrow-hop" | "replay" | "held-ack" | "rebind" | "loss" | "duplicate" => ("works", &[], &[]),
+        "clean" | "narrow-hop" | "replay" | "held-ack" | "rebind" | "loss" | "duplicate" => {
+            ("works", &[], &[])
+        }
         "option-stripped" => ("data-ignored", NOT_ALTERED, ANY),
         "syn-proxy" => ("data-ignored", &["answered-in-its-place"], ANY),
         "cookie-refused" | "cookie-swapped" => ("data-ignored", &["cookie-altered"], ANY),

@@ -147,7 +147,9 @@ pub(crate) fn repeated(name: impl Into<String>, run: impl Fn() + Send + 'static)
         (0..runs).for_each(|_| run());
         let said = SAID.take();
         if runs > 1 {
-            let rows = said.iter().map(|(what, count)| format!("{name} | {what} | {count}\n"));
+            let rows = said
+                .iter()
+                .map(|(what, count)| format!("{name} | {what} | {count}\n"));
             print!("{}", rows.collect::<String>());
         }
     })
