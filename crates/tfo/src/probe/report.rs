@@ -412,6 +412,24 @@ mod tests {
     }
 
     #[test]
+    fn its_text_fits_the_terminal() {
+        let no_cookie = || {
+            let policy = Outcome::NotAttempted(Reason::Policy);
+            let requests = [made(Way::Plain, policy), made(Way::Fast, Outcome::NoCookie)];
+            session(requests.iter().cycle().take(12).cloned().collect())
+        };
+        for columns in [60, 80, 120] {
+            let mut text = Vec::new();
+            let report = report(&[no_cookie(), good(), unanswered(3)]);
+            super::super::text::full(&mut anstream::StripStream::new(&mut text), &report, columns).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let widest = text.lines().map(crate::width::display).max().unwrap();
+            assert!(widest <= columns, "{widest} of {columns}:\n{text}");
+            assert!(text.contains("or           "), "{text}");
+        }
+    }
+
+    #[test]
     fn addresses_are_judged_together() {
         for (sessions, verdict, code) in [
             (vec![good()], Some(Verdict::Works), 0),
