@@ -8,7 +8,7 @@ use fastopen_lab::testing::LabTest;
 use fastopen_lab::{Balance, Farm, HostSpec, Lab, OptionState, Pick, Rule, Scenario, SegmentKind};
 
 use super::support::{
-    BOTH, PORT, Privilege, addresses, answer, answer_all, causes, first, lab, named, probe, repeated, serve,
+    BOTH, PORT, Privilege, addresses, answer, causes, first, lab, named, probe, repeated, serve,
     serve_plainly, serve_with,
 };
 
