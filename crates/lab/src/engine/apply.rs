@@ -4,7 +4,7 @@ use fastopen_wire::Segment;
 
 use super::matching::View;
 use super::{Departure, Engine, Flow, Transit, edited, proxy, topology};
-use crate::packet::{TcpPacket, packet_too_big};
+use crate::packet::{TcpPacket, packet_too_big, prohibited};
 use crate::{Action, Forgery, Replay, SegmentBuilder, SegmentKind};
 
 impl Engine {
@@ -78,15 +78,11 @@ impl Engine {
                 return false;
             }
             Action::TooBig(mtu) => {
-                if let Some(packet) = packet_too_big(&transit.packet, *mtu) {
-                    self.enqueue(Departure {
-                        at: transit.due + one_way,
-                        from: None,
-                        to: transit.from,
-                        packet,
-                    });
-                }
-                self.counters.dropped += 1;
+                self.send_back(transit, packet_too_big(&transit.packet, *mtu));
+                return false;
+            }
+            Action::Prohibit => {
+                self.send_back(transit, prohibited(&transit.packet));
                 return false;
             }
             Action::Drop => {
@@ -95,6 +91,19 @@ impl Engine {
             }
         }
         true
+    }
+
+    /// Drops a packet, and sends its sender an ICMP error about it.
+    fn send_back(&mut self, transit: &Transit, error: Option<Vec<u8>>) {
+        if let Some(packet) = error {
+            self.enqueue(Departure {
+                at: transit.due + self.one_way,
+                from: None,
+                to: transit.from,
+                packet,
+            });
+        }
+        self.counters.dropped += 1;
     }
 
     fn schedule_replay(&mut self, replay: &Replay, transit: &Transit) {

@@ -1,4 +1,5 @@
-//! The message of a router whose next hop takes no packet of that size (RFC 792, RFC 1191, section 4; RFC 4443, section 3.2).
+//! The messages of a router whose next hop takes no packet of that size (RFC 792, RFC 1191, section 4; RFC 4443, section 3.2), and of a
+//! firewall that prohibits a packet (RFC 1812, section 5.2.7.1; RFC 4443, section 3.1).
 
 use super::checksum;
 use super::layout::{IPV4, IPV6_HEADER};
@@ -13,12 +14,26 @@ const QUOTED_BY_IPV6: usize = 1280 - IPV6_HEADER - 8;
 
 /// What the sender of `packet` is told; it seems to come from the packet's destination. `None` for what is no IP packet.
 pub(crate) fn packet_too_big(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
-    let quoted = |most| &packet[..packet.len().min(most)];
     let [high, low] = mtu.to_be_bytes();
+    // Destination unreachable: fragmentation needed and DF set.
+    error(
+        packet,
+        [3, 4, 0, 0, 0, 0, high, low],
+        [2, 0, 0, 0, 0, 0, high, low],
+    )
+}
+
+/// The same for communication that is administratively prohibited.
+pub(crate) fn prohibited(packet: &[u8]) -> Option<Vec<u8>> {
+    error(packet, [3, 13, 0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0])
+}
+
+/// An error about a packet, with the message's header in ICMP or ICMPv6, its checksum zero.
+fn error(packet: &[u8], icmp: [u8; 8], icmpv6: [u8; 8]) -> Option<Vec<u8>> {
+    let quoted = |most| &packet[..packet.len().min(most)];
     if packet.first()? >> 4 == IPV4 {
         let (source, destination) = (packet.get(12..16)?, packet.get(16..20)?);
-        // Destination unreachable: fragmentation needed and DF set.
-        let message = [&[3, 4, 0, 0, 0, 0, high, low], quoted(QUOTED_BY_IPV4)].concat();
+        let message = [&icmp, quoted(QUOTED_BY_IPV4)].concat();
         let [len_high, len_low] = (20 + message.len() as u16).to_be_bytes();
         let header = [0x45, 0, len_high, len_low, 0, 0, 0, 0, TTL, ICMP, 0, 0];
         let mut answer = [&header[..], destination, source, &message].concat();
@@ -29,7 +44,7 @@ pub(crate) fn packet_too_big(packet: &[u8], mtu: u16) -> Option<Vec<u8>> {
         return Some(answer);
     }
     let (source, destination) = (packet.get(8..24)?, packet.get(24..40)?);
-    let message = [&[2, 0, 0, 0, 0, 0, high, low], quoted(QUOTED_BY_IPV6)].concat();
+    let message = [&icmpv6, quoted(QUOTED_BY_IPV6)].concat();
     let len = (message.len() as u16).to_be_bytes();
     let header = [0x60, 0, 0, 0, len[0], len[1], ICMPV6, TTL];
     let mut answer = [&header[..], destination, source, &message].concat();
@@ -96,6 +111,14 @@ mod tests {
         assert_eq!(icmp.icmp_type(), Icmpv6Type::PacketTooBig { mtu: 1300 });
         assert!(icmp.is_checksum_valid(source, destination));
         assert_eq!(icmp.payload(), &packet[..QUOTED_BY_IPV6]);
+    }
+
+    #[test]
+    fn a_prohibition_has_the_codes_of_both_protocols() {
+        let answer = prohibited(&packet(["192.0.2.1:40000", "192.0.2.2:80"])).unwrap();
+        assert_eq!(answer[20..22], [3, 13]);
+        let answer = prohibited(&packet(["[2001:db8::1]:40000", "[2001:db8::2]:80"])).unwrap();
+        assert_eq!(answer[IPV6_HEADER..IPV6_HEADER + 2], [1, 1]);
     }
 
     #[test]

@@ -12,4 +12,4 @@ pub use build::SegmentBuilder;
 #[cfg(test)]
 pub(crate) use checksum::is_right;
 pub(crate) use edit::TcpPacket;
-pub(crate) use icmp::packet_too_big;
+pub(crate) use icmp::{packet_too_big, prohibited};

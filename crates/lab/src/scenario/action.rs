@@ -24,6 +24,8 @@ pub enum Action {
     Reset,
     /// Drop it, and tell its sender by ICMP that no packet of more than so many bytes passes, as a router does.
     TooBig(u16),
+    /// Drop it, and tell its sender by ICMP that a firewall prohibits it.
+    Prohibit,
     /// Change the cookie in it.
     ForgeCookie(Forgery),
     /// Hold it back.

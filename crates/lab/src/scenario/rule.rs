@@ -101,6 +101,11 @@ impl Rule {
         Self::new(Action::TooBig(mtu)).longer_than(mtu.into())
     }
 
+    /// Drops packets, and tells their sender by ICMP that they are prohibited, as a firewall's reject rule does.
+    pub fn prohibit() -> Self {
+        Self::new(Action::Prohibit)
+    }
+
     /// Changes the cookie that is presented or granted.
     pub fn forge_cookie(forgery: Forgery) -> Self {
         Self::new(Action::ForgeCookie(forgery))

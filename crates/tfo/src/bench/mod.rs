@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     let mut out = stdout::lock();
     match args.json {
         true => json::line(&mut out, &report)?,
-        false => text::print(&mut out, &report)?,
+        false => text::print(&mut out, &report, crate::width::of_stdout())?,
     }
     Ok(report.status())
 }

@@ -9,49 +9,58 @@ use super::report::{Report, Times, Verdict};
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::units::{bytes, count, time};
+use crate::width::{hang, wrap};
 
 /// How many rows a histogram has, about.
 const ROWS: usize = 24;
-/// How long its longest bar is.
+/// How long its longest bar is, where there is room.
 const BAR: usize = 28;
 
-pub(super) fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
+/// How far the later lines of the headline are indented.
+const INDENT: &str = "    ";
+
+/// Prints it in so many columns.
+pub(super) fn print<W: Write>(out: &mut W, report: &Report, columns: usize) -> io::Result<()> {
     let style = match report.status() {
         Status::Works => GOOD,
         Status::Fails => BAD,
         Status::Unusable | Status::Inconclusive => WARNING,
     };
-    writeln!(
-        out,
+    let headline = format!(
         "{BOLD}{}{BOLD:#}  {style}{}{style:#}",
         report.target,
         conclusion(report)
-    )?;
+    );
+    let lines = wrap(&headline, columns.saturating_sub(INDENT.len()));
+    writeln!(out, "{}", lines.join(&format!("\n{INDENT}")))?;
+    let row = |out: &mut W, name: &str, text: &str| {
+        let text = hang(&format!("  {DIM}{name:<11}{DIM:#} "), text, columns);
+        writeln!(out, "{text}")
+    };
     if let Some(address) = report.address {
-        writeln!(
-            out,
-            "\n  {DIM}to{DIM:#}          {address}, {} ({})",
-            report.request,
-            bytes(report.first_bytes as u64)
-        )?;
+        let size = bytes(report.first_bytes as u64);
+        writeln!(out)?;
+        row(out, "to", &format!("{address}, {} ({size})", report.request))?;
     }
     for (name, times) in [("plain", report.plain), ("fast", report.fast)] {
         if let Some(times) = times {
-            writeln!(out, "  {DIM}{name:<11}{DIM:#} {}", spread(times))?;
+            let [middle, tails] = spread(times);
+            row(out, name, &middle)?;
+            row(out, "", &tails)?;
         }
     }
     if let Some(ratio) = report.ratio {
-        writeln!(
-            out,
-            "  {DIM}fast/plain{DIM:#}  {:.3} (95 % interval {:.3} to {:.3})",
+        let text = format!(
+            "{:.3} (95 % interval {:.3} to {:.3})",
             ratio.estimate, ratio.low, ratio.high
-        )?;
+        );
+        row(out, "fast/plain", &text)?;
     }
     if !report.pairs.is_empty() {
-        writeln!(out, "  {DIM}pairs{DIM:#}       {}", pairs(report))?;
-        writeln!(out, "  {DIM}trouble{DIM:#}     {}", trouble(report))?;
+        row(out, "pairs", &pairs(report))?;
+        row(out, "trouble", &trouble(report))?;
     }
-    histogram(out, report)?;
+    histogram(out, report, columns)?;
     match report.interrupted {
         true => writeln!(
             out,
@@ -141,15 +150,16 @@ fn trouble(report: &Report) -> String {
     }
 }
 
-fn spread(times: Times) -> String {
-    format!(
-        "median {}, mean {}; p10 {}, p90 {}, p99 {}",
-        ms(times.median_ms),
-        ms(times.mean_ms),
-        ms(times.p10_ms),
-        ms(times.p90_ms),
-        ms(times.p99_ms)
-    )
+fn spread(times: Times) -> [String; 2] {
+    [
+        format!("median {}, mean {}", ms(times.median_ms), ms(times.mean_ms)),
+        format!(
+            "p10 {}, p90 {}, p99 {}",
+            ms(times.p10_ms),
+            ms(times.p90_ms),
+            ms(times.p99_ms)
+        ),
+    ]
 }
 
 fn pairs(report: &Report) -> String {
@@ -167,10 +177,14 @@ fn pairs(report: &Report) -> String {
     text
 }
 
-fn histogram(out: &mut impl Write, report: &Report) -> io::Result<()> {
+fn histogram(out: &mut impl Write, report: &Report, columns: usize) -> io::Result<()> {
     let histogram = Histogram::new(&report.times(), ROWS);
     let tallest = histogram.tallest().max(1);
-    let width = BAR + 5;
+    // Label, bar and count of both sides.
+    let longest = (columns.saturating_sub(2 + 11 + 1 + 1) / 2)
+        .saturating_sub(5)
+        .clamp(1, BAR);
+    let width = longest + 5;
     if histogram.bins.is_empty() {
         return Ok(());
     }
@@ -181,7 +195,7 @@ fn histogram(out: &mut impl Write, report: &Report) -> io::Result<()> {
     )?;
     let bar = |count: usize| match count {
         0 => String::new(),
-        count => format!("{} {count}", "█".repeat((count * BAR).div_ceil(tallest))),
+        count => format!("{} {count}", "█".repeat((count * longest).div_ceil(tallest))),
     };
     let mut gap = 0;
     for bin in &histogram.bins {
@@ -220,7 +234,7 @@ mod tests {
 
     fn printed(report: &Report) -> String {
         let mut text = Vec::new();
-        print(&mut anstream::StripStream::new(&mut text), report).unwrap();
+        print(&mut anstream::StripStream::new(&mut text), report, 80).unwrap();
         String::from_utf8(text).unwrap()
     }
 
@@ -236,5 +250,17 @@ mod tests {
         insta::assert_snapshot!(printed(&sample(
             (0..20).map(|n| (20.0 + f64::from(n % 5), 20.0 + f64::from((n + 2) % 5)))
         )));
+    }
+
+    #[test]
+    fn it_fits_the_terminal() {
+        for columns in [40, 60, 80, 120] {
+            let mut text = Vec::new();
+            let report = sample((0..50).map(|n| (20.0 + f64::from(n % 5) / 4.0, 40.0 + f64::from(n))));
+            print(&mut anstream::StripStream::new(&mut text), &report, columns).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let widest = text.lines().map(crate::width::display).max().unwrap();
+            assert!(widest <= columns, "{widest} of {columns}:\n{text}");
+        }
     }
 }

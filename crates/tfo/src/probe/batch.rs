@@ -16,7 +16,7 @@ use super::{Args, targets, text};
 use crate::interrupt::Interrupt;
 use crate::status::Status;
 use crate::timed::{Client, FirstBytes, Target};
-use crate::{json, stdout};
+use crate::{json, stdout, width};
 
 /// What every target's probing needs.
 struct Batch {
@@ -144,7 +144,7 @@ impl Printer {
             let mut out = stdout::lock();
             match (self.as_json, self.in_full) {
                 (true, _) => json::line(&mut out, report),
-                (_, true) => text::full(&mut out, report),
+                (_, true) => text::full(&mut out, report, width::of_stdout()),
                 (_, false) => text::line(&mut out, report),
             }
         })

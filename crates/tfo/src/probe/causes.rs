@@ -2,7 +2,6 @@
 
 use super::evidence::{AtOnce, Evidence, Grant, OwnServer, Seen, SynAckLook, Trial};
 use super::verdict::Cause;
-use crate::timed::Way;
 
 /// A SYN with more data than this is longer than what every path carries.
 const LARGE_SYN: usize = 450;
@@ -18,8 +17,9 @@ pub(super) fn of_no_cookie(evidence: &Evidence) -> Vec<Cause> {
     if evidence.checks.taken_without_cookie == Some(true) {
         return vec![Cause::NeedsNoCookie];
     }
-    if let Some(causes) = who_answers(evidence) {
-        return causes;
+    let proxied = proxied(evidence);
+    if proxied == Proxied::Certainly {
+        return vec![Cause::AnsweredInItsPlace];
     }
     let mut causes = vec![
         Cause::ServerBitOff,
@@ -34,6 +34,8 @@ pub(super) fn of_no_cookie(evidence: &Evidence) -> Vec<Cause> {
         causes.push(Cause::NeedsNoCookie);
     }
     causes.retain(|cause| is_possible(*cause, evidence));
+    // A stable sort: the order of the others stays.
+    causes.sort_by_key(|cause| proxied == Proxied::Likely && *cause != Cause::AnsweredInItsPlace);
     causes
 }
 
@@ -48,8 +50,9 @@ pub(super) fn of_ignored_data(evidence: &Evidence) -> Vec<Cause> {
     if let Some(own) = &evidence.checks.own_server {
         return of_own_server(own);
     }
-    if let Some(causes) = who_answers(evidence) {
-        return causes;
+    let proxied = proxied(evidence);
+    if proxied == Proxied::Certainly {
+        return vec![Cause::AnsweredInItsPlace];
     }
     let granted_now = evidence.trials.iter().any(|trial| trial.granted().is_some());
     // A server that granted a cookie on one of these connections has Fast Open on.
@@ -67,6 +70,8 @@ pub(super) fn of_ignored_data(evidence: &Evidence) -> Vec<Cause> {
         causes.push(Cause::CookieAltered);
     }
     causes.retain(|cause| is_possible(*cause, evidence));
+    // A stable sort: the order of the others stays.
+    causes.sort_by_key(|cause| proxied == Proxied::Likely && *cause != Cause::AnsweredInItsPlace);
     causes
 }
 
@@ -92,8 +97,12 @@ fn of_own_server(own: &OwnServer) -> Vec<Cause> {
     if own.syn_cookies {
         return vec![Cause::SynCookies];
     }
+    // The counters are those of all listeners.
+    if own.syn_cookies_sent {
+        return vec![Cause::SynCookies, Cause::QueueFull, Cause::NeedsNoCookie];
+    }
     if own.overflowed {
-        return vec![Cause::QueueFull];
+        return vec![Cause::QueueFull, Cause::NeedsNoCookie];
     }
     match own.listener_asks {
         None => vec![Cause::ListenerOff, Cause::QueueFull, Cause::NeedsNoCookie],
@@ -118,7 +127,8 @@ pub(super) fn ends_acknowledged(evidence: &Evidence) -> Option<bool> {
     ends.all(|end| end == Some(first)).then_some(first)
 }
 
-/// Why fast connections are reset after their handshake.
+/// Why fast connections are reset after their handshake. Where the RST came over another number of hops than the SYN-ACK it is likelier
+/// not the server's, but a system may give its RSTs another hop limit.
 pub(super) fn of_resets(evidence: &Evidence) -> Vec<Cause> {
     let foreign = |seen: &Seen| {
         let syn_ack = seen.syn_ack.as_ref()?.hop_limit;
@@ -129,7 +139,7 @@ pub(super) fn of_resets(evidence: &Evidence) -> Vec<Cause> {
         .filter_map(|trial| foreign(trial.wire.as_ref()?))
         .collect();
     match !seen.is_empty() && seen.iter().all(|foreign| *foreign) {
-        true => vec![Cause::ResetOnTheWay],
+        true => vec![Cause::ResetOnTheWay, Cause::ServerResets],
         false => vec![Cause::ServerResets, Cause::ResetOnTheWay],
     }
 }
@@ -169,45 +179,51 @@ pub(super) fn of_unreachability(evidence: &Evidence, refused: bool) -> Vec<Cause
     }
 }
 
-/// What the packets say of who makes the SYN-ACKs; nothing where they leave it open.
-fn who_answers(evidence: &Evidence) -> Option<Vec<Cause>> {
-    let seen: Vec<_> = evidence
-        .trials
-        .iter()
-        .filter_map(|trial| Some((trial, trial.wire.as_ref()?)))
-        .collect();
-    proxied(&seen).then(|| vec![Cause::AnsweredInItsPlace])
+/// Whether a host other than the server makes the SYN-ACKs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proxied {
+    /// Nothing says so.
+    Unseen,
+    /// They look like it, and a server may have its reasons to look so.
+    Likely,
+    Certainly,
 }
 
-/// Whether a host other than the server makes the SYN-ACKs: they come a different number of hops from what follows them, they open no
-/// window, or those for fast SYNs are unlike those for others.
-fn proxied(seen: &[(&Trial, &Seen)]) -> bool {
-    let of = |way| {
-        let those = seen.iter().filter(move |(trial, _)| trial.way == way);
-        those.filter_map(|(_, seen)| Some((*seen, seen.syn_ack.as_ref()?)))
+/// What the packets say of who makes the SYN-ACKs. That they come over another number of hops than what follows them may be a program that
+/// sets its connections' hop limit, and that they open no window may be a server that is short of memory: both together are a SYN proxy.
+/// So is a SYN-ACK that is unlike others exactly where the SYN carried data, so often that no farm of unlike servers is dealt out so by
+/// chance.
+fn proxied(evidence: &Evidence) -> Proxied {
+    let looks = evidence.trials.iter().filter_map(|trial| {
+        let seen = trial.wire.as_ref()?;
+        Some((trial.carried_data(), seen.syn_ack.as_ref()?, seen.later_hop_limit))
+    });
+    proxied_by(&looks.collect::<Vec<_>>())
+}
+
+/// The same of what was seen of each connection: whether its SYN carried data, the SYN-ACK, and the hop limit of what followed.
+fn proxied_by(looks: &[(bool, &SynAckLook, Option<u8>)]) -> Proxied {
+    const WITH_DATA: usize = 3;
+    const WITHOUT: usize = 5;
+    let (data, plain): (Vec<_>, Vec<_>) = looks.iter().partition(|(carried_data, ..)| *carried_data);
+    let alike = |those: &[&(bool, &SynAckLook, _)]| those.windows(2).all(|pair| pair[0].1.is_like(pair[1].1));
+    let differ = match (data.first(), plain.first()) {
+        (Some(with), Some(without)) => alike(&data) && alike(&plain) && !with.1.is_like(without.1),
+        _ => false,
     };
-    let all = || of(Way::Plain).chain(of(Way::Fast));
-    let from_elsewhere =
-        |(seen, look): (&Seen, &SynAckLook)| seen.later_hop_limit.is_some_and(|hops| hops != look.hop_limit);
-    let enough = all().count() >= 3;
-    let carried = |trial: &Trial| trial.carried_data();
-    let with_data: Vec<_> = seen
-        .iter()
-        .filter(|(trial, _)| carried(trial))
-        .filter_map(|(_, seen)| seen.syn_ack.as_ref())
-        .collect();
-    let without: Vec<_> = seen
-        .iter()
-        .filter(|(trial, _)| !carried(trial))
-        .filter_map(|(_, seen)| seen.syn_ack.as_ref())
-        .collect();
-    let alike = |looks: &[&SynAckLook]| looks.windows(2).all(|pair| pair[0].is_like(pair[1]));
-    let unlike = with_data.len() >= 2
-        && without.len() >= 2
-        && alike(&with_data)
-        && alike(&without)
-        && !with_data[0].is_like(without[0]);
-    (enough && (all().all(from_elsewhere) || all().all(|(_, look)| look.window == 0))) || unlike
+    let enough = looks.len() >= 3;
+    let from_elsewhere = enough
+        && looks
+            .iter()
+            .all(|(_, look, later)| later.is_some_and(|hops| hops != look.hop_limit));
+    let no_window = enough && looks.iter().all(|(_, look, _)| look.window == 0);
+    if (differ && data.len() >= WITH_DATA && plain.len() >= WITHOUT) || (from_elsewhere && no_window) {
+        Proxied::Certainly
+    } else if (differ && data.len() >= 2 && plain.len() >= 2) || from_elsewhere || no_window {
+        Proxied::Likely
+    } else {
+        Proxied::Unseen
+    }
 }
 
 /// Whether a cause is possible where there may be no path, or packets were seen.
@@ -215,5 +231,77 @@ fn is_possible(cause: Cause, evidence: &Evidence) -> bool {
     match cause {
         Cause::OptionStripped | Cause::AnsweredInItsPlace | Cause::CookieAltered => !evidence.local,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections of a kind: whether their SYN carries data, the SYN-ACK's hop limit and window, and the hop limit of what follows.
+    fn judged(kinds: &[(usize, bool, (u8, u16), u8)]) -> Proxied {
+        let look = |hop_limit, window| SynAckLook {
+            hop_limit,
+            window,
+            options: vec![2, 4, 5, 0xa0],
+            timestamp: None,
+        };
+        let kinds: Vec<_> = kinds
+            .iter()
+            .map(|(count, data, (hops, window), later)| (*count, *data, look(*hops, *window), *later))
+            .collect();
+        let all = kinds
+            .iter()
+            .flat_map(|(count, data, look, later)| std::iter::repeat_n((*data, look, Some(*later)), *count));
+        proxied_by(&all.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn one_sign_of_a_proxy_is_no_proof() {
+        let server = (64, 65_535);
+        for (kinds, proxied) in [
+            (
+                vec![(3, true, server, 64), (8, false, server, 64)],
+                Proxied::Unseen,
+            ),
+            // A program that sets its connections' hop limit.
+            (
+                vec![(3, true, server, 255), (8, false, server, 255)],
+                Proxied::Likely,
+            ),
+            // A server that opens no window at once.
+            (
+                vec![(3, true, (64, 0), 64), (8, false, (64, 0), 64)],
+                Proxied::Likely,
+            ),
+            (
+                vec![(3, true, (60, 0), 64), (8, false, (60, 0), 64)],
+                Proxied::Certainly,
+            ),
+            (
+                vec![(3, true, (60, 9), 60), (8, false, server, 64)],
+                Proxied::Certainly,
+            ),
+            // Two unlike servers may be dealt out so by chance, with so few.
+            (
+                vec![(2, true, (60, 9), 60), (2, false, server, 64)],
+                Proxied::Likely,
+            ),
+            (
+                vec![
+                    (2, true, (60, 9), 60),
+                    (1, true, server, 64),
+                    (8, false, server, 64),
+                ],
+                Proxied::Unseen,
+            ),
+            (
+                vec![(1, true, (60, 9), 60), (8, false, server, 64)],
+                Proxied::Unseen,
+            ),
+            (vec![(2, false, (60, 0), 64)], Proxied::Unseen),
+        ] {
+            assert_eq!(judged(&kinds), proxied, "{kinds:?}");
+        }
     }
 }

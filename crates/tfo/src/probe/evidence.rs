@@ -54,8 +54,10 @@ pub(super) struct OwnServer {
     pub(super) server_bit: bool,
     /// Whether the settings let every server do without cookies (0x200).
     pub(super) needs_no_cookie: bool,
-    /// Whether SYN cookies are always sent (`net.ipv4.tcp_syncookies` is 2), or some were while it was probed.
+    /// Whether SYN cookies are always sent (`net.ipv4.tcp_syncookies` is 2).
     pub(super) syn_cookies: bool,
+    /// Whether some were sent while it was probed.
+    pub(super) syn_cookies_sent: bool,
     /// Whether a listener's queue for Fast Open overflowed while it was probed.
     pub(super) overflowed: bool,
 }

@@ -8,7 +8,7 @@ use fastopen::{Outcome, Reason};
 
 use super::causes;
 use super::evidence::{AtOnce, Evidence, Machine, Trial};
-use super::tally::{ACCEPTED_IN_A_ROW, REPEATS, Tally};
+use super::tally::{ACCEPTED_IN_A_ROW, REPEATS, REPEATS_LOST, Tally};
 use super::verdict::{Cause, Judgement, Verdict};
 use crate::timed::Failure;
 
@@ -59,6 +59,10 @@ fn unreachable(evidence: &Evidence, last: &Trial) -> Judgement {
         Some(AtOnce::Icmp(_) | AtOnce::Reset)
     );
     match &last.result {
+        // A path may lose the few packets of one attempt.
+        Err(Failure::Unanswered) | Ok(_) if evidence.trials.len() < REPEATS_LOST => {
+            Judgement::unfinished(Cause::NothingTried)
+        }
         Err(Failure::Unanswered) | Ok(_) => Judgement::certain(Verdict::Unreachable, [Cause::Unanswered]),
         Err(Failure::Here(_)) if !answered => Judgement::certain(Verdict::ThisMachine, [Cause::RefusedHere]),
         Err(failure) => {

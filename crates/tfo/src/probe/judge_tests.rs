@@ -572,7 +572,10 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
                     &|trial| matches!(&trial.result, Ok(made) if fast(trial) && made.answer == Answer::Silent),
                 ) >= 2
         }
-        Verdict::Unreachable => trials.iter().all(|trial| plain(trial) && trial.result.is_err()),
+        Verdict::Unreachable => {
+            trials.iter().all(|trial| plain(trial) && trial.result.is_err())
+                && (trials.len() >= 3 || count(&|trial| trial.failed_at_once()) > 0)
+        }
         Verdict::ThisMachine => {
             evidence.machine != Machine::Ready
                 || count(&|trial| matches!(trial.result, Err(Failure::Here(_)))) > 0

@@ -22,8 +22,8 @@ impl OwnServer {
             program: program(listener.inode),
             server_bit: bits.contains(FastOpenBits::SERVER),
             needs_no_cookie: bits.contains(FastOpenBits::SERVER_NO_COOKIE),
-            syn_cookies: matches!(sysctl::syn_cookies(), Ok(Some(SynCookies::Always)))
-                || rose(Counter::SynCookieSent),
+            syn_cookies: matches!(sysctl::syn_cookies(), Ok(Some(SynCookies::Always))),
+            syn_cookies_sent: rose(Counter::SynCookieSent),
             overflowed: rose(Counter::ListenOverflow),
         })
     }

@@ -397,6 +397,10 @@ mod tests {
         session(vec![plain(Err(failure))])
     }
 
+    fn unanswered(times: usize) -> Session {
+        session(vec![plain(Err(Failure::Unanswered)); times])
+    }
+
     fn report(sessions: &[Session]) -> Report {
         Report::new(
             &"example.com:80".parse().unwrap(),
@@ -408,16 +412,36 @@ mod tests {
     }
 
     #[test]
+    fn its_text_fits_the_terminal() {
+        let no_cookie = || {
+            let policy = Outcome::NotAttempted(Reason::Policy);
+            let requests = [made(Way::Plain, policy), made(Way::Fast, Outcome::NoCookie)];
+            session(requests.iter().cycle().take(12).cloned().collect())
+        };
+        for columns in [60, 80, 120] {
+            let mut text = Vec::new();
+            let report = report(&[no_cookie(), good(), unanswered(3)]);
+            super::super::text::full(&mut anstream::StripStream::new(&mut text), &report, columns).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            let widest = text.lines().map(crate::width::display).max().unwrap();
+            assert!(widest <= columns, "{widest} of {columns}:\n{text}");
+            assert!(text.contains("or           "), "{text}");
+        }
+    }
+
+    #[test]
     fn addresses_are_judged_together() {
         for (sessions, verdict, code) in [
             (vec![good()], Some(Verdict::Works), 0),
             (vec![good(), good()], Some(Verdict::Works), 0),
             (vec![good(), failed(Failure::Refused)], None, 1),
             (
-                vec![failed(Failure::Refused), failed(Failure::Unanswered)],
+                vec![failed(Failure::Refused), unanswered(3)],
                 Some(Verdict::Unreachable),
                 1,
             ),
+            (vec![unanswered(2)], Some(Verdict::Inconclusive), 3),
+            (vec![unanswered(3)], Some(Verdict::Unreachable), 1),
             (vec![good(), session(vec![])], None, 3),
             (vec![], None, 3),
         ] {

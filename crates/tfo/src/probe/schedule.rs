@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::evidence::{Cached, Evidence, Machine, Trial};
 use super::judge::judge;
+use super::tally::REPEATS_LOST;
 use crate::timed::Way;
 
 /// How many fast connections are made beyond those asked for, as long as the odds don't say enough.
@@ -23,6 +24,10 @@ pub(super) fn next(evidence: &Evidence, wanted: usize) -> Option<Way> {
     };
     if has_gone(trials) || is_mute(evidence) {
         return None;
+    }
+    if trials.iter().all(|trial| trial.result.is_err()) {
+        // Plain ones show whether a server is there.
+        return Some(Way::Plain);
     }
     let fast = trials.iter().filter(|trial| trial.is_fast()).count();
     let with_data = trials.iter().filter(|trial| trial.carried_data()).count();
@@ -60,6 +65,14 @@ pub(super) fn silence(evidence: &Evidence, way: Way, patience: Duration) -> Dura
     }
 }
 
+/// How long the next connection attempt may take: as long as is asked for, until one was not answered. Later ones get less, in which a
+/// SYN is still sent again: a host that does not answer is not waited for three times as long.
+pub(super) fn connecting(evidence: &Evidence, patience: Duration) -> Duration {
+    const RETRY: Duration = Duration::from_secs(2);
+    let none = !evidence.trials.is_empty() && evidence.trials.iter().all(Trial::lost_its_syn);
+    if none { patience.min(RETRY) } else { patience }
+}
+
 /// The time between two connections to the same address, out of politeness. It varies, so that what is derived from the clock does not
 /// repeat itself.
 pub(super) fn pause(number: usize) -> Duration {
@@ -92,11 +105,16 @@ fn has_its_cookie(trials: &[Trial]) -> bool {
     last.requested() && last.after != Cached::Nothing && last.made().is_some() && !before.is_fast()
 }
 
-/// Whether no server is there, or not any more.
+/// Whether no server is there, or not any more: something answers the last plain SYN with an error, and none of them connected before, or
+/// twice in a row; or nothing answers, so often that losses do not explain it.
 fn has_gone(trials: &[Trial]) -> bool {
-    let failed = |trial: Option<&Trial>| trial.is_none_or(|trial| trial.result.is_err());
-    let mut plain = trials.iter().rev().filter(|trial| !trial.is_fast());
-    failed(plain.next()) && failed(plain.next())
+    let plain = || trials.iter().rev().filter(|trial| !trial.is_fast());
+    let failed = plain().take_while(|trial| trial.result.is_err()).count();
+    let none_connected = plain().all(|trial| trial.result.is_err());
+    match plain().next() {
+        Some(last) if last.failed_at_once() => failed >= 2 || none_connected,
+        _ => failed >= REPEATS_LOST,
+    }
 }
 
 #[cfg(test)]

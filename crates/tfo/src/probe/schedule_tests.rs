@@ -73,6 +73,43 @@ impl World<'_> {
     }
 }
 
+fn plain(result: Result<Made, Failure>) -> Trial {
+    Trial {
+        way: Way::Plain,
+        result,
+        before: Cached::Unknown,
+        after: Cached::Unknown,
+        wire: None,
+    }
+}
+
+#[test]
+fn silence_is_tried_again_and_a_refusal_is_an_answer() {
+    let connected = || {
+        let policy = Outcome::NotAttempted(Reason::Policy);
+        Ok(Made::sample(policy, Answer::Bytes(Duration::from_millis(40))))
+    };
+    let silent = || Err(Failure::Unanswered);
+    let refused = || Err(Failure::Refused);
+    for (results, goes_on) in [
+        (vec![silent()], true),
+        (vec![silent(), silent()], true),
+        (vec![silent(), silent(), silent()], false),
+        (vec![silent(), silent(), connected()], true),
+        (vec![refused()], false),
+        (vec![silent(), refused()], false),
+        (vec![connected(), refused()], true),
+        (vec![connected(), refused(), refused()], false),
+        (vec![connected(), silent(), silent()], true),
+    ] {
+        let evidence = Evidence {
+            trials: results.clone().into_iter().map(plain).collect(),
+            ..Evidence::new(Machine::Ready, false)
+        };
+        assert_eq!(next(&evidence, 3).is_some(), goes_on, "{results:?}");
+    }
+}
+
 #[test]
 fn a_lossy_path_is_not_taken_for_a_hostile_one() {
     for lost_percent in [1, 5, 20, 30] {

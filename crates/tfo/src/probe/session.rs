@@ -142,7 +142,8 @@ impl Prober {
         let before = Cached::for_address(address.ip());
         let client = self
             .client
-            .with_silence(schedule::silence(evidence, way, self.patience));
+            .with_silence(schedule::silence(evidence, way, self.patience))
+            .with_timeout(schedule::connecting(evidence, self.patience));
         let result = client.connect(address, way, first_bytes).await;
         let after = Cached::for_address(address.ip());
         let local = result.as_ref().ok().and_then(|made| made.local);

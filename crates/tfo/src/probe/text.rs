@@ -12,18 +12,23 @@ use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::timed::Way;
 use crate::units::{bytes, time};
+use crate::width::{hang, wrap};
 
-/// All of it.
-pub(super) fn full(out: &mut impl Write, report: &Report) -> io::Result<()> {
+/// How far the later lines of a headline are indented.
+const INDENT: &str = "    ";
+
+/// All of it, in so many columns.
+pub(super) fn full(out: &mut impl Write, report: &Report, columns: usize) -> io::Result<()> {
     let style = style(report.status());
-    writeln!(
-        out,
+    let headline = format!(
         "{BOLD}{}{BOLD:#}  {style}{}{style:#}",
         printable(&report.target),
         headline(report)
-    )?;
+    );
+    let lines = wrap(&headline, columns.saturating_sub(INDENT.len()));
+    writeln!(out, "{}", lines.join(&format!("\n{INDENT}")))?;
     for address in &report.addresses {
-        self::address(out, report, address)?;
+        self::address(out, report, address, columns)?;
     }
     if report.interrupted {
         writeln!(
@@ -135,7 +140,7 @@ fn ms(milliseconds: f64) -> String {
     format!("{sign}{text}")
 }
 
-fn address(out: &mut impl Write, report: &Report, address: &AddressReport) -> io::Result<()> {
+fn address(out: &mut impl Write, report: &Report, address: &AddressReport, columns: usize) -> io::Result<()> {
     let (style, verdict) = (style(address.verdict.status()), address.verdict);
     writeln!(
         out,
@@ -145,7 +150,11 @@ fn address(out: &mut impl Write, report: &Report, address: &AddressReport) -> io
     )?;
     let mut row = |name: &str, text: String| match text.is_empty() {
         true => Ok(()),
-        false => writeln!(out, "    {DIM}{name:<12}{DIM:#} {text}"),
+        false => writeln!(
+            out,
+            "{}",
+            hang(&format!("    {DIM}{name:<12}{DIM:#} "), &text, columns)
+        ),
     };
     if report.verdict != Some(verdict) || verdict == Verdict::Works {
         row("this means", verdict.in_words().to_owned())?;

@@ -181,7 +181,7 @@ impl Cause {
             }
             Self::FastSynRefused => "what carries data in its SYN is answered with a RST",
             Self::RequestRefused => "SYNs with the option are answered with a RST, even without data",
-            Self::FastSynRejected => "a router or firewall rejects SYNs with the option",
+            Self::FastSynRejected => "a router or firewall rejects SYNs with the option or with data",
             Self::ServerResets => "the server takes the data in the SYN and then resets the connection",
             Self::ResetOnTheWay => "something on the way resets fast connections after their handshake",
             Self::ApplicationSilent => "the server's application does not answer what came in a SYN",

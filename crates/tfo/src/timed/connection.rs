@@ -104,6 +104,15 @@ impl Client {
         }
     }
 
+    /// The same with another time for connecting.
+    pub(crate) fn with_timeout(self, timeout: Duration) -> Self {
+        Self {
+            plain: self.plain.with_timeout(timeout),
+            fast: self.fast.with_timeout(timeout),
+            ..self
+        }
+    }
+
     /// Connects once, sends the first bytes, and waits for the first byte of the answer.
     ///
     /// # Errors

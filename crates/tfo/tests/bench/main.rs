@@ -125,30 +125,43 @@ fn one_round_trip_is_saved() {
     assert_eq!(order(&report), order(&again), "by the seed");
 }
 
+/// The server's answer is what takes time: 20 to 50 ms, by lot, beside which the round trip is nothing. An interval of 95 % excludes no
+/// difference in one run of twenty though there is none: TFO_BENCH_RUNS=40 counts how often.
 fn no_difference_is_an_answer() {
-    // The server's answer is what takes time: a tenth of a second, give or take more than the round trip.
+    let runs: usize = std::env::var("TFO_BENCH_RUNS").map_or(1, |runs| runs.parse().unwrap());
     let lab = Lab::new(&Scenario::new("here").with_rtt(Duration::from_micros(100))).unwrap();
     let server = lab.server().unwrap();
     let listener = server.run(|| fastopen::listen(("::", 80))).unwrap();
     server.spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
             thread::spawn(move || {
-                thread::sleep(Duration::from_millis(20 + (number as u64 * 7) % 31));
+                thread::sleep(Duration::from_micros(20_000 + scattered(number as u64) % 30_000));
                 answer(stream)
             });
         }
     });
-    let (report, status) = bench(&lab, &["-n", "20"]);
-    assert_eq!(
-        (status, &report["verdict"]),
-        (3, &"no-difference".into()),
-        "{report:#}"
-    );
-    let ratio = &report["ratio"];
-    assert!(
-        ratio["low"].as_f64().unwrap() <= 1.0 && ratio["high"].as_f64().unwrap() >= 1.0,
-        "{ratio}"
-    );
+    let mut excluded = 0;
+    for run in 0..runs {
+        let (report, status) = bench(&lab, &["-n", "20", "--seed", &(7 + run).to_string()]);
+        let ratio = &report["ratio"];
+        let one = ratio["low"].as_f64().unwrap() <= 1.0 && ratio["high"].as_f64().unwrap() >= 1.0;
+        let verdict = report["verdict"].as_str().unwrap();
+        assert_eq!(verdict == "no-difference", status == 3, "{report:#}");
+        assert_eq!(verdict == "no-difference", one, "{report:#}");
+        excluded += usize::from(verdict != "no-difference");
+    }
+    if runs > 1 {
+        println!("{excluded} of {runs} runs exclude no difference");
+    }
+    assert!(excluded <= runs / 20, "{excluded} of {runs}");
+}
+
+/// A number that follows from another one without a pattern (the finalizer of splitmix64).
+fn scattered(number: u64) -> u64 {
+    let mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 fn a_path_that_ignores_data() {

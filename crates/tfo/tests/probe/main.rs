@@ -5,6 +5,7 @@
 
 mod many;
 mod paths;
+mod peers;
 mod servers;
 mod support;
 
@@ -14,7 +15,7 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     testing::main(
-        [paths::tests(), servers::tests(), many::tests()]
+        [paths::tests(), peers::tests(), servers::tests(), many::tests()]
             .into_iter()
             .flatten(),
     )

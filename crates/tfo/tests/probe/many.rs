@@ -194,5 +194,6 @@ fn a_person_reads_it() {
     ] {
         assert!(text.contains(row), "{row}: {text}");
     }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert_eq!((output.status.code(), output.stderr.len()), (Some(1), 0));
 }

@@ -108,7 +108,7 @@ fn haproxy_with_tfo() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("haproxy.cfg");
     let config = "defaults\n  mode http\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\n\
-                  frontend web\n  bind :80 tfo\n  http-request return status 200\n";
+                  frontend web\n  bind :80 tfo\n  bind :81\n  http-request return status 200\n";
     fs::write(&file, config).unwrap();
     let lab = lab_with("3");
     let server = lab.server().unwrap();
@@ -116,6 +116,17 @@ fn haproxy_with_tfo() {
     command.arg("-db").arg("-f").arg(&file);
     let _haproxy = start(server, command, "haproxy", 80);
     assert_works(&lab, 80);
+    let (report, status) = probed(&lab, 81);
+    assert_eq!(
+        (status, &report["verdict"]),
+        (1, &"data-ignored".into()),
+        "{report:#}"
+    );
+    let causes = causes(&report);
+    assert!(
+        causes.len() > 1 && causes.contains(&"proxy-ends-it"),
+        "{report:#}"
+    );
 }
 
 /// A server that knows nothing of Fast Open: without it, and with the kernel's bit for every listener (0x400).

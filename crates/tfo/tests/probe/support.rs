@@ -1,11 +1,13 @@
 //! A service in the lab, and the command as it is run there.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::thread;
 
-use fastopen_lab::testing::program;
+use fastopen_lab::testing::{LabTest, program, test};
 use fastopen_lab::{Host, Lab, Scenario};
 use serde_json::Value;
 
@@ -128,8 +130,35 @@ pub(crate) fn probe(
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    reports.iter().for_each(|report| note(privilege, report));
     reports.sort_by_key(|report| targets.iter().position(|target| report["target"] == *target));
     (reports, status)
+}
+
+thread_local! {
+    static SAID: RefCell<BTreeMap<String, usize>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A test that is run once, or as often as TFO_PROBE_RUNS says, each time in a new lab: then it prints what was said how often.
+pub(crate) fn repeated(name: impl Into<String>, run: impl Fn() + Send + 'static) -> LabTest {
+    let name = name.into();
+    let runs: usize = std::env::var("TFO_PROBE_RUNS").map_or(1, |runs| runs.parse().unwrap());
+    test(name.clone(), move || {
+        (0..runs).for_each(|_| run());
+        let said = SAID.take();
+        if runs > 1 {
+            let rows = said
+                .iter()
+                .map(|(what, count)| format!("{name} | {what} | {count}\n"));
+            print!("{}", rows.collect::<String>());
+        }
+    })
+}
+
+fn note(privilege: Privilege, report: &Value) {
+    let verdict = report["verdict"].as_str().unwrap_or("none");
+    let row = format!("{privilege:?} | {verdict} | {}", causes(report).join(", "));
+    SAID.with_borrow_mut(|said| *said.entry(row).or_default() += 1);
 }
 
 /// The server's IPv4 and IPv6 address.
