@@ -3,7 +3,9 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::status::Status;
-use crate::{bench, classic, completions, cookies, demo, doctor, man, probe, send, serve, trace, watch};
+use crate::{
+    bench, classic, completions, cookies, demo, doctor, keys, man, probe, send, serve, trace, watch,
+};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -33,6 +35,8 @@ Examples:
   sudo tfo trace --port 443              Every handshake with that port on the wire, with a verdict
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
+  tfo keys rotate --secret /etc/tfo.secret
+                                         The keys that the whole fleet has at this time
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
   tfo bench https://example.com/         How much it saves on that path, request by request
 
@@ -57,6 +61,7 @@ enum Command {
     Trace(trace::Args),
     Watch(watch::Args),
     Cookies(cookies::Args),
+    Keys(keys::Args),
     #[command(hide = true)]
     Completions(completions::Args),
     #[command(hide = true)]
@@ -79,6 +84,7 @@ impl Cli {
             Command::Trace(args) => trace::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
+            Command::Keys(args) => keys::run(args),
             Command::Completions(args) => completions::run(args, Self::command()),
             Command::Man(args) => man::run(args, vec![Self::command(), classic::Args::command()]),
         }

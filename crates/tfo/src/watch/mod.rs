@@ -7,10 +7,9 @@
 //! ```
 //!
 //! [`tally`] finds out how one connection began, [`sockets`] and [`peers`] add them up one by one; [`report`] compares two moments. All of
-//! these are pure. [`sampler`] asks the kernel, in the [`namespace`] that is wanted.
+//! these are pure. [`sampler`] asks the kernel, in the namespace that is wanted.
 
 mod lines;
-mod namespace;
 mod peers;
 mod prometheus;
 mod report;
@@ -30,8 +29,8 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::namespace::Namespace;
 use crate::status::Status;
-use namespace::Namespace;
 use sampler::Sampler;
 
 /// Watch the Fast Open counters and connections as they change

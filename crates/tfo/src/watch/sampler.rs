@@ -8,8 +8,8 @@ use anyhow::{Context, anyhow};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::namespace::Namespace;
 use super::snapshot::Snapshot;
+use crate::namespace::Namespace;
 
 type Answer = Result<Arc<Snapshot>, String>;
 
@@ -26,7 +26,7 @@ impl Sampler {
         let (sender, mut requests) = mpsc::channel(WAITING);
         let (entered_sender, entered) = std::sync::mpsc::sync_channel(1);
         thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-            let result = namespace.map_or(Ok(()), |namespace| namespace.enter());
+            let result = namespace.map_or(Ok(()), |namespace| namespace.enter("tfo watch"));
             let has_entered = result.is_ok();
             let _ = entered_sender.send(result);
             if has_entered {

@@ -4,7 +4,7 @@ use fastopen_host::counters::Counter;
 
 use super::super::report::Report;
 use super::super::tally::Incoming;
-use super::page::{Kind, Page};
+use crate::metrics_page::{Kind, Page};
 
 /// How many listeners have labels of their own.
 const LISTENERS: usize = 100;
