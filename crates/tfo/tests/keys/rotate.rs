@@ -131,9 +131,9 @@ pub(crate) fn namespaces_that_come_get_the_keys() {
         "-c",
     ]);
     let script = format!(
-        "mount -t tmpfs none /run && {TFO} keys rotate --watch --secret {secret} --interval 7d --all-namespaces & \
+        "mount -t tmpfs none /run || exit; {TFO} keys rotate --watch --secret {secret} --interval 7d --all-namespaces & service=$!; \
          sleep 2; unshare --net sh -c 'for i in $(seq 200); do k=$(cat /proc/sys/net/ipv4/tcp_fastopen_key); \
-         case $k in 00000000*) sleep 0.1;; *) echo $k > {}; break;; esac; done'; kill %1; wait",
+         case $k in 00000000*) sleep 0.1;; *) echo $k > {}; break;; esac; done'; kill $service; wait",
         name(&fleet.file("seen"))
     );
     command.arg(&script);
