@@ -23,6 +23,7 @@ pub mod demo;
 mod descriptors;
 pub mod doctor;
 mod exchange;
+mod fingerprint;
 pub mod hint;
 pub mod interrupt;
 pub mod json;

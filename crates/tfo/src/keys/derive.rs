@@ -3,12 +3,12 @@
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fastopen::KeyRing;
 use zeroize::Zeroizing;
 
+use super::Output;
 use super::report::{Derived, Text};
 use super::secret::Source;
-use super::{Output, fingerprint};
+use crate::fingerprint;
 
 /// Print the keys that follow from the secret and the time, as PRIMARY,BACKUP in the form of net.ipv4.tcp_fastopen_key
 #[derive(Debug, clap::Args)]
@@ -44,18 +44,9 @@ impl Args {
             period: rotation.period(at),
             at: time(at),
             next_change: time(rotation.next_change(at)),
-            fingerprints: fingerprints(&keys),
+            fingerprints: fingerprint::of_ring(&keys),
         })
     }
-}
-
-/// Of both keys, the primary one first.
-pub(super) fn fingerprints(keys: &KeyRing) -> Vec<String> {
-    [Some(keys.primary()), keys.backup()]
-        .into_iter()
-        .flatten()
-        .map(fingerprint::of)
-        .collect()
 }
 
 pub(super) fn time(time: SystemTime) -> String {

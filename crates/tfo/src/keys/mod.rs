@@ -9,7 +9,6 @@
 //! keys of a network namespace.
 
 mod derive;
-mod fingerprint;
 mod generate;
 mod kernel;
 mod namespaced;

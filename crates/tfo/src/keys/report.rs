@@ -6,7 +6,7 @@ use fastopen::{Key, KeyRing};
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::fingerprint;
+use crate::fingerprint;
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "report", rename_all = "kebab-case")]

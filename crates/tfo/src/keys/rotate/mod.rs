@@ -18,8 +18,8 @@ use super::Output;
 use super::derive;
 use super::report::Rotated;
 use super::secret::Source;
-use crate::hint;
 use crate::namespace::Namespace;
+use crate::{fingerprint, hint};
 use places::Places;
 
 /// Set this machine's keys to those of the schedule, which follow from the fleet's secret and the time
@@ -98,7 +98,7 @@ impl Args {
         Ok(Some(Rotated {
             time: derive::time(now),
             cause: "once".to_owned(),
-            fingerprints: derive::fingerprints(&keys),
+            fingerprints: fingerprint::of_ring(&keys),
             next_change: Some(derive::time(rotation.next_change(now))),
             namespaces: places.count(),
             failures,

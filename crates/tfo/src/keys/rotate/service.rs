@@ -15,7 +15,7 @@ use super::notify::Manager;
 use super::places::Places;
 use super::timetable::{Cause, Decision, Timetable};
 use crate::interrupt::Interrupt;
-use crate::{hint, json, printable, program, stdout, warning};
+use crate::{fingerprint, hint, json, printable, program, stdout, warning};
 
 /// How often clocks, keys and namespaces are looked at.
 const LOOK: Duration = Duration::from_secs(3);
@@ -117,7 +117,7 @@ impl<'a> Service<'a> {
         let failures = self.places.set(&keys);
         self.timetable.changed(now, next);
         self.metrics.changes += 1;
-        self.metrics.fingerprints = derive::fingerprints(&keys);
+        self.metrics.fingerprints = fingerprint::of_ring(&keys);
         self.metrics.changed = Some((now, next));
         self.metrics.namespace_failures = failures.len();
         self.keys = Some(keys);
