@@ -20,6 +20,9 @@ mod show;
 mod text;
 mod verify;
 
+use anyhow::Context;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
 use crate::status::Status;
 use crate::{json, program, stdout};
 use report::{Failed, Report, Verdict};
@@ -75,6 +78,8 @@ struct Output {
 /// # Errors
 /// Wrong usage, no secret, no privilege, and those of the kernel.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    // Neither a core file nor another process of the user's gets to see keys and secrets.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("prctl(PR_SET_DUMPABLE)")?;
     let as_json = args.as_json();
     let report = match args.report() {
         Ok(report) => report,

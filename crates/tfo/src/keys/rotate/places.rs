@@ -80,7 +80,7 @@ impl Places {
             .into_iter()
             .filter(|(id, _)| !self.done.contains_key(id))
             .collect();
-        let old = self.to_look_into();
+        let old = self.next_looks();
         if new.is_empty() && old.is_empty() {
             return failures;
         }
@@ -186,7 +186,7 @@ impl Places {
     }
 
     /// The next few that have the keys.
-    fn to_look_into(&mut self) -> Vec<(Id, Namespace)> {
+    fn next_looks(&mut self) -> Vec<(Id, Namespace)> {
         let after = self.done.iter().filter(|(id, _)| Some(**id) > self.looked);
         let looks: Vec<_> = after
             .take(LOOKS)
