@@ -4,7 +4,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::status::Status;
 use crate::{
-    bench, classic, completions, cookies, demo, doctor, enable, man, probe, run, send, serve, trace, watch,
+    bench, classic, completions, cookies, demo, doctor, enable, keys, man, probe, run, send, serve, trace,
+    watch,
 };
 
 /// See TCP Fast Open work, measure it, and find what breaks it
@@ -35,6 +36,8 @@ Examples:
   sudo tfo trace --port 443              Every handshake with that port on the wire, with a verdict
   tfo watch                              The counters and connections as they change
   tfo cookies                            What the kernel has cached, for whom
+  tfo keys rotate --secret /etc/tfo.secret
+                                         The keys that the whole fleet has at this time
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
   tfo run --report -- git fetch          A program, unchanged, with Fast Open
   sudo tfo enable :8000                  Fast Open for a server that is running
@@ -64,6 +67,7 @@ enum Command {
     Run(run::Args),
     Enable(enable::Enable),
     Disable(enable::Disable),
+    Keys(keys::Args),
     #[command(hide = true)]
     Completions(completions::Args),
     #[command(hide = true)]
@@ -89,6 +93,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Enable(args) => enable::enable(args),
             Command::Disable(args) => enable::disable(args),
+            Command::Keys(args) => keys::run(args),
             Command::Completions(args) => completions::run(args, Self::command()),
             Command::Man(args) => man::run(args, vec![Self::command(), classic::Args::command()]),
         }

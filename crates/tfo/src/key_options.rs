@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::str::{self, FromStr};
 
 use anyhow::Context;
-use fastopen::{KeyRing, ParseKeyError};
+use fastopen::{Key, KeyRing, ParseKeyError};
 
 use crate::hint::Hint;
 use crate::warning;
@@ -23,7 +23,7 @@ pub struct KeyOptions {
     /// The server's key, or two: cookies of the second one are still accepted. Prefer --key-file or the environment variable
     /// TFO_KEY, because every user of this machine can read command lines
     ///
-    /// A key is 32 hexadecimal digits, as in net.ipv4.tcp_fastopen_key, with its dashes or without. To make one: openssl rand -hex 16
+    /// A key is 32 hexadecimal digits, as in net.ipv4.tcp_fastopen_key, with its dashes or without. To make one: tfo keys generate
     #[arg(long, value_name = "KEY[,KEY]", conflicts_with = "key_file")]
     key: Option<Typed>,
     /// A file with the key, or with two and a comma between them, as for --key; - is standard input
@@ -56,7 +56,18 @@ impl KeyOptions {
         };
         keys.map(Some)
             .with_context(|| format!("{from} holds no key"))
-            .hint("to make a key: openssl rand -hex 16")
+            .hint("to make a key: tfo keys generate")
+    }
+}
+
+impl Typed {
+    /// The one key that was typed.
+    pub(crate) fn key(&self) -> anyhow::Result<Key> {
+        match &self.0 {
+            Ok(keys) if keys.backup().is_none() => Ok(keys.primary().clone()),
+            Ok(_) => Err(anyhow::anyhow!("there are two keys where one is expected")),
+            Err(error) => Err((*error).into()),
+        }
     }
 }
 
@@ -98,7 +109,7 @@ fn warn_of_other_readers(file: &File, path: &Path) -> io::Result<()> {
 
 /// The option's value. A parse error is kept for later: clap would print the value with it.
 #[derive(Clone, Debug)]
-struct Typed(Result<KeyRing, ParseKeyError>);
+pub(crate) struct Typed(Result<KeyRing, ParseKeyError>);
 
 impl FromStr for Typed {
     type Err = Infallible;

@@ -1,4 +1,4 @@
-//! The network namespace to look into.
+//! Network namespaces, as commands name and enter them.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -23,8 +23,11 @@ pub(crate) enum Namespace {
 }
 
 impl Namespace {
-    /// Moves the calling thread into it for good; other threads stay where they are. The verb is for the error's hint.
-    pub(crate) fn enter(&self, verb: &str) -> anyhow::Result<()> {
+    /// Moves the calling thread into it for good; other threads stay where they are. `command` is what a hint tells to run as root.
+    ///
+    /// # Errors
+    /// There is no such namespace, or the system does not let this process into it.
+    pub(crate) fn enter(&self, command: &str) -> anyhow::Result<()> {
         let path = self.path();
         let entered = File::open(&path).and_then(|file| {
             move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(io::Error::from)
@@ -34,24 +37,24 @@ impl Namespace {
             .map_or_else(io::Error::kind, |()| ErrorKind::Other);
         entered
             .with_context(|| format!("can't look into the network namespace {}", path.display()))
-            .hint(self.help(kind, verb))
+            .hint(self.help(kind, command))
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         match self {
             Self::Process(pid) => format!("/proc/{pid}/ns/net").into(),
             Self::File(path) => path.clone(),
         }
     }
 
-    fn help(&self, kind: ErrorKind, verb: &str) -> String {
+    fn help(&self, kind: ErrorKind, command: &str) -> String {
         match (kind, self) {
             (ErrorKind::PermissionDenied, Self::Process(pid)) => format!(
-                "run it as root: sudo tfo {verb} --netns {pid}; or, in a rootless container of yours: nsenter \
-                 --preserve-credentials --user --net -t {pid} tfo {verb}"
+                "run it as root: sudo {command} --netns {pid}; or, in a rootless container of yours: nsenter \
+                 --preserve-credentials --user --net -t {pid} {command}"
             ),
             (ErrorKind::PermissionDenied, Self::File(path)) => {
-                format!("run it as root: sudo tfo {verb} --netns {}", path.display())
+                format!("run it as root: sudo {command} --netns {}", path.display())
             }
             (ErrorKind::NotFound, Self::Process(_)) => "give the number of a process that runs".to_owned(),
             _ => {
@@ -105,7 +108,7 @@ mod tests {
             ("/nowhere", "ip netns"),
             ("/dev/null", "ip netns"),
         ] {
-            let error = text.parse::<Namespace>().unwrap().enter("watch").unwrap_err();
+            let error = text.parse::<Namespace>().unwrap().enter("tfo watch").unwrap_err();
             assert!(hint::of(&error).unwrap().contains(told), "{error:#}");
             assert!(error.to_string().contains("network namespace"), "{error:#}");
         }
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn without_privilege_the_command_that_works_is_told() {
-        let help = Namespace::Process(4711).help(ErrorKind::PermissionDenied, "watch");
+        let help = Namespace::Process(4711).help(ErrorKind::PermissionDenied, "tfo watch");
         assert!(help.contains("sudo tfo watch --netns 4711"), "{help}");
     }
 }

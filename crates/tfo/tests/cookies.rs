@@ -296,7 +296,7 @@ fn no_key_file_is_read_without_end() {
         let (failed, status) = report(&output);
         assert_eq!((&failed["report"], status), (&"failed".into(), 2));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("openssl rand -hex 16"), "{said}");
+        assert!(said.contains("tfo keys generate"), "{said}");
     }
 }
 

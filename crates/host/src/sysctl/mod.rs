@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 pub use fast_open::{FastOpenBits, ParseFastOpenBitsError};
 pub use key::KeyState;
@@ -152,6 +152,38 @@ pub fn fast_open_key() -> Result<KeyState, Error> {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(KeyState::Unreadable),
         Err(error) => Err(error),
     }
+}
+
+/// The server's keys as `net.ipv4.tcp_fastopen_key` has them, for those who handle keys; `None` on a kernel without it.
+///
+/// The text is a secret, and wiped from memory when it is dropped. Zeros mean that the kernel has no key yet.
+///
+/// # Errors
+/// [`Error`] if the file can't be read. It takes root, or `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
+pub fn fast_open_key_text() -> Result<Option<Zeroizing<String>>, Error> {
+    Ok(Sysctl::FastOpenKey.read()?.map(Zeroizing::new))
+}
+
+/// Sets the server's keys: one, or two with a comma between them. The kernel drops a third one and accepts an empty text without a word.
+///
+/// # Errors
+/// As [`Sysctl::write`]; the message contains nothing of the keys.
+pub fn set_fast_open_key_text(keys: &str) -> Result<(), Error> {
+    Sysctl::FastOpenKey.write(keys).map_err(|error| match error {
+        Error::Write {
+            path,
+            mut value,
+            error,
+        } => {
+            value.zeroize();
+            Error::Write {
+                path,
+                value: "the keys".to_owned(),
+                error,
+            }
+        }
+        other => other,
+    })
 }
 
 /// How long clients first do without Fast Open once a path looks like a blackhole for it; zero: the detection is off.

@@ -160,7 +160,7 @@ impl Which {
             _ => None,
         };
         if let Some(namespace) = &namespace {
-            namespace.enter(action.verb())?;
+            namespace.enter(&format!("tfo {}", action.verb()))?;
         }
         Ok(namespace)
     }

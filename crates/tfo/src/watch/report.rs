@@ -28,6 +28,9 @@ pub(super) struct Report {
     /// Those with the most connections first.
     pub(super) peers: Vec<PeerRow>,
     pub(super) other_peers: Ends,
+    /// Of the server's keys; metrics alone tell them.
+    #[serde(skip)]
+    pub(super) fingerprints: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,6 +86,7 @@ impl Report {
             other_listeners: OtherListeners::default(),
             peers: peers.map(|(address, ends)| PeerRow { address, ends }).collect(),
             other_peers: now.sockets.peers.others(),
+            fingerprints: now.fingerprints.clone(),
         }
     }
 

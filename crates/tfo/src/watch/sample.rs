@@ -31,6 +31,7 @@ fn snapshot(taken: Instant, values: [u64; 12]) -> Snapshot {
         time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_770_000_000),
         counters: counters(values),
         sockets: sockets(),
+        fingerprints: vec!["00000000000000aa".to_owned(), "00000000000000bb".to_owned()],
     }
 }
 

@@ -26,7 +26,7 @@ impl Sampler {
         let (sender, mut requests) = mpsc::channel(WAITING);
         let (entered_sender, entered) = std::sync::mpsc::sync_channel(1);
         thread::Builder::new().name("sampler".to_owned()).spawn(move || {
-            let result = namespace.map_or(Ok(()), |namespace| namespace.enter("watch"));
+            let result = namespace.map_or(Ok(()), |namespace| namespace.enter("tfo watch"));
             let has_entered = result.is_ok();
             let _ = entered_sender.send(result);
             if has_entered {

@@ -2,11 +2,13 @@
 
 use std::time::{Instant, SystemTime};
 
+use fastopen::KeyRing;
 use fastopen_host::counters::Counters;
 use fastopen_host::sockets::{self, Filter, State};
-use fastopen_host::{Error, listeners};
+use fastopen_host::{Error, listeners, sysctl};
 
 use super::sockets::Sockets;
+use crate::fingerprint;
 
 #[derive(Clone, Debug)]
 pub(super) struct Snapshot {
@@ -14,6 +16,8 @@ pub(super) struct Snapshot {
     pub(super) time: SystemTime,
     pub(super) counters: Counters,
     pub(super) sockets: Sockets,
+    /// Of the server's keys, the primary one first; empty where this process may not read them, or there is none.
+    pub(super) fingerprints: Vec<String>,
 }
 
 /// Those of a connection, from its first SYN to its last FIN.
@@ -36,8 +40,19 @@ impl Snapshot {
             time: SystemTime::now(),
             counters: Counters::read()?,
             sockets: count_sockets()?,
+            fingerprints: fingerprints(),
         })
     }
+}
+
+/// Keys are root's; whoever may not read them watches without.
+fn fingerprints() -> Vec<String> {
+    let keys = sysctl::fast_open_key_text()
+        .ok()
+        .flatten()
+        .and_then(|text| text.trim().parse().ok());
+    keys.filter(|keys: &KeyRing| keys.primary().as_bytes().iter().any(|byte| *byte != 0))
+        .map_or_else(Vec::new, |keys| fingerprint::of_ring(&keys))
 }
 
 fn count_sockets() -> Result<Sockets, Error> {

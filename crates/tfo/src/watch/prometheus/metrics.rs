@@ -4,7 +4,7 @@ use fastopen_host::counters::Counter;
 
 use super::super::report::Report;
 use super::super::tally::Incoming;
-use super::page::{Kind, Page};
+use crate::metrics_page::{Kind, Page};
 
 /// How many listeners have labels of their own.
 const LISTENERS: usize = 100;
@@ -22,6 +22,7 @@ pub(super) fn page(report: Report) -> String {
     outgoing(&report, &mut page);
     incoming(&report, &mut page);
     queues(&report, &mut page);
+    keys(&report, &mut page);
     page.into_text()
 }
 
@@ -111,6 +112,18 @@ fn queues(report: &Report, page: &mut Page) {
     );
     for row in &report.listeners {
         metric.sample(&[("listener", &row.address)], row.to_accept);
+    }
+}
+
+fn keys(report: &Report, page: &mut Page) {
+    if let Some(primary) = report.fingerprints.first() {
+        let backup = report.fingerprints.get(1).map_or("", String::as_str);
+        page.metric(
+            "fastopen_key_info",
+            Kind::Gauge,
+            "The fingerprints of the server's keys, as tfo keys fingerprint prints them; its value is 1.",
+        )
+        .sample(&[("primary", primary), ("backup", &backup)], 1);
     }
 }
 

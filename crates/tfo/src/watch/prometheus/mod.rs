@@ -3,7 +3,6 @@
 mod answer;
 mod crowd;
 mod metrics;
-mod page;
 
 use std::io::Write;
 use std::net::SocketAddr;

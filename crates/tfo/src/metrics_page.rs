@@ -1,21 +1,21 @@
-//! Prometheus' text format (version 0.0.4).
+//! Prometheus' text format (version 0.0.4), for whoever has metrics.
 
 use std::fmt::{self, Display, Write};
 
 /// A page of metrics as it grows.
 #[derive(Debug, Default)]
-pub(super) struct Page(String);
+pub(crate) struct Page(String);
 
 /// What kind of number a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Counter,
     Gauge,
 }
 
 impl Page {
     /// Begins a metric; its samples follow.
-    pub(super) fn metric<'a>(&'a mut self, name: &'a str, kind: Kind, help: &str) -> Metric<'a> {
+    pub(crate) fn metric<'a>(&'a mut self, name: &'a str, kind: Kind, help: &str) -> Metric<'a> {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -27,7 +27,7 @@ impl Page {
         Metric { page: self, name }
     }
 
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.0
     }
 
@@ -39,13 +39,13 @@ impl Page {
 
 /// A metric whose samples are being written.
 #[derive(Debug)]
-pub(super) struct Metric<'a> {
+pub(crate) struct Metric<'a> {
     page: &'a mut Page,
     name: &'a str,
 }
 
 impl Metric<'_> {
-    pub(super) fn sample(&mut self, labels: &[(&str, &dyn Display)], value: u64) {
+    pub(crate) fn sample(&mut self, labels: &[(&str, &dyn Display)], value: u64) {
         let name = self.name;
         if labels.is_empty() {
             return self.page.write(format_args!("{name} {value}\n"));

@@ -1,0 +1,75 @@
+//! New keys and secrets.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use fastopen::{Key, Secret};
+use rustix::rand::{GetRandomFlags, getrandom};
+use zeroize::Zeroizing;
+
+use super::Output;
+use super::report::{Generated, Text};
+use crate::hint::Hint;
+use crate::printable;
+
+/// Make a key in the form of net.ipv4.tcp_fastopen_key, or a secret for the fleet
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub(super) struct Args {
+    /// Make a secret for `rotate` instead: 32 random bytes, in a new file that its owner alone can read
+    #[arg(long, value_name = "FILE")]
+    secret: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+const AFTER: &str = "\
+Examples:
+  tfo keys generate                      A key, for tfo keys set or tfo serve --key-file
+  tfo keys generate --secret tfo.secret  A secret, for tfo keys rotate and tofurkey
+
+Exit status:
+  0  made
+  2  wrong usage, or the file is there already or can't be written";
+
+impl Args {
+    pub(super) fn report(&self) -> anyhow::Result<Generated> {
+        if let Some(path) = &self.secret {
+            let name = printable::path(path);
+            write_new(path, &*random::<{ Secret::LEN }>()?)
+                .with_context(|| format!("can't write {name}"))
+                .hint(
+                    "name a file that is not there yet: a fleet that loses its secret loses every cookie",
+                )?;
+            return Ok(Generated {
+                key: None,
+                file: Some(name),
+            });
+        }
+        let key = Key::new(*random()?);
+        Ok(Generated {
+            key: Some(Text(Zeroizing::new(key.to_string()))),
+            file: None,
+        })
+    }
+}
+
+fn random<const LEN: usize>() -> io::Result<Zeroizing<[u8; LEN]>> {
+    let mut bytes = Zeroizing::new([0; LEN]);
+    // Up to 256 bytes come at once, or not at all.
+    getrandom(bytes.as_mut_slice(), GetRandomFlags::empty())?;
+    Ok(bytes)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

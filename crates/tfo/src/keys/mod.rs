@@ -1,0 +1,142 @@
+//! `tfo keys`: the server's keys on one machine, across a fleet, and as the fleet's clients see them.
+//!
+//! ```text
+//!   secret ──▶ fastopen::Rotation ──▶ kernel        `rotate`: sets what the schedule says
+//!                       └───────────▶ verify        `verify`: says whose cookies follow from it
+//! ```
+//!
+//! A file for each subcommand makes a [`report`], which [`text`] draws for people. [`secret`] reads the fleet's secret, [`kernel`] has the
+//! keys of a network namespace.
+
+mod derive;
+mod generate;
+mod kernel;
+mod namespaced;
+mod report;
+mod rotate;
+mod secret;
+mod set;
+mod show;
+mod text;
+mod verify;
+
+use anyhow::Context;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+use crate::status::Status;
+use crate::{json, program, stdout};
+use report::{Failed, Report, Verdict};
+
+/// Make the server's keys, set them, rotate them across a fleet, and prove from outside that they agree
+///
+/// A server makes cookies with its key and accepts those of the key behind it, the backup. Servers behind one name or address must share
+/// their keys, or each refuses the others' cookies. With `rotate` they follow from a secret and the time, so that machines agree without
+/// talking to each other; the schedule and the keys are those of tofurkey, and both may serve in one fleet.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true, after_long_help = AFTER)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+const AFTER: &str = "\
+Examples:
+  tfo keys generate --secret tfo.secret  A secret for the fleet, in a file of its owner's alone
+  sudo tfo keys rotate --secret tfo.secret --watch
+                                         Keep this machine's keys to the schedule
+  tfo keys verify --secret tfo.secret 192.0.2.2:443 192.0.2.3:443
+                                         Do these servers have the fleet's keys?
+  sudo tfo keys fingerprint              Compare it between two machines: it gives nothing away
+
+Exit status:
+  0  done; the servers agree
+  1  verify: a server does not agree
+  2  wrong usage, no secret, or the kernel refuses: the error says what to do
+  3  verify: there is no telling";
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Generate(generate::Args),
+    Show(show::Show),
+    Set(set::Args),
+    Derive(derive::Args),
+    Fingerprint(show::Fingerprint),
+    Rotate(rotate::Args),
+    Verify(verify::Args),
+}
+
+/// How the answer is written.
+#[derive(Clone, Debug, clap::Args)]
+struct Output {
+    /// Print one JSON object (described by schemas/keys.json)
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// Wrong usage, no secret, no privilege, and those of the kernel.
+pub fn run(args: &Args) -> anyhow::Result<Status> {
+    // Neither a core file nor another process of the user's gets to see keys and secrets.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("prctl(PR_SET_DUMPABLE)")?;
+    let as_json = args.as_json();
+    let report = match args.report() {
+        Ok(report) => report,
+        Err(error) => {
+            if as_json {
+                let error = program::message(&error);
+                json::line(&mut stdout::lock(), &Report::Failed(Failed { error }))?;
+            }
+            return Err(error);
+        }
+    };
+    // The service has told everything as it happened.
+    let Some(report) = report else {
+        return Ok(Status::Works);
+    };
+    let mut out = stdout::lock();
+    match as_json {
+        true => json::line(&mut out, &report)?,
+        false => text::report(&report, &mut out)?,
+    }
+    Ok(status(&report))
+}
+
+impl Args {
+    fn report(&self) -> anyhow::Result<Option<Report>> {
+        Ok(Some(match &self.action {
+            Action::Generate(args) => Report::Generated(args.report()?),
+            Action::Show(args) => Report::Keys(args.report()?),
+            Action::Set(args) => Report::Keys(args.report()?),
+            Action::Derive(args) => Report::Derived(args.report()?),
+            Action::Fingerprint(args) => Report::Keys(args.report()?),
+            Action::Rotate(args) => return Ok(args.run()?.map(Report::Rotated)),
+            Action::Verify(args) => Report::Verified(args.report()?),
+        }))
+    }
+
+    fn as_json(&self) -> bool {
+        match &self.action {
+            Action::Generate(args) => args.output.json,
+            Action::Show(args) => args.output.json,
+            Action::Set(args) => args.output.json,
+            Action::Derive(args) => args.output.json,
+            Action::Fingerprint(args) => args.output.json,
+            Action::Rotate(args) => args.output.json,
+            Action::Verify(args) => args.output.json,
+        }
+    }
+}
+
+fn status(report: &Report) -> Status {
+    match report {
+        Report::Verified(verified) => match verified.verdict {
+            Verdict::Agrees => Status::Works,
+            Verdict::CantTell => Status::Inconclusive,
+            _ => Status::Fails,
+        },
+        Report::Rotated(rotated) if !rotated.failures.is_empty() => Status::Unusable,
+        _ => Status::Works,
+    }
+}

@@ -1,0 +1,165 @@
+//! What `tfo keys` says, as values. Their JSON form is described by `schemas/keys.json`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use fastopen::{Key, KeyRing};
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::fingerprint;
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "report", rename_all = "kebab-case")]
+pub(super) enum Report {
+    Generated(Generated),
+    Keys(Keys),
+    Derived(Derived),
+    Rotated(Rotated),
+    Verified(Verified),
+    Failed(Failed),
+}
+
+/// It could not be done.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Failed {
+    pub(super) error: String,
+}
+
+/// A key or a secret was made.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Generated {
+    /// The key in the sysctl's form; null where the file has it.
+    pub(super) key: Option<Text>,
+    /// The file that a secret was written to.
+    pub(super) file: Option<String>,
+}
+
+/// The keys of a network namespace.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Keys {
+    /// Why they are told.
+    pub(super) action: Action,
+    /// Null where the kernel has none yet.
+    pub(super) primary: Option<KeyShown>,
+    pub(super) backup: Option<KeyShown>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Action {
+    Show,
+    Set,
+    Fingerprint,
+}
+
+impl Keys {
+    pub(super) fn new(action: Action, keys: Option<&KeyRing>, reveal: bool) -> Self {
+        let shown = |key: &Key| KeyShown::new(key, reveal);
+        Self {
+            action,
+            primary: keys.map(|keys| shown(keys.primary())),
+            backup: keys.and_then(KeyRing::backup).map(shown),
+        }
+    }
+}
+
+/// One key.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct KeyShown {
+    /// Its first digits, unless it is to be shown whole.
+    pub(super) key: Text,
+    pub(super) fingerprint: String,
+}
+
+impl KeyShown {
+    fn new(key: &Key, reveal: bool) -> Self {
+        let mut text = Zeroizing::new(key.to_string());
+        if !reveal {
+            *text = format!("{}…", &text[..4]);
+        }
+        Self {
+            key: Text(text),
+            fingerprint: fingerprint::of(key),
+        }
+    }
+}
+
+/// The keys for a time.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Derived {
+    /// As the sysctl takes them.
+    pub(super) keys: Text,
+    pub(super) period: u64,
+    /// RFC 3339.
+    pub(super) at: String,
+    pub(super) next_change: String,
+    pub(super) fingerprints: Vec<String>,
+}
+
+/// Keys were set by the schedule, or could not be.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Rotated {
+    pub(super) time: String,
+    pub(super) cause: String,
+    pub(super) fingerprints: Vec<String>,
+    pub(super) next_change: Option<String>,
+    /// The network namespaces that have these keys.
+    pub(super) namespaces: usize,
+    pub(super) failures: Vec<String>,
+}
+
+/// What the servers' cookies prove.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Verified {
+    pub(super) servers: Vec<Server>,
+    /// Without a secret: whether the addresses that can be compared have the same keys.
+    pub(super) verdict: Verdict,
+}
+
+/// One server's answer.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Server {
+    pub(super) target: String,
+    pub(super) address: SocketAddr,
+    /// This machine's address on that connection.
+    pub(super) client: Option<IpAddr>,
+    pub(super) verdict: Verdict,
+    /// By how many periods its key is behind (negative) or ahead.
+    pub(super) periods: Option<i64>,
+    pub(super) evidence: String,
+    /// The cookies that it granted, shortened.
+    pub(super) cookies: Vec<String>,
+    pub(super) refused: usize,
+    pub(super) connections: usize,
+}
+
+/// What can be said of a server's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Verdict {
+    Agrees,
+    Behind,
+    Ahead,
+    OwnKey,
+    Disagrees,
+    AddressTranslation,
+    NoFastOpen,
+    Unreachable,
+    CantTell,
+}
+
+/// Text that may be a key: shown by nothing but a renderer, and wiped.
+#[derive(Clone)]
+pub(super) struct Text(pub(super) Zeroizing<String>);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}

@@ -1,0 +1,114 @@
+//! Keys that follow the schedule: once, or as a service.
+//!
+//! [`timetable`] decides when there is something to do and is pure; [`places`] finds the network namespaces and sets their keys;
+//! [`service`] waits, and [`notify`] and [`metrics`] tell others about it.
+
+mod metrics;
+mod notify;
+mod places;
+mod service;
+mod timetable;
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::bail;
+
+use super::Output;
+use super::derive;
+use super::report::Rotated;
+use super::secret::Source;
+use crate::namespace::Namespace;
+use crate::{fingerprint, hint};
+use places::Places;
+
+/// Set this machine's keys to those of the schedule, which follow from the fleet's secret and the time
+///
+/// Time is counted in intervals since 1970. Each has a key of its own; the backup is the key of the interval before in the first half, and
+/// of the one to come in the second, so that machines whose clocks differ by nearly half an interval accept each other's cookies. The keys
+/// change two seconds after each half. This is tofurkey's schedule. With --watch it stays and changes them at each half: it reads the
+/// secret anew each time, and where it can't be had the keys stay as they are and it tries again. SIGHUP makes it read the secret at once.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub(super) struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Stay, and change the keys whenever the schedule says so
+    #[arg(long)]
+    watch: bool,
+    /// In the network namespace of this process, or of a file such as /run/netns/NAME, instead of this one; may be repeated
+    #[arg(long, value_name = "PID|PATH", conflicts_with = "all_namespaces")]
+    netns: Vec<Namespace>,
+    /// In every network namespace of this machine, those of containers that start later too
+    #[arg(long)]
+    all_namespaces: bool,
+    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
+    #[arg(long, value_name = "FILE.prom", requires = "watch")]
+    textfile: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+const AFTER: &str = "\
+Examples:
+  sudo tfo keys rotate --secret tfo.secret
+                                         Once, as from a timer shortly after each half interval
+  sudo tfo keys rotate --secret tfo.secret --watch --all-namespaces
+                                         As a service, for this machine and its containers
+  sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
+
+Changing the secret without losing a cookie, with NOW the old schedule's keys (tfo keys derive --secret old) and THEN the new one's; stop
+the rotation first, and take less than half an interval:
+  sudo tfo keys set NOW THEN             On every machine: the new key is accepted
+  sudo tfo keys set THEN NOW             Then on every machine: it makes the cookies
+  sudo tfo keys rotate --secret new --watch
+                                         Then on every machine, half an interval later
+
+Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and CAP_SYS_PTRACE (/proc/PID/ns) as well for
+those of others.
+
+Exit status:
+  0  set; --watch: stopped by a signal
+  2  wrong usage, no secret, a clock that was not set, or the kernel refuses";
+
+impl Args {
+    /// Rotates once and reports, or until a stop is requested.
+    pub(super) fn run(&self) -> anyhow::Result<Option<Rotated>> {
+        self.source.check()?;
+        if self.watch {
+            service::run(self)?;
+            return Ok(None);
+        }
+        let now = SystemTime::now();
+        if timetable::is_unset(now) {
+            return Err(hint::with(
+                anyhow::anyhow!("the clock says {}: it was not set", derive::time(now)),
+                "set it first (timedatectl, chronyc waitsync): keys follow from the time",
+            ));
+        }
+        let rotation = self.source.rotation()?;
+        let keys = rotation.keys(now);
+        let mut places = self.places();
+        let failures = places.set(&keys);
+        if places.count() == 0
+            && let Some(failure) = failures.first()
+        {
+            bail!("{failure}");
+        }
+        Ok(Some(Rotated {
+            time: derive::time(now),
+            cause: "once".to_owned(),
+            fingerprints: fingerprint::of_ring(&keys),
+            next_change: Some(derive::time(rotation.next_change(now))),
+            namespaces: places.count(),
+            failures,
+        }))
+    }
+
+    fn places(&self) -> Places {
+        match self.all_namespaces {
+            true => Places::all(),
+            false => Places::named(self.netns.clone()),
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The network namespaces whose keys are kept to the schedule.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use fastopen::KeyRing;
+
+use super::super::kernel;
+use crate::namespace::Namespace;
+use crate::{hint, program};
+
+/// Where names of network namespaces are mounted: by ip-netns(8), and by Docker.
+const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+/// In how many namespaces that have the keys already it is looked whether they still do, each time.
+const LOOKS: usize = 200;
+
+/// A network namespace by its device and inode, as long as it exists; later another may have the same.
+type Id = (u64, u64);
+
+/// Which namespaces there are, and which have the keys.
+#[derive(Debug)]
+pub(super) struct Places {
+    wanted: Wanted,
+    /// Those that have the keys.
+    done: BTreeMap<Id, Namespace>,
+    /// The last that was looked into.
+    looked: Option<Id>,
+    /// How often somebody else had changed the keys.
+    pub(super) overwritten: u64,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    Named(Vec<Namespace>),
+    All,
+}
+
+impl Places {
+    /// These; the caller's where there are none.
+    pub(super) fn named(mut namespaces: Vec<Namespace>) -> Self {
+        if namespaces.is_empty() {
+            namespaces.push(Namespace::File("/proc/thread-self/ns/net".into()));
+        }
+        Self::new(Wanted::Named(namespaces))
+    }
+
+    /// Every one that a process is in or that has a name.
+    pub(super) fn all() -> Self {
+        Self::new(Wanted::All)
+    }
+
+    fn new(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            done: BTreeMap::new(),
+            looked: None,
+            overwritten: 0,
+        }
+    }
+
+    /// How many have the keys.
+    pub(super) fn count(&self) -> usize {
+        self.done.len()
+    }
+
+    /// Sets other keys everywhere. Says what failed, and where.
+    pub(super) fn set(&mut self, keys: &KeyRing) -> Vec<String> {
+        self.done.clear();
+        self.keep(keys)
+    }
+
+    /// Sets the keys where they are not: in namespaces that are new, and where somebody else changed them. Says what failed, and where.
+    pub(super) fn keep(&mut self, keys: &KeyRing) -> Vec<String> {
+        let (found, mut failures) = self.find();
+        self.done.retain(|id, _| found.contains_key(id));
+        let new: Vec<(Id, Namespace)> = found
+            .into_iter()
+            .filter(|(id, _)| !self.done.contains_key(id))
+            .collect();
+        let old = self.next_looks();
+        if new.is_empty() && old.is_empty() {
+            return failures;
+        }
+        let here = self.here();
+        let work = || {
+            let new: Vec<_> = new
+                .into_iter()
+                .map(|(id, namespace)| {
+                    let written = enter(here, id, &namespace).and_then(|()| kernel::write(keys));
+                    (id, namespace, written)
+                })
+                .collect();
+            let old: Vec<_> = old
+                .into_iter()
+                .map(|(id, namespace)| {
+                    let changed = enter(here, id, &namespace)
+                        .and_then(|()| kernel::read())
+                        .map(|found| {
+                            let changed = found.as_ref() != Some(keys);
+                            changed.then(|| kernel::write(keys))
+                        });
+                    (id, namespace, changed)
+                })
+                .collect();
+            (new, old)
+        };
+        // A thread that has entered one namespace can go on to the next, and does not come back.
+        let done = thread::scope(|scope| {
+            thread::Builder::new()
+                .spawn_scoped(scope, work)
+                .map(thread::ScopedJoinHandle::join)
+        });
+        let (new, old) = match done {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => return vec!["the thread that sets keys ended".to_owned()],
+            Err(error) => return vec![format!("no thread to set keys with: {error}")],
+        };
+        for (id, namespace, written) in new {
+            match written {
+                Ok(()) => drop(self.done.insert(id, namespace)),
+                Err(error) => failures.push(told(&namespace, &error)),
+            }
+        }
+        for (id, namespace, changed) in old {
+            match changed {
+                Ok(None) => {}
+                Ok(Some(Ok(()))) => {
+                    self.overwritten += 1;
+                    failures.push(format!(
+                        "{}: somebody else had set other keys; they are the schedule's again",
+                        name(&namespace)
+                    ));
+                }
+                Ok(Some(Err(error))) | Err(error) => {
+                    self.done.remove(&id);
+                    failures.push(told(&namespace, &error));
+                }
+            }
+        }
+        failures
+    }
+
+    /// Every namespace that is wanted and there, and what was wanted and is not there.
+    fn find(&self) -> (BTreeMap<Id, Namespace>, Vec<String>) {
+        let mut found = BTreeMap::new();
+        let mut failures = Vec::new();
+        match &self.wanted {
+            Wanted::Named(namespaces) => {
+                for namespace in namespaces {
+                    match id(&namespace.path()) {
+                        Ok(id) => drop(found.insert(id, namespace.clone())),
+                        Err(error) => failures.push(format!("{}: {error}", name(namespace))),
+                    }
+                }
+            }
+            Wanted::All => {
+                let named = FOLDERS.iter().flat_map(|folder| entries(Path::new(folder)));
+                let of_processes = entries(Path::new("/proc"))
+                    .filter_map(|path| path.file_name()?.to_str()?.parse::<u32>().ok())
+                    .map(Namespace::Process);
+                // The names last: they are what a person knows it by.
+                for namespace in of_processes.chain(named.map(Namespace::File)) {
+                    // One that is gone, or a name of none.
+                    if let Ok(id) = id(&namespace.path())
+                        && self.is_of_namespaces(id)
+                    {
+                        found.insert(id, namespace);
+                    }
+                }
+            }
+        }
+        (found, failures)
+    }
+
+    /// Whether it is a namespace at all: `ip netns add` makes the file before it mounts the namespace on it.
+    fn is_of_namespaces(&self, (device, _): Id) -> bool {
+        self.here().is_none_or(|(namespaces, _)| namespaces == device)
+    }
+
+    /// The namespace of this process.
+    fn here(&self) -> Option<Id> {
+        id(Path::new("/proc/self/ns/net")).ok()
+    }
+
+    /// The next few that have the keys.
+    fn next_looks(&mut self) -> Vec<(Id, Namespace)> {
+        let after = self.done.iter().filter(|(id, _)| Some(**id) > self.looked);
+        let looks: Vec<_> = after
+            .take(LOOKS)
+            .map(|(id, namespace)| (*id, namespace.clone()))
+            .collect();
+        self.looked = match looks.len() {
+            LOOKS => looks.last().map(|(id, _)| *id),
+            _ => None,
+        };
+        looks
+    }
+}
+
+/// Enters it, unless the thread is there already, as it takes privileges.
+fn enter(here: Option<Id>, namespace_id: Id, namespace: &Namespace) -> anyhow::Result<()> {
+    let is_in = || id(Path::new("/proc/thread-self/ns/net")).ok() == Some(namespace_id);
+    if here == Some(namespace_id) && is_in() {
+        return Ok(());
+    }
+    namespace.enter("tfo keys rotate")?;
+    // The number of a process may be another's meanwhile.
+    anyhow::ensure!(is_in(), "it ended");
+    Ok(())
+}
+
+fn id(path: &Path) -> std::io::Result<Id> {
+    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+}
+
+fn name(namespace: &Namespace) -> String {
+    match namespace {
+        Namespace::File(path) if path == Path::new("/proc/thread-self/ns/net") => {
+            "this network namespace".to_owned()
+        }
+        Namespace::File(path) => path.display().to_string(),
+        Namespace::Process(pid) => format!("network namespace of process {pid}"),
+    }
+}
+
+fn told(namespace: &Namespace, error: &anyhow::Error) -> String {
+    let hint = hint::of(error).map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!("{}: {}{hint}", name(namespace), program::message(error))
+}

@@ -1,0 +1,199 @@
+//! The rotation as a service.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use fastopen::{KeyRing, Rotation};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::super::report::{Report, Rotated};
+use super::super::{derive, text};
+use super::Args;
+use super::metrics::Metrics;
+use super::notify::Manager;
+use super::places::Places;
+use super::timetable::{Cause, Decision, Timetable};
+use crate::interrupt::Interrupt;
+use crate::{fingerprint, hint, json, printable, program, stdout, warning};
+
+/// How often clocks, keys and namespaces are looked at.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Keeps the keys to the schedule until a stop is requested.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        args.source.is_lasting(),
+        "--watch reads the secret anew for each change, which standard input does not allow: name a file or --secret-command"
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut interrupt = Interrupt::new()?;
+        let mut reload = signal(SignalKind::hangup())?;
+        let look = Manager::watchdog().map_or(LOOK, |watchdog| (watchdog / 2).min(LOOK));
+        let mut service = Service::new(args)?;
+        loop {
+            service.look()?;
+            let pause = service.timetable.pause(SystemTime::now(), look);
+            tokio::select! {
+                () = interrupt.stop_requested() => break,
+                _ = reload.recv() => service.timetable.reload(),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        service.manager.tell("STOPPING=1");
+        Ok(())
+    })
+}
+
+struct Service<'a> {
+    args: &'a Args,
+    started: Instant,
+    manager: Manager,
+    timetable: Timetable,
+    places: Places,
+    /// The keys that are set. The secret is kept no longer than it takes to make them.
+    keys: Option<KeyRing>,
+    metrics: Metrics,
+    /// What was said already, and still is so.
+    known: BTreeSet<String>,
+    exported: String,
+    is_ready: bool,
+}
+
+impl<'a> Service<'a> {
+    fn new(args: &'a Args) -> anyhow::Result<Self> {
+        Ok(Self {
+            args,
+            started: Instant::now(),
+            manager: Manager::from_environment().context("the service manager's socket (NOTIFY_SOCKET)")?,
+            timetable: Timetable::default(),
+            places: args.places(),
+            keys: None,
+            metrics: Metrics::default(),
+            known: BTreeSet::new(),
+            exported: String::new(),
+            is_ready: false,
+        })
+    }
+
+    /// Does what is due. Only an output that nobody reads any more ends the service.
+    fn look(&mut self) -> anyhow::Result<()> {
+        let now = SystemTime::now();
+        let decision = self.timetable.decide(now, self.started.elapsed());
+        self.metrics.clock_is_unset = decision == Decision::ClockIsUnset;
+        let mut problems = Vec::new();
+        match decision {
+            Decision::Change(cause) => match self.args.source.rotation() {
+                Ok(rotation) => self.change(&rotation, cause)?,
+                Err(error) => {
+                    self.timetable.failed(self.started.elapsed());
+                    self.metrics.secret_failures += 1;
+                    self.warn_of_secret(&error);
+                }
+            },
+            Decision::ClockIsUnset => {
+                problems.push(format!(
+                    "the clock says {}: it was not set, and the keys stay as they are until it is",
+                    derive::time(now)
+                ));
+                self.keep(&mut problems);
+            }
+            Decision::Wait => self.keep(&mut problems),
+        }
+        self.warn(problems);
+        self.export();
+        self.manager.tell("WATCHDOG=1");
+        Ok(())
+    }
+
+    fn change(&mut self, rotation: &Rotation, cause: Cause) -> anyhow::Result<()> {
+        // The secret may have taken its time.
+        let now = SystemTime::now();
+        let keys = rotation.keys(now);
+        let next = rotation.next_change(now);
+        let failures = self.places.set(&keys);
+        self.timetable.changed(now, next);
+        self.metrics.changes += 1;
+        self.metrics.fingerprints = fingerprint::of_ring(&keys);
+        self.metrics.changed = Some((now, next));
+        self.metrics.namespace_failures = failures.len();
+        self.keys = Some(keys);
+        self.known.clear();
+        let report = Rotated {
+            time: derive::time(now),
+            cause: cause.name().to_owned(),
+            fingerprints: self.metrics.fingerprints.clone(),
+            next_change: Some(derive::time(next)),
+            namespaces: self.places.count(),
+            failures: failures.clone(),
+        };
+        let mut out = stdout::lock();
+        match self.args.output.json {
+            true => json::line(&mut out, &Report::Rotated(report))?,
+            false => text::rotated_line(&report, &mut out)?,
+        }
+        self.warn(failures);
+        let next = derive::time(next);
+        self.manager.tell(&format!(
+            "STATUS=Keys in {} network namespaces; next change {next}",
+            self.places.count()
+        ));
+        if !self.is_ready && self.places.count() > 0 {
+            self.manager.tell("READY=1");
+            self.is_ready = true;
+        }
+        Ok(())
+    }
+
+    /// Sets the keys in namespaces that came, and where they were changed.
+    fn keep(&mut self, problems: &mut Vec<String>) {
+        if let Some(keys) = &self.keys {
+            let failures = self.places.keep(keys);
+            self.metrics.namespace_failures = failures.len();
+            problems.extend(failures);
+        }
+    }
+
+    fn warn_of_secret(&self, error: &anyhow::Error) {
+        let message = program::message(error);
+        let hint = hint::of(error).map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+        let state = match self.keys {
+            Some(_) => "the keys stay as they are",
+            None => "no keys were set",
+        };
+        warning::print(format_args!("{message}; {state}, and it is tried again{hint}"));
+        self.manager.tell(&format!(
+            "STATUS=The secret can't be read: {}",
+            printable::lines(&message).replace('\n', " ")
+        ));
+    }
+
+    /// Says what is new.
+    fn warn(&mut self, problems: Vec<String>) {
+        for problem in &problems {
+            if !self.known.contains(problem) {
+                warning::print(format_args!("{problem}"));
+            }
+        }
+        self.known = problems.into_iter().collect();
+    }
+
+    fn export(&mut self) {
+        let Some(path) = &self.args.textfile else {
+            return;
+        };
+        self.metrics.namespaces = self.places.count();
+        self.metrics.overwritten = self.places.overwritten;
+        let page = self.metrics.page();
+        if page == self.exported {
+            return;
+        }
+        match self.metrics.write(path) {
+            Ok(()) => self.exported = page,
+            Err(error) => self.warn(vec![format!("can't write {}: {error}", path.display())]),
+        }
+    }
+}

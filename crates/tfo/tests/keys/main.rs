@@ -1,0 +1,75 @@
+//! `tfo keys` as it is run, on hosts of a lab.
+
+// Clippy knows tests by their attribute, and these have none.
+#![allow(clippy::unwrap_used)]
+
+use std::process::ExitCode;
+
+use fastopen_lab::testing::{self, test};
+
+mod by_hand;
+mod rotate;
+mod support;
+mod verify;
+
+fn main() -> ExitCode {
+    testing::main([
+        test(
+            "generated_keys_and_secrets_are_taken",
+            by_hand::generated_keys_and_secrets_are_taken,
+        ),
+        test(
+            "what_is_set_is_what_the_kernel_has",
+            by_hand::what_is_set_is_what_the_kernel_has,
+        ),
+        test(
+            "what_is_no_key_changes_nothing",
+            by_hand::what_is_no_key_changes_nothing,
+        ),
+        test(
+            "keys_are_derived_as_tofurkey_does",
+            by_hand::keys_are_derived_as_tofurkey_does,
+        ),
+        test(
+            "fingerprints_tell_keys_apart",
+            by_hand::fingerprints_tell_keys_apart,
+        ),
+        test(
+            "without_privilege_it_says_what_it_takes",
+            by_hand::without_privilege_it_says_what_it_takes,
+        ),
+        test(
+            "once_sets_the_keys_of_this_time",
+            rotate::once_sets_the_keys_of_this_time,
+        ),
+        test(
+            "keys_change_on_the_schedule_and_are_kept",
+            rotate::keys_change_on_the_schedule_and_are_kept,
+        ),
+        test(
+            "a_secret_that_is_gone_or_wrong_leaves_the_keys",
+            rotate::a_secret_that_is_gone_or_wrong_leaves_the_keys,
+        ),
+        test(
+            "namespaces_that_come_get_the_keys",
+            rotate::namespaces_that_come_get_the_keys,
+        ),
+        test("the_service_manager_is_told", rotate::the_service_manager_is_told),
+        test(
+            "a_farm_that_rotates_refuses_no_cookie",
+            rotate::a_farm_that_rotates_refuses_no_cookie,
+        ),
+        test(
+            "servers_are_told_by_their_cookies",
+            verify::servers_are_told_by_their_cookies,
+        ),
+        test(
+            "members_that_disagree_are_found_without_the_secret",
+            verify::members_that_disagree_are_found_without_the_secret,
+        ),
+        test(
+            "verdicts_are_written_for_prometheus",
+            verify::verdicts_are_written_for_prometheus,
+        ),
+    ])
+}
