@@ -187,7 +187,8 @@ impl<'a, S: AsFd> Drive<'a, S> {
     pub(crate) fn finish(mut self, won: Won<S>) -> Delivery<'a, S> {
         let Won { attempt, info } = won;
         self.under_way.clear();
-        let outcome = Outcome::judge(attempt.sent, &info, self.race.address(attempt.id).ip());
+        let destination = self.race.address(attempt.id).ip();
+        let outcome = Outcome::judge(attempt.sent, &info, destination, sys::tells_client_failures());
         let now = (self.clock)();
         let beginning = self.race.beginning();
         let began = self.race.began(attempt.id);

@@ -11,7 +11,8 @@
 //! - `send(socket, bytes)`, `wait_writable(sockets, until)`, `wait_readable(socket, until)`: the non-blocking write and the waits of
 //!   the blocking driver.
 //! - `rtt_of_earlier_connections(destination)`: the round-trip time that the system has kept, if it keeps any.
-//! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
+//! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection; `tells_client_failures()`: whether that includes
+//!   why Fast Open failed.
 //! - `set_queue`, `set_keys`, `set_save_syn`, `set_synack_retries`, `server_enabled`: a listener's settings. What this kind of socket lacks
 //!   is a value: `None` or `false`.
 //! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.

@@ -65,6 +65,10 @@ pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Handshake, CallError> 
     })
 }
 
+pub(crate) fn tells_client_failures() -> bool {
+    false
+}
+
 pub(crate) fn is_out_of_descriptors(error: &CallError) -> bool {
     matches!(error.code(), libc::EMFILE | libc::ENFILE)
 }
