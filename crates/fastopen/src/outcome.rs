@@ -142,7 +142,7 @@ impl fmt::Display for Reason {
 
 /// How an attempt's first call left the machine.
 #[cfg_attr(
-    any(not(target_os = "linux"), fastopen_portable),
+    any(not(any(target_os = "linux", target_os = "android")), fastopen_portable),
     allow(dead_code, reason = "without Fast Open every SYN is plain")
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,12 +232,7 @@ mod tests {
             let mut info = vec![0; 280];
             info[7] = 3 << 1;
             info[60..64].copy_from_slice(&pmtu.to_ne_bytes());
-            Outcome::judge(
-                Sent::InSyn(bytes),
-                &TcpInfo::from_bytes(&info),
-                destination,
-                true,
-            )
+            Outcome::judge(Sent::InSyn(bytes), &TcpInfo::from_bytes(&info), destination, true)
         };
         let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
         for (room, destination) in [(1420, HOST), (1420, mapped), (1400, Ipv6Addr::LOCALHOST.into())] {

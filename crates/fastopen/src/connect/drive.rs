@@ -1,7 +1,6 @@
 //! What both drivers do: carry out what the race decides. They differ in what they make of a socket, and in how they wait.
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
 use std::time::Instant;
 
 use socket2::Socket;
@@ -17,7 +16,7 @@ use super::race::{Action, Id, Plan, PlannedSyn, Race};
 use super::start::{as_it_left, look_at_once, start};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
-use crate::sys::{self, Handshake};
+use crate::sys::{self, AsFd, Handshake};
 use crate::tcp_info::TcpInfo;
 
 /// The attempts under way, each with its socket in the form that the driver waits for.
