@@ -1,5 +1,7 @@
 //! What holds on every system, over the loopback interface: it needs no lab and nothing but the library's public functions.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
