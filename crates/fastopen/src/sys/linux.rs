@@ -30,7 +30,7 @@ pub(crate) fn open(
     };
     let mptcp = options
         .mptcp
-        .then(|| Socket::new(domain, kind, Some(Protocol::MPTCP)).ok())
+        .then(|| Socket::new(domain, kind, Some(Protocol::from(libc::IPPROTO_MPTCP))).ok())
         .flatten();
     let socket = match mptcp {
         Some(socket) => socket,
