@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
 
 use fastopen_wire::{FastOpen, Segment};
 
 use crate::confirm::{Proof, proof};
-use crate::sys;
+use crate::sys::{self, AsFd};
 use crate::tcp_info::TcpInfo;
 
 /// How a connection reached this server.

@@ -1,12 +1,11 @@
 //! Waiting for the proof that a client is where it says.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use fastopen_host::TcpState;
 
-use crate::sys::{self, EdgeWaiter};
+use crate::sys::{self, AsFd, BorrowedFd, EdgeWaiter};
 use crate::tcp_info::TcpInfo;
 
 /// Waits until the client has completed the handshake of an accepted connection, and so proved its address.

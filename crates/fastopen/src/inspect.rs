@@ -1,10 +1,9 @@
 //! Asking the kernel about sockets that anybody made.
 
 use std::io;
-use std::os::fd::AsFd;
 
 use crate::outcome::Outcome;
-use crate::sys;
+use crate::sys::{self, AsFd};
 use crate::tcp_info::TcpInfo;
 
 impl TcpInfo {

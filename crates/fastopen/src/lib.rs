@@ -72,8 +72,9 @@
 //!
 //! # Platforms
 //!
-//! Linux, in full. On other Unix systems everything is plain TCP and says so: the outcome is
-//! [`NotAttempted(Unsupported)`](Reason::Unsupported).
+//! Linux, in full; the tests run on 6.1, 6.12 and 6.18. Android shares its code, and has not been run. On other Unix systems and on Windows
+//! everything is plain TCP and says so: the outcome is [`NotAttempted(Unsupported)`](Reason::Unsupported). On Windows the functions that
+//! take `AsFd` take [`AsSocket`](https://doc.rust-lang.org/std/os/windows/io/trait.AsSocket.html).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

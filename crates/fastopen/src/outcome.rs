@@ -86,14 +86,12 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a connection to that destination whose first call is known.
-    pub(crate) fn judge(sent: Sent, info: &TcpInfo, destination: IpAddr) -> Self {
+    /// The outcome of a connection to that destination whose first call is known, on a kernel that tells of failures or not.
+    pub(crate) fn judge(sent: Sent, info: &TcpInfo, destination: IpAddr, failures_are_told: bool) -> Self {
         match (sent, Self::from_info(info)) {
             (Sent::Plain(outcome), _) => outcome,
             (Sent::InSyn(bytes), Self::SynLost) if was_too_large(bytes, info, destination) => Self::Ignored,
-            (Sent::Nothing, Self::Unknown) if info.byte_len() > LAST_LEN_WITHOUT_CLIENT_FAIL => {
-                Self::NotAttempted(Reason::Blackhole)
-            }
+            (Sent::Nothing, Self::Unknown) if failures_are_told => Self::NotAttempted(Reason::Blackhole),
             // The kernel keeps no record of an empty SYN that it had to send again, which it does without the option.
             (Sent::Empty, Self::Unknown) if info.total_retrans().is_some_and(|n| n > 0) => Self::SynLost,
             (_, outcome) => outcome,
@@ -114,10 +112,6 @@ fn was_too_large(bytes: usize, info: &TcpInfo, destination: IpAddr) -> bool {
     info.pmtu()
         .is_some_and(|pmtu| bytes + ip_header + TCP_HEADER_AND_OPTIONS > pmtu as usize)
 }
-
-/// Kernels up to 5.4 give at most this many bytes of `tcp_info` and have no field for the client's failure. Some later ones give
-/// as many; they can't be told apart.
-const LAST_LEN_WITHOUT_CLIENT_FAIL: usize = 232;
 
 impl Reason {
     /// The reason's name, such as `path-memory`.
@@ -148,7 +142,7 @@ impl fmt::Display for Reason {
 
 /// How an attempt's first call left the machine.
 #[cfg_attr(
-    any(not(target_os = "linux"), fastopen_portable),
+    any(not(any(target_os = "linux", target_os = "android")), fastopen_portable),
     allow(dead_code, reason = "without Fast Open every SYN is plain")
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +199,7 @@ mod tests {
         ] {
             assert_eq!(Outcome::from_info(&info(options, fail, 280)), outcome);
             assert_eq!(
-                Outcome::judge(Sent::InSyn(5), &info(options, fail, 280), HOST),
+                Outcome::judge(Sent::InSyn(5), &info(options, fail, 280), HOST, true),
                 outcome
             );
         }
@@ -217,25 +211,19 @@ mod tests {
             Sent::Plain(Outcome::NotAttempted(Reason::PathMemory)),
             &info(0, 0, 280),
             HOST,
+            true,
         );
         assert_eq!(outcome.to_string(), "not-attempted (path-memory)");
     }
 
     #[test]
     fn a_request_that_the_kernel_kept_to_itself_is_the_blackhole_timer() {
-        assert_eq!(
-            Outcome::judge(Sent::Nothing, &info(0, 0, 280), HOST),
-            Outcome::NotAttempted(Reason::Blackhole)
-        );
-        assert_eq!(
-            Outcome::judge(Sent::Nothing, &info(0, 1, 280), HOST),
-            Outcome::NoCookie
-        );
-        assert_eq!(
-            Outcome::judge(Sent::Nothing, &info(0, 0, 232), HOST),
-            Outcome::Unknown,
-            "an old kernel can't tell"
-        );
+        let judge = |fail, len, told| Outcome::judge(Sent::Nothing, &info(0, fail, len), HOST, told);
+        let blackhole = Outcome::NotAttempted(Reason::Blackhole);
+        assert_eq!(judge(0, 280, true), blackhole);
+        assert_eq!(judge(0, 232, true), blackhole, "Linux 5.5 to 6.5");
+        assert_eq!(judge(1, 280, true), Outcome::NoCookie);
+        assert_eq!(judge(0, 232, false), Outcome::Unknown, "an old kernel can't tell");
     }
 
     #[test]
@@ -244,7 +232,7 @@ mod tests {
             let mut info = vec![0; 280];
             info[7] = 3 << 1;
             info[60..64].copy_from_slice(&pmtu.to_ne_bytes());
-            Outcome::judge(Sent::InSyn(bytes), &TcpInfo::from_bytes(&info), destination)
+            Outcome::judge(Sent::InSyn(bytes), &TcpInfo::from_bytes(&info), destination, true)
         };
         let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
         for (room, destination) in [(1420, HOST), (1420, mapped), (1400, Ipv6Addr::LOCALHOST.into())] {

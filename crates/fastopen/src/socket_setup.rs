@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use socket2::SockRef;
 
 use crate::error::CallError;
+use crate::sys::{AsFd, codes};
 
 /// The caller's function for each new socket.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ impl SocketSetup {
     /// An error without an error number of the system becomes `ECANCELED`.
     pub(crate) fn run(&self, socket: &impl AsFd) -> Result<(), CallError> {
         (self.0)(SockRef::from(socket)).map_err(|error| {
-            CallError::from_code("socket setup", error.raw_os_error().unwrap_or(libc::ECANCELED))
+            CallError::from_code("socket setup", error.raw_os_error().unwrap_or(codes::CANCELED))
         })
     }
 }
@@ -41,12 +41,12 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let run = |error: fn() -> io::Error| SocketSetup::new(move |_| Err(error())).run(&socket);
         assert_eq!(
-            run(|| io::Error::from_raw_os_error(libc::EPERM)),
-            Err(CallError::from_code("socket setup", libc::EPERM))
+            run(|| io::Error::from_raw_os_error(1)),
+            Err(CallError::from_code("socket setup", 1))
         );
         assert_eq!(
             run(|| io::Error::other("not this one")),
-            Err(CallError::from_code("socket setup", libc::ECANCELED))
+            Err(CallError::from_code("socket setup", codes::CANCELED))
         );
     }
 }

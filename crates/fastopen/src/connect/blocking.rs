@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use socket2::Socket;
@@ -18,7 +17,7 @@ use super::seen;
 use crate::error::CallError;
 use crate::outcome::Sent;
 use crate::replay_safe::ReplaySafe;
-use crate::sys;
+use crate::sys::{self, AsFd, BorrowedFd};
 
 /// Connects with the first bytes in the SYN where that is possible, and with an ordinary handshake where it is not.
 ///

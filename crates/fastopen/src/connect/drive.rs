@@ -1,7 +1,6 @@
 //! What both drivers do: carry out what the race decides. They differ in what they make of a socket, and in how they wait.
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
 use std::time::Instant;
 
 use socket2::Socket;
@@ -17,7 +16,7 @@ use super::race::{Action, Id, Plan, PlannedSyn, Race};
 use super::start::{as_it_left, look_at_once, start};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
-use crate::sys::{self, Handshake};
+use crate::sys::{self, AsFd, Handshake};
 use crate::tcp_info::TcpInfo;
 
 /// The attempts under way, each with its socket in the form that the driver waits for.
@@ -187,7 +186,8 @@ impl<'a, S: AsFd> Drive<'a, S> {
     pub(crate) fn finish(mut self, won: Won<S>) -> Delivery<'a, S> {
         let Won { attempt, info } = won;
         self.under_way.clear();
-        let outcome = Outcome::judge(attempt.sent, &info, self.race.address(attempt.id).ip());
+        let destination = self.race.address(attempt.id).ip();
+        let outcome = Outcome::judge(attempt.sent, &info, destination, sys::tells_client_failures());
         let now = (self.clock)();
         let beginning = self.race.beginning();
         let began = self.race.began(attempt.id);

@@ -1,7 +1,5 @@
 //! The beginning of one attempt.
 
-use std::os::fd::AsFd;
-
 use socket2::Socket;
 
 use super::connector::Connector;
@@ -9,7 +7,7 @@ use super::first_flight::FirstFlight;
 use super::race::{Plan, PlannedSyn};
 use crate::error::CallError;
 use crate::outcome::{Outcome, Sent};
-use crate::sys::{self, FastSyn, Handshake};
+use crate::sys::{self, AsFd, FastSyn, Handshake};
 
 /// Sends the SYN. What is left of the first bytes is for the driver to send when the handshake is complete.
 ///

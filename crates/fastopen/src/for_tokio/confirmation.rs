@@ -2,16 +2,15 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::readiness::forget_write_readiness;
 use crate::confirm::{is_confirmed, look_again_after};
+use crate::sys::{AsFd, is_nonblocking};
 
 /// The client's proof that it is where it says, as a future: see [`confirmed`](crate::confirmed).
 ///
@@ -77,7 +76,7 @@ impl Confirmation {
         if is_confirmed(socket)? {
             return Ok(Self(State::Confirmed));
         }
-        if !SockRef::from(&socket).nonblocking()? {
+        if !is_nonblocking(socket)? {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "tokio can't wait for a blocking socket: set it to non-blocking, or use fastopen::confirmed",

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ use crate::connect::seen;
 use crate::connect::{ConnectError, Connected, Connector, Destination, ToDestination};
 use crate::error::CallError;
 use crate::replay_safe::ReplaySafe;
-use crate::sys::{self, Handshake};
+use crate::sys::{self, AsFd, Handshake};
 use crate::tcp_info::TcpInfo;
 
 /// Connects with the first bytes in the SYN where that is possible, and with an ordinary handshake where it is not.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -10,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::Confirmation;
 use crate::arrival::Arrival;
+use crate::sys::AsFd;
 
 /// Who is at the other end of an accepted connection, how it arrived, and whether the client has proved its address.
 ///

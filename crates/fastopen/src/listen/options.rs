@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -12,7 +11,7 @@ use super::warning::ListenWarning;
 use crate::error::CallError;
 use crate::key::KeyRing;
 use crate::socket_setup::SocketSetup;
-use crate::sys;
+use crate::sys::{self, AsFd, BorrowedFd};
 
 /// Listens with Fast Open.
 ///
@@ -241,14 +240,7 @@ impl ListenOptions {
                 .set_only_v6(!self.dual_stack)
                 .map_err(call("setsockopt(IPV6_V6ONLY)"))?;
         }
-        socket
-            .set_reuse_address(true)
-            .map_err(call("setsockopt(SO_REUSEADDR)"))?;
-        if self.reuse_port {
-            socket
-                .set_reuse_port(true)
-                .map_err(call("setsockopt(SO_REUSEPORT)"))?;
-        }
+        sys::share_address(&socket, self.reuse_port)?;
         socket.bind(&address.into()).map_err(call("bind"))?;
         // Before listen, so that there is no moment in which a connection arrives without them.
         let warnings = self.apply_to(socket.as_fd())?;

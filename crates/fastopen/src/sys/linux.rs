@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use fastopen_host::sysctl::{self, FastOpenBits};
-use fastopen_host::{KernelVersion, TcpState};
+use fastopen_host::{Feature, KernelVersion, TcpState};
 use libc::{c_int, c_void, socklen_t};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
@@ -30,7 +30,7 @@ pub(crate) fn open(
     };
     let mptcp = options
         .mptcp
-        .then(|| Socket::new(domain, kind, Some(Protocol::MPTCP)).ok())
+        .then(|| Socket::new(domain, kind, Some(Protocol::from(libc::IPPROTO_MPTCP))).ok())
         .flatten();
     let socket = match mptcp {
         Some(socket) => socket,
@@ -124,6 +124,17 @@ pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Handshake, CallError> 
         }
         _ => Ok(Handshake::Complete(info)),
     }
+}
+
+/// Whether the kernel says why Fast Open failed on a client (`tcpi_fastopen_client_fail`). The field lies in what was padding before, so
+/// that the length of `tcp_info` does not show it.
+pub(crate) fn tells_client_failures() -> bool {
+    static TELLS: LazyLock<bool> = LazyLock::new(|| runs_with(Feature::ClientFail));
+    *TELLS
+}
+
+fn runs_with(feature: Feature) -> bool {
+    KernelVersion::running().is_ok_and(|version| feature.is_expected_in(version))
 }
 
 pub(crate) fn is_out_of_descriptors(error: &CallError) -> bool {
@@ -258,9 +269,7 @@ pub(crate) fn server_enabled() -> Option<bool> {
 
 /// Whether the kernel marks the server's end of a fast connection in `tcp_info` (`TCPI_OPT_TFO_CHILD`).
 pub(crate) fn flags_fast_open_children() -> bool {
-    static FLAGS: LazyLock<bool> = LazyLock::new(|| {
-        KernelVersion::running().is_ok_and(|version| version >= KernelVersion::new(6, 16, 0))
-    });
+    static FLAGS: LazyLock<bool> = LazyLock::new(|| runs_with(Feature::FastOpenChild));
     *FLAGS
 }
 

@@ -2,45 +2,68 @@
 //!
 //! What a platform provides:
 //!
+//! - `AsFd`, `BorrowedFd`: a socket as the public functions take it, and borrowed; `codes`: the system's error numbers.
 //! - `open(address, options, blocking)`: a TCP socket for that address' family.
 //! - `connect_fast(socket, address, bytes)`: sends a SYN with the option and returns at once, also on a blocking socket. A platform
 //!   without Fast Open answers `FastSyn::NotPossible`.
 //! - `connect_plain(socket, address)`: sends an ordinary SYN, and returns at once on a non-blocking socket.
 //! - `handshake(socket)`: how far it is, and what the system tells of the connection, or why there is none.
 //! - `is_out_of_descriptors(error)`, `connection_reset()`: error numbers that decisions depend on.
+//! - `share_address(listener, reuse_port)`, `is_nonblocking(socket)`: what the families of systems do each in its way.
 //! - `send(socket, bytes)`, `wait_writable(sockets, until)`, `wait_readable(socket, until)`: the non-blocking write and the waits of
 //!   the blocking driver.
 //! - `rtt_of_earlier_connections(destination)`: the round-trip time that the system has kept, if it keeps any.
-//! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
+//! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection; `tells_client_failures()`: whether that includes
+//!   why Fast Open failed.
 //! - `set_queue`, `set_keys`, `set_save_syn`, `set_synack_retries`, `server_enabled`: a listener's settings. What this kind of socket lacks
 //!   is a value: `None` or `false`.
 //! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.
 //!
 //! All `unsafe` of the crate stands in here.
 
-mod poll;
-
-#[cfg(all(target_os = "linux", not(fastopen_portable)))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(fastopen_portable)))]
 #[path = "linux.rs"]
 mod platform;
 
-#[cfg(all(unix, not(all(target_os = "linux", not(fastopen_portable)))))]
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), not(fastopen_portable))))]
 #[path = "portable.rs"]
 mod platform;
 
-#[cfg(not(unix))]
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod family;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod family;
+#[cfg(unix)]
+mod poll;
+
+#[cfg(not(any(unix, windows)))]
 compile_error!("fastopen does not support this system yet: see the top of sys/mod.rs for what it takes");
 
+pub(crate) use family::{AsFd, BorrowedFd, codes, is_nonblocking, share_address};
+#[cfg(windows)]
+pub(crate) use family::{wait_readable, wait_writable};
 pub(crate) use platform::*;
+#[cfg(unix)]
 pub(crate) use poll::{wait_readable, wait_writable};
 
 mod options;
 
 pub(crate) use options::SocketOptions;
 
+use std::time::Instant;
+
 use crate::error::CallError;
 use crate::outcome::{Reason, Sent};
 use crate::tcp_info::TcpInfo;
+
+/// The time until then, rounded up so that a wait never ends just before it; -1, which is for ever, without one.
+fn milliseconds_until(until: Option<Instant>) -> i32 {
+    let Some(until) = until else { return -1 };
+    let left = until.saturating_duration_since(Instant::now());
+    i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX)
+}
 
 /// How far a client's handshake is.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +77,7 @@ pub(crate) enum Handshake {
 
 /// What came of sending a SYN with the Fast Open option.
 #[cfg_attr(
-    any(not(target_os = "linux"), fastopen_portable),
+    any(not(any(target_os = "linux", target_os = "android")), fastopen_portable),
     allow(dead_code, reason = "without Fast Open none is sent")
 )]
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,9 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Instant;
 
-use libc::{POLLIN, POLLOUT, c_int, c_short, nfds_t, pollfd};
+use libc::{POLLIN, POLLOUT, c_short, nfds_t, pollfd};
+
+use super::milliseconds_until;
 
 /// Waits until a socket can be written to or has failed, or until `until`. Answers which.
 ///
@@ -38,12 +40,4 @@ fn wait(sockets: &[BorrowedFd<'_>], events: c_short, until: Option<Instant>) -> 
             return Err(error);
         }
     }
-}
-
-/// Rounded up, so that the wait never ends just before its time.
-fn milliseconds_until(until: Option<Instant>) -> c_int {
-    const FOREVER: c_int = -1;
-    let Some(until) = until else { return FOREVER };
-    let left = until.saturating_duration_since(Instant::now());
-    c_int::try_from(left.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX)
 }

@@ -1,13 +1,12 @@
-//! Any Unix: plain TCP, without Fast Open and without an account of what happened.
+//! Any Unix, and Windows: plain TCP, without Fast Open and without an account of what happened.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{FastSyn, Handshake, SocketOptions};
+use super::{BorrowedFd, FastSyn, Handshake, SocketOptions, codes};
 use crate::error::CallError;
 use crate::key::KeyRing;
 use crate::outcome::Reason;
@@ -44,7 +43,7 @@ pub(crate) fn open(
 
 pub(crate) fn connect_plain(socket: &Socket, address: SocketAddr) -> Result<(), CallError> {
     match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+        Err(error) if error.raw_os_error() != Some(codes::IN_PROGRESS) => {
             Err(CallError::new("connect", &error))
         }
         _ => Ok(()),
@@ -69,12 +68,16 @@ pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Handshake, CallError> 
     })
 }
 
+pub(crate) fn tells_client_failures() -> bool {
+    false
+}
+
 pub(crate) fn is_out_of_descriptors(error: &CallError) -> bool {
-    matches!(error.code(), libc::EMFILE | libc::ENFILE)
+    codes::OUT_OF_DESCRIPTORS.contains(&error.code())
 }
 
 pub(crate) fn connection_reset() -> CallError {
-    CallError::from_code("send", libc::ECONNRESET)
+    CallError::from_code("send", codes::CONNECTION_RESET)
 }
 
 pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
@@ -132,7 +135,7 @@ impl EdgeWaiter {
 }
 
 fn unsupported_call(name: &'static str) -> CallError {
-    CallError::from_code(name, libc::EOPNOTSUPP)
+    CallError::from_code(name, codes::NOT_SUPPORTED)
 }
 
 fn call(name: &'static str) -> impl Fn(io::Error) -> CallError {
