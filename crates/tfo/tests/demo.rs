@@ -111,6 +111,7 @@ fn the_numbers_are_true(family: &str, ip_version: u8) {
     assert_eq!(report["rtt_ms"], 60.0);
     assert_eq!(report["ip_version"], ip_version);
     check_connections(&report["connections"]);
+    check_greetings(&report["greetings"]);
     check_paths(&report["paths"]);
 }
 
@@ -138,6 +139,23 @@ fn check_connections(connections: &Value) {
         confirmed > fast["elapsed_ms"].as_f64().unwrap(),
         "the answer does not wait: {fast:#}"
     );
+}
+
+fn check_greetings(greetings: &Value) {
+    let greetings = greetings.as_array().unwrap();
+    assert_eq!(greetings.len(), 2);
+    for (greeting, (kind, outcome, rounds)) in greetings.iter().zip([
+        ("plain", "not-attempted", 1.9..=2.5),
+        ("fast", "accepted", 0.95..=1.1),
+    ]) {
+        assert_eq!(greeting["kind"], kind);
+        assert_eq!(greeting["outcome"], outcome);
+        assert!(
+            rounds.contains(&greeting["rounds"].as_f64().unwrap()),
+            "{greeting:#}"
+        );
+        assert_eq!(greeting["delivered_once"], true);
+    }
 }
 
 fn check_paths(paths: &Value) {
@@ -212,6 +230,8 @@ fn people_can_read_it_without_a_terminal() {
         "3. From then on",
         "SYN-ACK acknowledges all 35: one round trip saved",
         "Client: accepted. Server: fast, answered at",
+        "Servers that speak first",
+        "accepted, the SYN has the cookie and no data",
         "option-stripped  ignored",
         "a copy came, never confirmed",
         "tfo doctor",

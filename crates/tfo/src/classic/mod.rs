@@ -119,6 +119,7 @@ impl Args {
             connector: &Connector::new().with_timeout(PATIENCE),
             addresses: &addresses,
             silence: PATIENCE,
+            server_first: false,
         };
         let mut report = None;
         // The first time to get a cookie, the second to use it.

@@ -39,6 +39,25 @@ impl Data {
         }
     }
 
+    /// Whether it comes piece by piece.
+    pub(super) fn is_a_stream(&self) -> bool {
+        matches!(self, Self::Stdin(_))
+    }
+
+    /// Where all of it comes from, if there is anything, when none was needed to connect with.
+    pub(super) fn take_all(&mut self) -> Option<Chunks> {
+        match self {
+            Self::Bytes(bytes) if bytes.is_empty() => None,
+            Self::Bytes(bytes) => {
+                let (sender, chunks) = mpsc::channel(1);
+                // There is room for one.
+                let _ = sender.try_send(Ok(bytes.clone()));
+                Some(chunks)
+            }
+            Self::Stdin(_) => self.take_rest(),
+        }
+    }
+
     /// Where the rest comes from. There is none the next time.
     pub(super) fn take_rest(&mut self) -> Option<Chunks> {
         match std::mem::replace(self, Self::Bytes(Vec::new())) {

@@ -20,7 +20,9 @@ pub(crate) struct Report {
     pub(crate) connection: u32,
     /// How many there are to be.
     pub(crate) connections: u32,
-    /// What became of the first bytes; nothing without a connection.
+    /// Whether the server was to speak first, so that the SYN was to carry a cookie and no data.
+    pub(crate) server_first: bool,
+    /// What became of the SYN and its first bytes; nothing without a connection.
     #[serde(serialize_with = "outcome_name")]
     pub(crate) outcome: Option<Outcome>,
     #[serde(serialize_with = "reason_name")]
@@ -48,6 +50,9 @@ pub(crate) struct Report {
     /// The first byte of the answer, counted from the start of connecting.
     #[serde(rename = "first_byte_ms", serialize_with = "milliseconds")]
     pub(crate) first_byte: Option<Duration>,
+    /// The same in round-trip times.
+    #[serde(rename = "first_byte_rounds")]
+    pub(crate) rounds: Option<f64>,
     #[serde(rename = "elapsed_ms", serialize_with = "milliseconds")]
     pub(crate) elapsed: Option<Duration>,
     pub(crate) sent: u64,
@@ -167,6 +172,14 @@ impl Report {
         self.received == 0 && self.end != Some(End::Closed)
     }
 
+    /// The server spoke first and took the cookie, as far as is known; only the time it took may tell whether that saved a round trip.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.server_first
+            && self.outcome == Some(Outcome::Unknown)
+            && self.received > 0
+            && self.cookie_replaced != Some(true)
+    }
+
     /// Something was sent again, or has never been acknowledged.
     pub(crate) fn lost_packets(&self) -> bool {
         self.retransmits.is_some_and(|segments| segments > 0)
@@ -181,6 +194,7 @@ impl Report {
             (Some(outcome), _) => match self.status_of_handshake(outcome) {
                 _ if !self.was_delivered() => Status::Fails,
                 Status::Works if !self.was_carried_through() => Status::Inconclusive,
+                Status::Works if self.server_first && self.received == 0 => Status::Inconclusive,
                 status => status,
             },
         }
@@ -282,6 +296,21 @@ mod tests {
                 ..Report::default()
             };
             assert_eq!(report.status().code(), code, "{outcome} {cookie_cached:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_greeting_there_is_no_telling() {
+        for (received, code) in [(0, 3), (28, 0)] {
+            let report = Report {
+                outcome: Some(Outcome::NotAttempted(Reason::Policy)),
+                server_first: true,
+                end: Some(End::Silent),
+                delivery: Some(Delivery::Complete),
+                received,
+                ..Report::default()
+            };
+            assert_eq!(report.status().code(), code, "{received} bytes");
         }
     }
 

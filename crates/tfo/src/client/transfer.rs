@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use fastopen::{Connected, Connector, ReplaySafe, TcpInfo, TcpState};
+use fastopen::{ConnectError, Connected, Connector, ReplaySafe, TcpInfo, TcpState};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::answer::Answer;
@@ -26,6 +27,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) addresses: &'a [SocketAddr],
     /// How long the server may be silent.
     pub(crate) silence: Duration,
+    /// Whether the server speaks first: then nothing is sent before it has.
+    pub(crate) server_first: bool,
 }
 
 /// Connects to the first of the addresses that takes the connection, sends everything, and receives until the server closes, is silent
@@ -39,14 +42,17 @@ pub(crate) async fn transfer(
     answer: &mut Answer,
     interrupt: &mut Interrupt,
 ) -> anyhow::Result<Report> {
-    let first = tokio::select! {
-        first = data.first() => first?,
-        () = interrupt.stop_requested() => return Ok(Report::interrupted()),
+    let first = match settings.server_first {
+        true => Vec::new(),
+        false => tokio::select! {
+            first = data.first() => first?,
+            () = interrupt.stop_requested() => return Ok(Report::interrupted()),
+        },
     };
     let cookies = Cookies::now(settings.addresses.iter().map(SocketAddr::ip));
     let started = Instant::now();
     let connected = tokio::select! {
-        connected = settings.connector.connect_tokio(settings.addresses, ReplaySafe(&first)) => connected,
+        connected = connect(settings, &first) => connected,
         () = interrupt.stop_requested() => return Ok(Report::interrupted()),
     };
     let Connected {
@@ -59,10 +65,14 @@ pub(crate) async fn transfer(
         Err(error) => return Ok(Report::failed(&error)),
     };
     let mut report = Report::connected(outcome, &attempts, first.len(), started.elapsed());
+    report.server_first = settings.server_first;
     note_what_the_kernel_knows(&stream, cookies.as_ref(), &mut report);
     answer.begin()?;
-    let rest = data.take_rest();
-    report.is_a_stream = rest.is_some();
+    report.is_a_stream = data.is_a_stream();
+    let rest = match settings.server_first {
+        true => data.take_all(),
+        false => data.take_rest(),
+    };
     let mut talk = Talk {
         started,
         silence: settings.silence,
@@ -71,6 +81,16 @@ pub(crate) async fn transfer(
     talk.run(stream, rest, answer, interrupt).await?;
     report.elapsed = Some(started.elapsed());
     Ok(report)
+}
+
+async fn connect(settings: &Settings<'_>, first: &[u8]) -> Result<Connected<TcpStream>, ConnectError> {
+    let Settings {
+        connector, addresses, ..
+    } = *settings;
+    match settings.server_first {
+        true => connector.connect_server_first_tokio(addresses).await,
+        false => connector.connect_tokio(addresses, ReplaySafe(first)).await,
+    }
 }
 
 /// What is known as soon as the handshake is complete.
@@ -104,9 +124,14 @@ impl Talk<'_> {
         interrupt: &mut Interrupt,
     ) -> anyhow::Result<()> {
         let (mut reader, writer) = stream.into_split();
-        let mut upload = Upload::start(writer, rest, self.silence);
+        // It lives until the report is complete: without it the upload closes this side.
+        let (mut greeted, greeting) = match self.report.server_first {
+            true => Some(oneshot::channel()).unzip(),
+            false => (None, None),
+        };
+        let mut upload = Upload::start(writer, greeting, rest, self.silence);
         let end = tokio::select! {
-            end = self.receive(&mut reader, answer, &mut upload) => end?,
+            end = self.receive(&mut reader, answer, &mut upload, &mut greeted) => end?,
             () = interrupt.stop_requested() => End::Interrupted,
         };
         let end = match end {
@@ -118,6 +143,7 @@ impl Talk<'_> {
         };
         self.report.end = Some(end);
         self.report.sent += upload.sent();
+        self.report.rounds = rounds(self.report.first_byte, self.report.rtt);
         let info = TcpInfo::of(reader.as_ref()).ok();
         self.report.retransmits = info.and_then(|info| info.total_retrans());
         self.report.delivery = Some(match upload.is_complete() {
@@ -130,12 +156,13 @@ impl Talk<'_> {
         Ok(())
     }
 
-    /// Receives until both sides have closed.
+    /// Receives until both sides have closed. The first bytes are told to whoever waits for a greeting.
     async fn receive(
         &mut self,
         reader: &mut OwnedReadHalf,
         answer: &mut Answer,
         upload: &mut Upload,
+        greeted: &mut Option<oneshot::Sender<()>>,
     ) -> anyhow::Result<End> {
         let mut buffer = vec![0; 64 * 1024];
         let (mut uploaded, mut received) = (None, false);
@@ -143,8 +170,13 @@ impl Talk<'_> {
             tokio::select! {
                 end = upload.end(), if uploaded.is_none() => uploaded = Some(end?),
                 read = reader.read(&mut buffer), if !received => match read {
-                    Ok(0) => received = true,
+                    Ok(0) => {
+                        received = true;
+                        *greeted = None;
+                    }
                     Ok(n) => {
+                        // The upload may have failed already.
+                        let _ = greeted.take().map(|greeted| greeted.send(()));
                         self.report.first_byte.get_or_insert(self.started.elapsed());
                         self.report.received += n as u64;
                         answer.write(&buffer[..n]).await?;
@@ -152,7 +184,7 @@ impl Talk<'_> {
                     Err(error) => return Ok(End::from(&error)),
                 },
                 // Not as long as it may be waiting for this side's data.
-                () = sleep(self.silence), if uploaded.is_some() => return Ok(End::Silent),
+                () = sleep(self.silence), if uploaded.is_some() || greeted.is_some() => return Ok(End::Silent),
             }
         }
         Ok(uploaded.unwrap_or(End::Closed))
@@ -177,6 +209,12 @@ impl Talk<'_> {
             sleep(PAUSE).await;
         }
     }
+}
+
+/// That time in round-trip times, to two digits behind the point.
+fn rounds(time: Option<Duration>, rtt: Option<Duration>) -> Option<f64> {
+    let rtt = rtt.filter(|rtt| !rtt.is_zero())?;
+    Some((time?.as_secs_f64() / rtt.as_secs_f64() * 100.0).round() / 100.0)
 }
 
 /// Whether this side's FIN, and perhaps data before it, is not yet acknowledged.

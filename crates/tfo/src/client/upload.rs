@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -29,14 +30,27 @@ struct Progress {
 }
 
 impl Upload {
-    /// Begins to send the rest, and then closes this side of the connection.
-    pub(super) fn start(mut writer: OwnedWriteHalf, rest: Option<Chunks>, patience: Duration) -> Self {
+    /// Begins to send the rest, after the server's greeting where there is to be one, and then closes this side of the connection. A
+    /// server that closes without a greeting gets nothing.
+    pub(super) fn start(
+        mut writer: OwnedWriteHalf,
+        greeting: Option<oneshot::Receiver<()>>,
+        rest: Option<Chunks>,
+        patience: Duration,
+    ) -> Self {
         let progress = Arc::new(Progress::default());
         let of_the_task = Arc::clone(&progress);
         // Without a rest the kernel has everything already.
         progress.complete.store(rest.is_none(), Ordering::Relaxed);
         let task = tokio::spawn(async move {
+            let greeted = match greeting {
+                Some(greeting) => greeting.await.is_ok(),
+                None => true,
+            };
             if let Some(mut chunks) = rest {
+                if !greeted {
+                    return Ok(End::Closed);
+                }
                 while let Some(chunk) = chunks.recv().await {
                     let chunk = chunk.context(READING)?;
                     if let Err(end) = send(&mut writer, &chunk, patience, &of_the_task.sent).await {

@@ -4,9 +4,12 @@ use fastopen::{Outcome, Reason};
 
 use super::report::{End, Report};
 
-/// What happened to the data in the SYN.
+/// What happened to the SYN and the data in it.
 pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
     match outcome {
+        Outcome::Accepted if report.server_first => {
+            "the server spoke before this client's ACK could have reached it, which saved a round trip"
+        }
         Outcome::Accepted => explain_accepted(report),
         Outcome::NoCookie => "no cookie for this server was cached, so an ordinary handshake asked for one",
         Outcome::Ignored => match report.cookie_replaced {
@@ -20,6 +23,7 @@ pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
         },
         Outcome::SynLost => "the SYN with the Fast Open option got no answer, and a plain one connected",
         Outcome::NotAttempted(reason) => explain_reason(reason),
+        Outcome::Unknown if report.server_first => explain_unproven(report),
         _ => "the system does not tell what became of the SYN",
     }
 }
@@ -32,6 +36,20 @@ fn explain_accepted(report: &Report) -> &'static str {
         }
         Some(End::Reset) => "the server took the data in the SYN, and reset the connection without an answer",
         _ => "the server took the data in the SYN, and sent no answer",
+    }
+}
+
+fn explain_unproven(report: &Report) -> &'static str {
+    match report.cookie_replaced {
+        Some(true) => {
+            "the cookie was invalid: the server refused it and granted another, so this was an ordinary handshake"
+        }
+        _ if report.received == 0 => {
+            "the SYN presented the cookie and carried no data, and the server has not spoken"
+        }
+        _ => {
+            "the SYN presented the cookie and carried no data; the server spoke too late to prove that it did so before this client's ACK"
+        }
     }
 }
 
@@ -81,7 +99,20 @@ pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
             Some("something on the path drops SYNs with Fast Open; this program leaves it alone for a minute")
         }
         Outcome::NotAttempted(reason) => next_step_for(reason),
+        Outcome::Unknown if report.server_first => Some(next_step_unproven(report)),
         _ => Some("a capture shows it: tcpdump -n -i any 'tcp[tcpflags] & tcp-syn != 0'"),
+    }
+}
+
+fn next_step_unproven(report: &Report) -> &'static str {
+    match report.cookie_replaced {
+        Some(true) => "run it again: the next connection presents the new cookie",
+        _ if report.received == 0 => {
+            "does this server speak first? Those of HTTP and TLS wait for the client"
+        }
+        _ => {
+            "compare the time of the first byte with that of an ordinary handshake: a server that takes its time looks like this even where a round trip was saved"
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One request and its answer, with both ends watched.
+//! One request and its answer, or one greeting, with both ends watched.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -8,12 +8,12 @@ use anyhow::Context;
 use fastopen::{Connector, Outcome, ReplaySafe};
 use fastopen_lab::Host;
 
-use super::server::{ANSWER, REQUEST_END, Server, Visit};
+use super::server::{Manner, REQUEST_END, Server, Visit};
 
 /// An answer that takes longer will not come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request, its answer, and what both ends know of them.
+/// A request if there was one, its answer or the greeting, and what both ends know of them.
 pub(super) struct Dialogue {
     /// When the client began to connect.
     pub(super) began: Instant,
@@ -29,21 +29,31 @@ pub(super) struct Dialogue {
 }
 
 impl Dialogue {
-    /// Has the client connect, ask for `name` and read the answer. Waits until the server has seen the end of it.
+    /// Has the client connect, ask for `name` unless the server greets it, and read the answer. Waits until the server has seen the end
+    /// of it.
     pub(super) fn hold(
         client: &Host,
         connector: &Connector,
         server: &mut Server,
         name: &str,
     ) -> anyhow::Result<Self> {
-        let request = format!("GET /{name} HTTP/1.0\r\nHost: demo{REQUEST_END}");
+        let manner = server.manner();
+        let request = match manner {
+            Manner::Answers => format!("GET /{name} HTTP/1.0\r\nHost: demo{REQUEST_END}"),
+            Manner::Greets => String::new(),
+        };
         let address = server.address();
         let asked = client.run(|| {
             let began = Instant::now();
-            let (stream, outcome) = connector.connect(address, ReplaySafe(&request))?.into();
+            let connected = match manner {
+                Manner::Answers => connector.connect(address, ReplaySafe(&request)),
+                Manner::Greets => connector.connect_server_first(address),
+            };
+            let (stream, outcome) = connected?.into();
             let connected = Instant::now();
             let port = stream.local_addr().context("getsockname")?.port();
-            let (answered, answer) = read_answer(stream).with_context(|| format!("read from {address}"))?;
+            let (answered, answer) =
+                read_answer(stream, manner.words().len()).with_context(|| format!("read from {address}"))?;
             anyhow::Ok((began, connected, outcome, port, answered, answer))
         });
         let (began, connected, outcome, port, answered, answer) = asked?;
@@ -53,7 +63,7 @@ impl Dialogue {
             connected,
             answered,
             outcome,
-            delivered_once: visit.received == request.as_bytes() && answer == ANSWER.as_bytes(),
+            delivered_once: visit.received == request.as_bytes() && answer == manner.words(),
             request,
             visit,
         })
@@ -65,10 +75,10 @@ impl Dialogue {
     }
 }
 
-/// Reads the answer, and notes when it began; then closes the connection.
-fn read_answer(mut stream: TcpStream) -> std::io::Result<(Instant, Vec<u8>)> {
+/// Reads an answer of that length, and notes when it began; then closes the connection.
+fn read_answer(mut stream: TcpStream, length: usize) -> std::io::Result<(Instant, Vec<u8>)> {
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut answer = vec![0; ANSWER.len()];
+    let mut answer = vec![0; length];
     let first = stream.read(&mut answer)?;
     let answered = Instant::now();
     stream.read_exact(&mut answer[first..])?;

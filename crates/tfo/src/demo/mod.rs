@@ -43,12 +43,12 @@ use crate::width;
 
 use connections::Network;
 use hostile::HOSTILE;
-use report::{Kind, Report};
+use report::{Greeting, Kind, Report};
 
 /// See Fast Open work, and what breaks it, in a few seconds: no root, no network
 ///
-/// Connects plainly, for the first time with Fast Open, and fast, and explains each step. Then it connects over paths that get in the
-/// way, and shows that every byte arrives once whatever they do. Clients, servers and the paths between them live in network namespaces
+/// Connects plainly, for the first time with Fast Open, and fast, and explains each step; then to servers that speak first. Then
+/// it connects over paths that get in the way, and shows that every byte arrives once whatever they do. Clients, servers and the paths between them live in network namespaces
 /// of their own: nothing leaves this machine and no setting is changed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
@@ -177,6 +177,18 @@ fn show(setting: Setting, screen: &Screen) -> anyhow::Result<Report> {
                 report.add_connection(connection);
             }
             Err(error) => report.problems.push(format!("{}: {error:#}", kind.name())),
+        }
+    }
+    screen.draw(|out| render::greetings_heading(columns, out))?;
+    for kind in Greeting::KINDS {
+        match network.be_greeted(kind) {
+            Ok(greeting) => {
+                screen.draw(|out| render::greeting(&greeting, columns, out))?;
+                report.add_greeting(greeting);
+            }
+            Err(error) => report
+                .problems
+                .push(format!("greeting, {}: {error:#}", kind.name())),
         }
     }
     drop(network);

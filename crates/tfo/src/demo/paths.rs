@@ -10,7 +10,7 @@ use super::Setting;
 use super::dialogue::Dialogue;
 use super::hostile::Hostile;
 use super::report::Path;
-use super::server::Server;
+use super::server::{Manner, Server};
 
 impl Hostile {
     /// Builds the lab; then connects in a thread of its own.
@@ -24,7 +24,7 @@ impl Hostile {
 
     fn show(&self, lab: &Lab, setting: Setting) -> anyhow::Result<Path> {
         let client = lab.client()?;
-        let mut server = Server::start(lab.server()?, setting.family())?;
+        let mut server = Server::start(lab.server()?, setting.family(), Manner::Answers)?;
         let connector = Connector::new().with_path_memory(PathMemory::default());
         let mut hold = |name| Dialogue::hold(client, &connector, &mut server, name);
         hold("cookie").context("the connection that was to get a cookie")?;

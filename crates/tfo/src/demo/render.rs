@@ -6,7 +6,7 @@ use fastopen::{ArrivalKind, Connector, Outcome};
 use fastopen_wire::Side;
 
 use super::Setting;
-use super::report::{Connection, Kind, Path, Report};
+use super::report::{Connection, Exchange, Greeting, Kind, Path, Report};
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::trace::ladder;
 use crate::units;
@@ -78,6 +78,30 @@ fn list(packets: &fastopen_wire::Connection, columns: usize, out: &mut impl Writ
         writeln!(out, "{}", hang(&before, &step.to_string(), columns))?;
     }
     Ok(())
+}
+
+pub(super) fn greetings_heading(columns: usize, out: &mut impl Write) -> io::Result<()> {
+    let text = format!(
+        "{BOLD}Servers that speak first{BOLD:#}, as those of SSH and SMTP do: the same hosts, and so the same cookie"
+    );
+    writeln!(out, "\n{}\n", hang("", &text, columns))
+}
+
+pub(super) fn greeting(greeting: &Greeting, columns: usize, out: &mut impl Write) -> io::Result<()> {
+    let Exchange {
+        outcome,
+        rounds,
+        elapsed_ms,
+        ..
+    } = greeting.exchange;
+    let style = outcome_style(outcome);
+    let text = format!(
+        "{rounds:.1} round trips, {elapsed_ms:>3.0} ms  {style}{}{style:#}, {}",
+        outcome.name(),
+        greeting.manner()
+    );
+    let before = format!("  {:<5}  ", greeting.kind.name());
+    writeln!(out, "{}", hang(&before, &text, columns))
 }
 
 pub(super) fn paths_heading(columns: usize, out: &mut impl Write) -> io::Result<()> {
@@ -207,6 +231,10 @@ mod tests {
         for each in &report.connections {
             connection(each, columns, out).unwrap();
         }
+        greetings_heading(columns, out).unwrap();
+        for each in &report.greetings {
+            greeting(each, columns, out).unwrap();
+        }
         paths_heading(columns, out).unwrap();
         for each in &report.paths {
             path(each, columns, out).unwrap();
@@ -234,6 +262,9 @@ mod tests {
             for sample in &mut connection.samples {
                 sample.elapsed_ms = 1234.5;
             }
+        }
+        for greeting in &mut report.greetings {
+            greeting.exchange.elapsed_ms = 1234.5;
         }
         for path in &mut report.paths {
             path.exchange.elapsed_ms = 1234.5;

@@ -19,6 +19,8 @@ pub(super) struct Report {
     pub(super) rtt_ms: f64,
     pub(super) ip_version: u8,
     pub(super) connections: Vec<Connection>,
+    /// From servers that speak first.
+    pub(super) greetings: Vec<Greeting>,
     pub(super) paths: Vec<Path>,
     /// What is not as expected.
     pub(super) problems: Vec<String>,
@@ -60,6 +62,17 @@ pub(super) enum Kind {
     Plain,
     First,
     Fast,
+}
+
+/// How a server's greeting arrived.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Greeting {
+    pub(super) kind: Kind,
+    /// The sample with the median time.
+    #[serde(flatten)]
+    pub(super) exchange: Exchange,
+    pub(super) delivered_once: bool,
+    pub(super) samples: [Exchange; 3],
 }
 
 /// A connection as its server saw it.
@@ -123,6 +136,7 @@ impl Report {
             rtt_ms: milliseconds(setting.rtt),
             ip_version: if setting.ipv6 { 6 } else { 4 },
             connections: Vec::new(),
+            greetings: Vec::new(),
             paths: Vec::new(),
             problems: Vec::new(),
         }
@@ -131,6 +145,11 @@ impl Report {
     pub(super) fn add_connection(&mut self, connection: Connection) {
         self.problems.extend(connection.problems());
         self.connections.push(connection);
+    }
+
+    pub(super) fn add_greeting(&mut self, greeting: Greeting) {
+        self.problems.extend(greeting.problems());
+        self.greetings.push(greeting);
     }
 
     pub(super) fn add_path(&mut self, path: Path) {
@@ -159,9 +178,7 @@ impl Connection {
         rtt: Duration,
         frames: &[Frame],
     ) -> anyhow::Result<Self> {
-        let mut by_time = samples.each_ref();
-        by_time.sort_by_key(|sample| sample.elapsed());
-        let [_, median, _] = by_time;
+        let median = median(samples);
         Ok(Self {
             kind,
             exchange: Exchange::new(median, rtt),
@@ -174,6 +191,27 @@ impl Connection {
                 .context("its packets were not seen")?,
         })
     }
+}
+
+impl Greeting {
+    pub(super) const KINDS: [Kind; 2] = [Kind::Plain, Kind::Fast];
+
+    pub(super) fn new(kind: Kind, samples: &[Dialogue; 3], rtt: Duration) -> Self {
+        Self {
+            kind,
+            exchange: Exchange::new(median(samples), rtt),
+            delivered_once: samples.iter().all(|sample| sample.delivered_once),
+            samples: samples.each_ref().map(|sample| Exchange::new(sample, rtt)),
+        }
+    }
+}
+
+/// The one with the median time.
+fn median(samples: &[Dialogue; 3]) -> &Dialogue {
+    let mut by_time = samples.each_ref();
+    by_time.sort_by_key(|sample| sample.elapsed());
+    let [_, median, _] = by_time;
+    median
 }
 
 impl Kind {

@@ -3,7 +3,7 @@
 use fastopen::{ArrivalKind, Outcome, Reason};
 
 use super::hostile::HOSTILE;
-use super::report::{Arrived, Connection, Duplicate, Exchange, Kind, Path, Report, Syn, SynOption};
+use super::report::{Arrived, Connection, Duplicate, Exchange, Greeting, Kind, Path, Report, Syn, SynOption};
 use crate::trace::sample as packets;
 
 const FAST: ArrivalKind = ArrivalKind::Fast { data: true };
@@ -13,6 +13,7 @@ pub(super) fn report() -> Report {
         rtt_ms: 60.0,
         ip_version: 4,
         connections: Kind::ALL.map(connection).into(),
+        greetings: Greeting::KINDS.map(greeting).into(),
         paths: HOSTILE.iter().map(|hostile| path(hostile.scenario)).collect(),
         problems: Vec::new(),
     }
@@ -57,6 +58,18 @@ pub(super) fn connection(kind: Kind) -> Connection {
             Kind::First => packets::connections().swap_remove(0),
             Kind::Fast => packets::connections().swap_remove(1),
         },
+    }
+}
+
+pub(super) fn greeting(kind: Kind) -> Greeting {
+    let Connection {
+        exchange, samples, ..
+    } = connection(kind);
+    Greeting {
+        kind,
+        exchange,
+        delivered_once: true,
+        samples,
     }
 }
 

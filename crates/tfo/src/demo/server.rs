@@ -1,4 +1,4 @@
-//! The server: it answers every request at once, and keeps an account of each connection.
+//! The server: it answers every request at once, or greets every client, and keeps an account of each connection.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,18 +19,42 @@ use tokio::sync::oneshot;
 
 /// What every request ends with.
 pub(super) const REQUEST_END: &str = "\r\n\r\n";
-/// What every request is answered with.
-pub(super) const ANSWER: &str = "HTTP/1.0 200 OK\r\n\r\nHello\n";
 
 /// The shortest time for which the kernel keeps an unconfirmed fast connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// No connection here takes longer to end.
 const PATIENCE: Duration = Duration::from_secs(10);
-const PORT: u16 = 80;
+
+/// Who speaks first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// The client, as in HTTP.
+    Answers,
+    /// The server, as in SMTP.
+    Greets,
+}
+
+impl Manner {
+    fn port(self) -> u16 {
+        match self {
+            Self::Answers => 80,
+            Self::Greets => 25,
+        }
+    }
+
+    /// Everything that the server says.
+    pub(super) fn words(self) -> &'static [u8] {
+        match self {
+            Self::Answers => b"HTTP/1.0 200 OK\r\n\r\nHello\n",
+            Self::Greets => b"220 demo ESMTP\r\n",
+        }
+    }
+}
 
 /// A server at work, in a thread inside its host. Dropping it stops it.
 pub(super) struct Server {
     address: SocketAddr,
+    manner: Manner,
     accepted: Arc<AtomicUsize>,
     visits: Receiver<Visit>,
     ended: Vec<Visit>,
@@ -45,7 +69,7 @@ pub(super) struct Visit {
     pub(super) arrival: Arrival,
     /// When the application got the connection.
     pub(super) accepted: Instant,
-    /// When it wrote the answer.
+    /// When it wrote the answer, or the greeting.
     pub(super) answered: Option<Instant>,
     /// When the client had proved its address.
     pub(super) confirmed: Option<Instant>,
@@ -56,8 +80,8 @@ pub(super) struct Visit {
 
 impl Server {
     /// Starts it on the host's address of the same family as `like`.
-    pub(super) fn start(host: &Host, like: IpAddr) -> anyhow::Result<Self> {
-        let address = SocketAddr::new(host.address_like(like), PORT);
+    pub(super) fn start(host: &Host, like: IpAddr, manner: Manner) -> anyhow::Result<Self> {
+        let address = SocketAddr::new(host.address_like(like), manner.port());
         let options = ListenOptions::new().with_handshake_timeout(HANDSHAKE_TIMEOUT);
         let Listening {
             listener, warnings, ..
@@ -78,12 +102,13 @@ impl Server {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    Err(error) = serve(listener, counter, visit) => eprintln!("{address}: {error}"),
+                    Err(error) = serve(listener, manner, counter, visit) => eprintln!("{address}: {error}"),
                 }
             });
         });
         Ok(Self {
             address,
+            manner,
             accepted,
             visits,
             ended: Vec::new(),
@@ -95,6 +120,10 @@ impl Server {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) fn manner(&self) -> Manner {
+        self.manner
     }
 
     /// Waits for the end of the connection from that port.
@@ -137,6 +166,7 @@ impl Drop for Server {
 
 async fn serve(
     listener: std::net::TcpListener,
+    manner: Manner,
     accepted: Arc<AtomicUsize>,
     visits: Sender<Visit>,
 ) -> io::Result<()> {
@@ -147,7 +177,7 @@ async fn serve(
         accepted.fetch_add(1, Ordering::AcqRel);
         let visits = visits.clone();
         tokio::spawn(async move {
-            let visit = account(stream, peer, now).await?;
+            let visit = account(stream, peer, manner, now).await?;
             // Nobody wants it once the demonstration is over.
             let _ = visits.send(visit);
             io::Result::Ok(())
@@ -155,11 +185,16 @@ async fn serve(
     }
 }
 
-async fn account(mut stream: TcpStream, peer: SocketAddr, accepted: Instant) -> io::Result<Visit> {
+async fn account(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    manner: Manner,
+    accepted: Instant,
+) -> io::Result<Visit> {
     let arrival = Arrival::of(&stream)?;
     let confirmation = Confirmation::new(&stream);
     let confirmed = async { confirmation.ok()?.await.ok().map(|()| Instant::now()) };
-    let (confirmed, (received, answered)) = tokio::join!(confirmed, converse(&mut stream));
+    let (confirmed, (received, answered)) = tokio::join!(confirmed, converse(&mut stream, manner));
     Ok(Visit {
         peer,
         arrival,
@@ -171,13 +206,18 @@ async fn account(mut stream: TcpStream, peer: SocketAddr, accepted: Instant) -> 
     })
 }
 
-/// Reads up to the end of the connection, and answers as soon as the request is there.
-async fn converse(stream: &mut TcpStream) -> (Vec<u8>, Option<Instant>) {
+/// Reads up to the end of the connection, and speaks as soon as it is its turn.
+async fn converse(stream: &mut TcpStream, manner: Manner) -> (Vec<u8>, Option<Instant>) {
     let (mut received, mut answered) = (Vec::new(), None);
+    if manner == Manner::Greets {
+        // If the write fails, so does the next read.
+        let _ = stream.write_all(manner.words()).await;
+        answered = Some(Instant::now());
+    }
     while let Ok(1..) = stream.read_buf(&mut received).await {
         if answered.is_none() && received.ends_with(REQUEST_END.as_bytes()) {
             // If the write fails, so does the next read.
-            let _ = stream.write_all(ANSWER.as_bytes()).await;
+            let _ = stream.write_all(manner.words()).await;
             answered = Some(Instant::now());
         }
     }

@@ -3,7 +3,7 @@
 use fastopen::{ArrivalKind, Outcome, Reason};
 
 use super::hostile::HOSTILE;
-use super::report::{Connection, Kind, Path};
+use super::report::{Connection, Exchange, Greeting, Kind, Path};
 
 /// What plain connections take at least, and fast ones at most, in round-trip times.
 const PLAIN_ROUNDS: f64 = 1.9;
@@ -19,18 +19,11 @@ impl Connection {
             Kind::Fast => (Outcome::Accepted, ArrivalKind::Fast { data: true }),
         };
         let odd = self.samples.iter().find(|sample| sample.outcome != outcome);
-        let (fits, limit) = match kind {
-            Kind::Plain | Kind::First => (exchange.rounds >= PLAIN_ROUNDS, "at least 1.9"),
-            Kind::Fast => (
-                exchange.rounds <= FAST_ROUNDS,
-                "at most 1.1; a longer --rtt measures better",
-            ),
-        };
         let found = [
             odd.map(|odd| format!("the client reports {}, not {outcome}", odd.outcome)),
             (self.server.arrival != arrival)
                 .then(|| format!("the server reports {}, not {arrival}", self.server.arrival)),
-            (!fits).then(|| format!("{:.2} round trips, not {limit}", exchange.rounds)),
+            exchange.odd_rounds(*kind),
             self.server
                 .confirmed_ms
                 .is_none()
@@ -38,6 +31,38 @@ impl Connection {
             (!self.delivered_once).then(not_once),
         ];
         named(kind.name(), found)
+    }
+}
+
+impl Greeting {
+    /// What is not as expected.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let Self { kind, exchange, .. } = self;
+        let outcome = match kind {
+            Kind::Plain => Outcome::NotAttempted(Reason::Policy),
+            Kind::First => Outcome::NoCookie,
+            Kind::Fast => Outcome::Accepted,
+        };
+        let found = [
+            (exchange.outcome != outcome)
+                .then(|| format!("the client reports {}, not {outcome}", exchange.outcome)),
+            exchange.odd_rounds(*kind),
+            (!self.delivered_once).then(|| "the greeting did not arrive as it was sent".to_owned()),
+        ];
+        named(&format!("greeting, {}", kind.name()), found)
+    }
+}
+
+impl Exchange {
+    fn odd_rounds(&self, kind: Kind) -> Option<String> {
+        let (fits, limit) = match kind {
+            Kind::Plain | Kind::First => (self.rounds >= PLAIN_ROUNDS, "at least 1.9"),
+            Kind::Fast => (
+                self.rounds <= FAST_ROUNDS,
+                "at most 1.1; a longer --rtt measures better",
+            ),
+        };
+        (!fits).then(|| format!("{:.2} round trips, not {limit}", self.rounds))
     }
 }
 
@@ -102,6 +127,9 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(sample::connection(kind).problems(), [""; 0]);
         }
+        for kind in Greeting::KINDS {
+            assert_eq!(sample::greeting(kind).problems(), [""; 0]);
+        }
         for hostile in &HOSTILE {
             assert_eq!(sample::path(hostile.scenario).problems(), [""; 0]);
         }
@@ -150,6 +178,37 @@ mod tests {
             let mut connection = sample::connection(kind);
             change(&mut connection);
             assert_eq!(connection.problems(), [problem]);
+        }
+    }
+
+    #[test]
+    fn each_thing_that_is_odd_about_a_greeting_is_said() {
+        let changes: [(_, Change<Greeting>, _); 4] = [
+            (
+                Kind::Fast,
+                |g| g.exchange.outcome = Outcome::Unknown,
+                "greeting, fast: the client reports unknown, not accepted",
+            ),
+            (
+                Kind::Fast,
+                |g| g.exchange.rounds = 2.01,
+                "greeting, fast: 2.01 round trips, not at most 1.1; a longer --rtt measures better",
+            ),
+            (
+                Kind::Plain,
+                |g| g.exchange.rounds = 1.01,
+                "greeting, plain: 1.01 round trips, not at least 1.9",
+            ),
+            (
+                Kind::Plain,
+                |g| g.delivered_once = false,
+                "greeting, plain: the greeting did not arrive as it was sent",
+            ),
+        ];
+        for (kind, change, problem) in changes {
+            let mut greeting = sample::greeting(kind);
+            change(&mut greeting);
+            assert_eq!(greeting.problems(), [problem]);
         }
     }
 

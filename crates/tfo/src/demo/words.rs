@@ -2,7 +2,7 @@
 
 use fastopen::Outcome;
 
-use super::report::{Connection, Kind, Path, SynOption};
+use super::report::{Connection, Greeting, Kind, Path, SynOption};
 
 impl Connection {
     pub(super) fn title(&self) -> &'static str {
@@ -10,6 +10,17 @@ impl Connection {
             Kind::Plain => "1. Plain TCP: the request waits until the handshake is over",
             Kind::First => "2. The first time with Fast Open: the client asks for a cookie",
             Kind::Fast => "3. From then on: the request travels in the SYN",
+        }
+    }
+}
+
+impl Greeting {
+    /// How the client connected.
+    pub(super) fn manner(&self) -> &'static str {
+        match self.kind {
+            Kind::Plain => "the greeting waits for the ACK",
+            Kind::First => "the SYN asks for a cookie",
+            Kind::Fast => "the SYN has the cookie and no data",
         }
     }
 }

@@ -43,6 +43,12 @@ pub struct Args {
     /// Read \r, \n, \t, \0, \\ and \x1f in DATA as in C
     #[arg(short = 'e', long)]
     escapes: bool,
+    /// The server speaks first, as those of SSH, SMTP, FTP, IMAP and MySQL do
+    ///
+    /// The SYN presents the cookie and carries no data, so that the server can send its greeting one round trip sooner and nothing of
+    /// this side's can arrive twice. DATA, if any, is sent once the greeting arrives.
+    #[arg(long)]
+    server_first: bool,
     /// Connect this many times, one after the other
     #[arg(short = 'n', long, value_name = "N", default_value = "1")]
     repeat: NonZeroU32,
@@ -98,14 +104,17 @@ Examples:
   tfo send -e example.com:80 'HEAD / HTTP/1.1\\r\\nHost: example.com\\r\\n\\r\\n'
   tfo send 192.0.2.2:2222 - < file       The whole file; as much of it as fits goes into the SYN
   tfo send --policy off :2222 hello      The same without Fast Open, to compare
+  tfo send --server-first -n2 192.0.2.2:22    An SSH server's greeting, sooner the second time
+  tfo send --server-first -e 192.0.2.2:25 'QUIT\\r\\n'    SMTP: the greeting, then a command
 
 Exit status (of the last connection):
-  0  the server took the data in the SYN; with --policy off: it connected
+  0  the server took the data in the SYN, or with --server-first spoke before the client's ACK could
+     reach it; with --policy off: it connected
   1  Fast Open did not work (ignored, syn-lost, no cookie granted), there was no connection, it broke
      off after the handshake, or not all the data was sent
   2  wrong usage, or this system lacks something: the error says what to do
-  3  there is no telling: the first cookie was granted only now (run it again), nothing was tried, or
-     the server did not answer";
+  3  there is no telling: the first cookie was granted only now (run it again), nothing was tried,
+     the server did not answer, or with --server-first nothing proves a saved round trip";
 
 /// Connects, as often as asked, and prints a report each time.
 ///
@@ -152,6 +161,7 @@ async fn send(args: &Args, connection: &mut u32) -> anyhow::Result<Status> {
         connector: &connector,
         addresses: &addresses,
         silence: args.timeout,
+        server_first: args.server_first,
     };
     loop {
         let report = client::transfer(&settings, &mut data, &mut answer, &mut interrupt).await?;

@@ -13,7 +13,10 @@ pub(super) fn that_helps(report: &Report) -> Option<&'static str> {
         Some(Outcome::Accepted) if report.is_unanswered() && report.lost_packets() => Some(WITHOUT),
         Some(Outcome::SynLost) => Some(WITHOUT),
         Some(Outcome::NotAttempted(Reason::PathMemory)) => Some("to try now: --policy require"),
-        Some(Outcome::NotAttempted(Reason::Dataless)) => Some("as in: tfo send ADDR hello"),
+        Some(Outcome::NotAttempted(Reason::Dataless)) => Some(
+            "as in: tfo send ADDR hello; to a server that speaks first (SSH, SMTP, FTP): tfo send --server-first ADDR",
+        ),
+        Some(Outcome::Unknown) if report.is_unproven() => Some(WITHOUT),
         Some(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The report as a person reads it.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use fastopen::Outcome;
 
@@ -9,6 +10,9 @@ use crate::client::{AttemptReport, Delivery, End, Report, explain, next_step};
 use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, ERROR, GOOD, HINT, WARNING};
 use crate::units::{bytes, count, grouped, time};
+
+/// From this round-trip time on, times are told in round trips as well.
+const MEASURABLE: Duration = Duration::from_millis(5);
 
 /// Prints it on standard error, on a new line. An error of standard error has nowhere to go.
 pub(super) fn print(report: &Report, within_a_line: bool) {
@@ -59,6 +63,9 @@ fn handshake(report: &Report, out: &mut impl Write) -> io::Result<()> {
         );
         line(out, "in the SYN", &carried)?;
     }
+    if report.server_first && matches!(report.outcome, Some(Outcome::Accepted | Outcome::Unknown)) {
+        line(out, "in the SYN", "the cookie, and no data")?;
+    }
     cookie(report, out)?;
     let connect = report.connect.map(time).unwrap_or_default();
     let rtt = report
@@ -98,7 +105,7 @@ fn traffic(report: &Report, out: &mut impl Write) -> io::Result<()> {
     line(out, "sent", &format!("{}{delivery}", bytes(report.sent)))?;
     let first = report
         .first_byte
-        .map(|first| format!(", the first after {}", time(first)))
+        .map(|first| format!(", the first after {}{}", time(first), rounds(report)))
         .unwrap_or_default();
     line(out, "answer", &format!("{}{first}", bytes(report.received)))?;
     let elapsed = report.elapsed.map(time).unwrap_or_default();
@@ -106,6 +113,14 @@ fn traffic(report: &Report, out: &mut impl Write) -> io::Result<()> {
     match report.retransmits {
         None | Some(0) => Ok(()),
         Some(segments) => line(out, "sent again", &count(segments.into(), "segment", "segments")),
+    }
+}
+
+/// Where a round trip is so short that the machine's own delays weigh more, a number of them means little.
+fn rounds(report: &Report) -> String {
+    match (report.rtt, report.rounds) {
+        (Some(rtt), Some(rounds)) if rtt >= MEASURABLE => format!(" ({rounds:.1} round trips)"),
+        _ => String::new(),
     }
 }
 

@@ -10,6 +10,7 @@ mod first_steps;
 mod programs;
 mod send;
 mod serve;
+mod server_first;
 mod stop;
 mod strain;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         .chain(stop::tests())
         .chain(strain::tests());
     let tests = tests.chain(first_steps::tests()).chain(send::tests());
+    let tests = tests.chain(server_first::tests());
     let tests = tests.chain(delivery::tests()).chain(cookie::tests());
     testing::main(tests.chain(classic::tests()))
 }
