@@ -28,9 +28,10 @@
 //! ```
 //!
 //! Whatever the path does, the bytes reach the application on the other side exactly once on the connection that is returned. A path that
-//! swallows fast SYNs costs a delay, once: a plain attempt joins the fast one when the SYN-ACK is overdue (after a quarter of a second where
-//! the round-trip time is not known), and the [`PathMemory`] leaves that path alone for a while. A path that dies after the handshake
-//! is for the caller to [tell](PathMemory::report_dead). [`Connector`] has the settings.
+//! drops fast SYNs costs a delay, once: a plain attempt joins the fast one when the SYN-ACK is overdue (after a quarter of a second where
+//! the round-trip time is not known), and the [`PathMemory`] leaves that path alone for a while. Where a
+//! path dies after the handshake the caller has to [report](PathMemory::report_dead) it; `LazyStream` and the connectors do so themselves.
+//! [`Connector`] has the settings, and [`connect_server_first`] is for servers that speak first.
 //!
 //! # A server
 //!
@@ -63,10 +64,10 @@
 //! - `tower`: a layer for servers that makes requests with consequences wait, in `fastopen::for_tower`.
 //! - `axum`: the arrival as an extractor, in `fastopen::for_axum`.
 //! - `rustls`: the ClientHello and early data in the SYN, and servers that answer them, in `fastopen::for_rustls`.
-//!
 //! - `rotation`: keys that follow from a shared secret and the time, for servers that must agree on them.
 //! - `serde`: [`Outcome`], [`Arrival`] and [`Attempt`] serialize, in the words of their `Display`.
-//! - `tracing`: an event for each connect and its attempts, with the target `fastopen::connect`.
+//! - `tracing`: an event for each connect and its attempts, with the target `fastopen::connect`; and for TLS handshakes that fail, with
+//!   `fastopen::tls`.
 //!
 //! [`OutcomeCounts`] says without any feature how many connects came to which outcome.
 //!

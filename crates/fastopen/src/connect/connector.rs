@@ -39,7 +39,7 @@ pub enum Policy {
 /// let connector = Connector::new().with_timeout(Duration::from_secs(5)).with_delay(Duration::from_millis(100));
 /// let connected = connector.connect("example.com:80", ReplaySafe("GET / HTTP/1.0\r\n\r\n"))?;
 /// for attempt in &connected.attempts {
-///     eprintln!("{attempt:?}");
+///     eprintln!("{attempt}");
 /// }
 /// # Ok::<(), fastopen::ConnectError>(())
 /// ```
@@ -60,7 +60,8 @@ impl Connector {
     /// round-trip time says otherwise.
     pub const DEFAULT_DELAY: Duration = Duration::from_millis(250);
 
-    /// The usual settings: [`Policy::Auto`], no timeout but the kernel's, and the memory of paths that all of this process shares.
+    /// The usual settings: [`Policy::Auto`], no timeout but the kernel's, the system's resolver, and the
+    /// [process-wide](PathMemory::process_wide) path memory.
     pub fn new() -> Self {
         Self {
             policy: Policy::Auto,
@@ -120,11 +121,11 @@ impl Connector {
     ///
     /// Without it the next address has [`DEFAULT_DELAY`](Self::DEFAULT_DELAY), and a plain attempt joins a fast one when the SYN-ACK is
     /// overdue: after the path's round-trip time and a quarter of it, at least 30 ms, and more where the time varies; never after more
-    /// than 2 s (RFC 8305, section 5), and after half of that where the last fast SYN was lost. The round-trip time is what the
+    /// than 2 s (RFC 8305, section 5), and after half of that where the last fast SYN was lost (at least 10 ms). The round-trip time is what the
     /// [path memory](PathMemory) knows from earlier connections, or else the kernel (`ip tcp_metrics`). Where neither knows it, it is
     /// `DEFAULT_DELAY`.
     ///
-    /// A path that swallows fast SYNs costs this much. On paths with a longer round-trip time than the delay each fast attempt is
+    /// A path that drops fast SYNs costs this much. On paths with a longer round-trip time than the delay each fast attempt is
     /// joined by a plain one that is closed when the fast one wins.
     #[must_use]
     pub fn with_delay(self, delay: Duration) -> Self {

@@ -35,14 +35,15 @@ use crate::for_tokio::LazyStream;
 /// A pooled connection that is used again has its handshake behind it. Each response has a [`ConnectReport`](crate::for_tokio::ConnectReport)
 /// among its extensions.
 ///
-/// A connection that can't be made fails the request, not the connector: hyper-util's `Error::is_connect` is false for it, and the
-/// [`ConnectError`] is among the error's sources.
+/// A name that can't be resolved fails the connector, and hyper-util's `Error::is_connect` is true. A connection that can't be made fails
+/// the request, because it is made when the request is written: `is_connect` is false. Either way the [`ConnectError`] is among the
+/// error's sources.
 ///
 /// # What it works with
 /// hyper-util's `legacy::Client`; `hyper::client::conn` over the stream that it makes; hyper-rustls' `HttpsConnectorBuilder::wrap_connector`,
-/// with `enforce_http(false)` as for hyper-util's own connector; tonic's `Endpoint::connect_with_connector` and its lazy sister. A gRPC call is a POST, so it needs
-/// [`with_replay_safe_requests`](Self::with_replay_safe_requests). reqwest makes its sockets itself: its connector layers wrap
-/// its own connector and cannot put another one in its place, so it has no part in this.
+/// with `enforce_http(false)` as for hyper-util's own connector; tonic's `Endpoint::connect_with_connector` and `connect_with_connector_lazy`. A gRPC call is a POST, so it needs
+/// [`with_replay_safe_requests`](Self::with_replay_safe_requests). It does not work with reqwest, whose connector layers wrap its own
+/// connector and cannot replace it.
 ///
 /// # Beside hyper-util's connector
 /// What `hyper_util::client::legacy::connect::HttpConnector` can be told, its default, and what does it here. Defaults are the same
@@ -53,15 +54,15 @@ use crate::for_tokio::LazyStream;
 /// | `enforce_http` | true | [`enforce_http`](Self::enforce_http) |
 /// | `set_nodelay` | false | [`with_nodelay`](Self::with_nodelay) |
 /// | `new_with_resolver` | `getaddrinfo` in a thread | the same; another with [`Connector::with_resolver`] |
-/// | `set_connect_timeout` | none; shared out among the addresses | [`Connector::with_timeout`], for all of it |
-/// | `set_happy_eyeballs_timeout` | 300 ms, between the families | 250 ms, between any two addresses: RFC 8305, which came after hyper-util's RFC 6555; [`Connector::with_delay`] |
+/// | `set_connect_timeout` | none; divided among the addresses | [`Connector::with_attempt_timeout`], the same for each attempt; [`Connector::with_timeout`] limits resolving, and then connecting with all attempts |
+/// | `set_happy_eyeballs_timeout` | 300 ms, between the families | 250 ms, between any two addresses: RFC 8305, which replaced the RFC 6555 that hyper-util follows; [`Connector::with_address_delay`] |
 /// | `set_local_address` | none | [`Connector::with_local_address`] |
 /// | `set_interface`, `set_mark` | none | [`Connector::with_device`], [`Connector::with_mark`] |
 /// | `set_local_addresses`, `set_reuse_address`, `set_send_buffer_size`, `set_recv_buffer_size`, `set_keepalive` and its siblings, `set_tcp_user_timeout` | unset | [`Connector::with_socket_setup`], which is given the socket |
 /// | `HttpInfo` in each response | yes | no: there is no connection yet when hyper asks. The [`ConnectReport`](crate::for_tokio::ConnectReport)'s attempts have the server's address |
 ///
-/// They are given with [`with_connector`](Self::with_connector). An option that can't be set fails the connection here; there it is
-/// ignored, in part.
+/// They are given with [`with_connector`](Self::with_connector). Here an option that can't be set fails the connection, except
+/// `TCP_NODELAY`; hyper-util ignores some such failures.
 #[derive(Clone, Debug)]
 pub struct HttpConnector {
     connector: Connector,
@@ -105,7 +106,7 @@ impl HttpConnector {
         Self { nodelay, ..self }
     }
 
-    /// **By calling this the caller says that every request is [`ReplaySafe`]**, whatever its method; so they all travel in the SYN.
+    /// **By calling this the caller says that every request is [`ReplaySafe`](crate::ReplaySafe)**, whatever its method; so they all travel in the SYN.
     ///
     /// For gRPC services whose calls may be repeated, for instance, since gRPC makes a POST of every call. With TLS it covers early
     /// data, if there is any.

@@ -37,7 +37,8 @@ use crate::for_hyper::{HttpConnector, HttpStream};
 ///   (Too Early, RFC 8470) over HTTP/1.1, is followed by a second connection without early data, once. So is all else to that server for
 ///   a minute. Over HTTP/2 the 425 reaches the caller, and the same request again will not be early, for it has the same connection.
 ///
-/// More than 4 KB waits because many servers can't skip more: rustls' own fails with `BadRecordMac` from 8,176 bytes on.
+/// The limit is a quarter of the early data that the server allows, and at most 4 KB. More waits because many servers can't skip more when
+/// they turn it away: rustls' own fails with `BadRecordMac` from 8,176 bytes on.
 ///
 /// # HTTP/1.1 and HTTP/2
 /// The configuration's `alpn_protocols` say what is offered. With `h2` among them the server chooses, and hyper-util's client follows; it needs

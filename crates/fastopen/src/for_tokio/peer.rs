@@ -15,9 +15,10 @@ use crate::sys::AsFd;
 ///
 /// For servers in which many requests share a connection. A clone is another handle to the same connection.
 ///
-/// A connection that is confirmed already, as every ordinary one is, costs neither a descriptor nor a task. For one that is not, a task of the runtime waits with a [`Confirmation`] and ends when the kernel has confirmed or given up, or
-/// the last clone is dropped, whether or not anybody asks. Until then the client sees an open connection, also when the stream has
-/// been dropped; after that a `Peer` that is kept holds nothing.
+/// A connection that is confirmed already, as every ordinary one is, costs neither a descriptor nor a task. For one that is not, a task
+/// of the runtime waits with a [`Confirmation`], whether or not anybody asks. It ends when the kernel has confirmed or given up, or when
+/// the last clone is dropped. Until then the client sees an open connection, also when the stream has been dropped; after that a `Peer`
+/// that is kept holds neither.
 ///
 /// # Examples
 /// ```
@@ -69,6 +70,9 @@ impl Peer {
     /// Looks at an accepted connection. To be called once, and early: see [`Arrival::of`].
     ///
     /// What goes wrong is kept for those who ask: [`arrival`](Self::arrival) is `None`, and [`confirmed`](Self::confirmed) fails.
+    ///
+    /// # Panics
+    /// If the connection is not confirmed yet and this is called outside of a tokio runtime with I/O and time enabled.
     pub fn of(stream: &impl AsFd, address: SocketAddr) -> Self {
         Self::new(stream, address, None)
     }

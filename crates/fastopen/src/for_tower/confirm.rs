@@ -13,7 +13,7 @@ use tower_service::Service;
 use crate::for_tokio::Peer;
 
 /// Lets requests with a safe method (GET, HEAD, OPTIONS, TRACE: RFC 9110 section 9.2.1) run at once, and makes all others wait for the client's
-/// proof of its address. So does it with a request for another protocol (`Upgrade`), such as a WebSocket, whatever its method.
+/// proof of its address. A request for another protocol (`Upgrade`), such as WebSocket, waits whatever its method.
 ///
 /// On an ordinary connection, and from the client's first ACK on, nothing waits. A request whose client does not prove its address in
 /// [time](Self::with_timeout) is answered with 425 (Too Early, RFC 8470) and never reaches the service, so that a replayed POST does
@@ -22,8 +22,8 @@ use crate::for_tokio::Peer;
 /// A proxy in front that passes on early data says so with `Early-Data` (RFC 8470, section 5.1). Only its own client could prove anything,
 /// so such a request runs if it has a safe method, and is answered with 425 if not.
 ///
-/// A request that may not run at once and has no [`Peer`] among its extensions is answered with 500: then the server is not set up as it
-/// must be, and nothing would protect it.
+/// A request that may not run at once and has no [`Peer`] among its extensions is answered with 500: the server is not set up to
+/// provide it, and nothing would protect the service.
 ///
 /// # Examples
 /// ```
@@ -61,8 +61,8 @@ pub struct ConfirmLayer {
 }
 
 impl ConfirmLayer {
-    /// How long a request waits, unless [set](Self::with_timeout): time for an ACK that was lost once, and was sent again with the data
-    /// behind it.
+    /// How long a request waits, unless [set](Self::with_timeout). A client whose ACK was lost has time to send another: the kernel repeats
+    /// its SYN-ACK after 1 s and after 3 s.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
     /// Requests wait for [`DEFAULT_TIMEOUT`](Self::DEFAULT_TIMEOUT).

@@ -125,7 +125,7 @@ impl ListenOptions {
     /// `None` leaves the socket as it is: on a new one `net.ipv4.tcp_synack_retries` decides, by default 127 seconds for fast
     /// connections and 63 for ordinary handshakes.
     ///
-    /// The kernel counts in SYN-ACKs sent again, so the time is rounded up to 3, 7, 15, 31, 63 or 127 seconds. It holds for ordinary
+    /// The kernel counts in SYN-ACKs sent again, so the time is rounded up to 3, 7, 15, 31, 63 or 127 seconds, and 127 is the longest. It holds for ordinary
     /// handshakes as well.
     ///
     /// [15 seconds](Self::DEFAULT_HANDSHAKE_TIMEOUT) weigh two things. A replayed SYN holds a place in the
@@ -162,6 +162,8 @@ impl ListenOptions {
 
     /// Sets a function that gets each new socket before it is bound, to set any other option.
     ///
+    /// `IPV6_V6ONLY`, `SO_REUSEADDR`, and what these options say otherwise are set after it. [`apply`](Self::apply) does not call it.
+    ///
     /// # Errors
     /// What the function returns becomes a [`ListenError::Call`] with the call's name `socket setup` and the system's error number;
     /// `ECANCELED` for an error that has none.
@@ -194,7 +196,7 @@ impl ListenOptions {
     }
 
     /// Sets the Fast Open options, the keys, the saved SYN and the handshake timeout on a socket that somebody else made, before or
-    /// after it listens. Backlog, port sharing and dual stack are for whoever binds it. What this kind of socket lacks is a warning: an
+    /// after it listens. Backlog, port sharing, dual stack and the socket setup are left to whoever binds it. What this kind of socket lacks is a warning: an
     /// MPTCP listener keeps no SYNs and has no handshake timeout, and before Linux 6.2 no Fast Open.
     ///
     /// # Errors

@@ -8,10 +8,12 @@ pub(super) struct Hostile {
     pub(super) expected: Outcome,
     /// How many other connections bring the same request to the server's application.
     pub(super) duplicates: usize,
+    /// Whether everything after the handshake is dropped.
+    pub(super) dies: bool,
 }
 
 /// In the order in which they are shown; the one that takes longest comes last.
-pub(super) const HOSTILE: [Hostile; 8] = [
+pub(super) const HOSTILE: [Hostile; 9] = [
     expect("option-stripped", Outcome::Ignored),
     expect("cookie-refused", Outcome::Ignored),
     expect("syn-proxy", Outcome::Ignored),
@@ -23,6 +25,10 @@ pub(super) const HOSTILE: [Hostile; 8] = [
         duplicates: 1,
         ..expect("replay", Outcome::Accepted)
     },
+    Hostile {
+        dies: true,
+        ..expect("blackhole", Outcome::Accepted)
+    },
 ];
 
 const fn expect(scenario: &'static str, expected: Outcome) -> Hostile {
@@ -30,6 +36,7 @@ const fn expect(scenario: &'static str, expected: Outcome) -> Hostile {
         scenario,
         expected,
         duplicates: 0,
+        dies: false,
     }
 }
 

@@ -126,17 +126,24 @@ pub(super) fn path(path: &Path, columns: usize, out: &mut impl Write) -> io::Res
     let Path {
         scenario, exchange, ..
     } = path;
-    let (outcome, rounds, time) = (exchange.outcome.name(), exchange.rounds, exchange.elapsed_ms);
+    let outcome = exchange.outcome.name();
+    let (rounds, time) = match (exchange.rounds, exchange.elapsed_ms) {
+        (Some(rounds), Some(time)) => (format!("{rounds:.1}"), format!("{time:.0} ms")),
+        _ => ("-".to_owned(), "-".to_owned()),
+    };
     let note = path.note();
     if columns < TABLE {
-        let text = format!(
-            "{style}{outcome}{style:#}, {rounds:.1} round trips, {time:.0} ms, bytes: {once_style}{once}{once_style:#}; {note}"
-        );
+        let took = match exchange.rounds {
+            Some(_) => format!("{rounds} round trips, {time}"),
+            None => "no answer".to_owned(),
+        };
+        let text =
+            format!("{style}{outcome}{style:#}, {took}, bytes: {once_style}{once}{once_style:#}; {note}");
         return writeln!(out, "  {scenario}\n{}", hang("      ", &text, columns));
     }
     writeln!(
         out,
-        "  {scenario:<15}  {style}{outcome:<8}{style:#} {rounds:>6.1} {time:>4.0} ms  {once_style}{once:<5}{once_style:#}  {note}"
+        "  {scenario:<15}  {style}{outcome:<8}{style:#} {rounds:>6} {time:>7}  {once_style}{once:<5}{once_style:#}  {note}"
     )
 }
 
@@ -179,6 +186,12 @@ fn explanation(columns: usize, out: &mut impl Write) -> io::Result<()> {
                 "The fast SYN got no answer. When the SYN-ACK is overdue (after {delay} ms where nothing is known of the path), or at \
                  once after a reset, a plain one joins it. For a while connections over that path are then plain."
             ),
+        ),
+        (
+            "died",
+            "The path let the handshake pass and then dropped everything, which no handshake shows. Whoever waits in vain reports it to \
+             the path memory, as the client here did. The next connection is plain."
+                .to_owned(),
         ),
         (
             "a copy",
@@ -267,7 +280,7 @@ mod tests {
             greeting.exchange.elapsed_ms = 1234.5;
         }
         for path in &mut report.paths {
-            path.exchange.elapsed_ms = 1234.5;
+            path.exchange.elapsed_ms = path.exchange.rounds.and(Some(1234.5));
             path.server.confirmed_ms = Some(1234.5);
         }
         for columns in [40, 50, 60, 71, 72, 79, 80, 120] {

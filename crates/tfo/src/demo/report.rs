@@ -26,16 +26,16 @@ pub(super) struct Report {
     pub(super) problems: Vec<String>,
 }
 
-/// What the client got for its request.
+/// What the client got for its request. `T` is optional where nothing may have come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Exchange {
+pub(super) struct Exchange<T = f64> {
     #[serde(serialize_with = "outcome_name")]
     pub(super) outcome: Outcome,
     #[serde(serialize_with = "reason_name")]
     pub(super) reason: Option<Reason>,
     /// From the start of connecting to the first byte of the answer, in round-trip times.
-    pub(super) rounds: f64,
-    pub(super) elapsed_ms: f64,
+    pub(super) rounds: T,
+    pub(super) elapsed_ms: T,
 }
 
 /// One of the three ways to connect over a path that lets everything through.
@@ -111,7 +111,7 @@ pub(super) struct Path {
     pub(super) scenario: &'static str,
     pub(super) about: String,
     #[serde(flatten)]
-    pub(super) exchange: Exchange,
+    pub(super) exchange: Exchange<Option<f64>>,
     #[serde(serialize_with = "outcome_name")]
     pub(super) expected: Outcome,
     pub(super) delivered_once: bool,
@@ -166,6 +166,16 @@ impl Exchange {
             reason: dialogue.outcome.reason(),
             rounds: rounded(elapsed.as_secs_f64() / rtt.as_secs_f64()),
             elapsed_ms: milliseconds(elapsed),
+        }
+    }
+
+    /// Without the times where there was no answer.
+    pub(super) fn if_answered(self, answered: bool) -> Exchange<Option<f64>> {
+        Exchange {
+            outcome: self.outcome,
+            reason: self.reason,
+            rounds: answered.then_some(self.rounds),
+            elapsed_ms: answered.then_some(self.elapsed_ms),
         }
     }
 }
@@ -239,7 +249,7 @@ impl Path {
         Self {
             scenario: hostile.scenario,
             about,
-            exchange: Exchange::new(attempt, rtt),
+            exchange: Exchange::new(attempt, rtt).if_answered(!attempt.gave_up),
             expected: hostile.expected,
             delivered_once: attempt.delivered_once,
             server: Arrived::new(attempt),

@@ -87,7 +87,7 @@ pub(super) fn path(scenario: &'static str) -> Path {
         "cookie-refused" => ignored(syn(SynOption::Cookie, 40)),
         "syn-proxy" => ignored(syn(SynOption::None, 0)),
         "held-ack" => accepted(290.3),
-        "replay" => accepted(90.3),
+        "replay" | "blackhole" => accepted(90.3),
         "option-dropped" | "data-dropped" | "reset" => {
             let server = arrived(ArrivalKind::Plain, syn(SynOption::None, 0), 340.3);
             (Outcome::SynLost, 6.2, server)
@@ -98,12 +98,13 @@ pub(super) fn path(scenario: &'static str) -> Path {
         confirmed: false,
         ended_after_ms: 3030.0,
     };
+    let dies = scenario == "blackhole";
     let next = exchange(Outcome::NotAttempted(Reason::PathMemory), 2.0);
     Path {
         scenario,
         about: format!("What {scenario} does."),
         expected,
-        exchange: exchange(expected, rounds),
+        exchange: exchange(expected, rounds).if_answered(!dies),
         delivered_once: true,
         server,
         duplicates: if scenario == "replay" {
@@ -111,7 +112,7 @@ pub(super) fn path(scenario: &'static str) -> Path {
         } else {
             Vec::new()
         },
-        next: (expected == Outcome::SynLost).then_some(next),
+        next: (dies || expected == Outcome::SynLost).then_some(next),
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) const REQUEST_END: &str = "\r\n\r\n";
 
 /// The shortest time for which the kernel keeps an unconfirmed fast connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an answer may stay unacknowledged before the kernel ends the connection, as on a path that has died.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
 /// No connection here takes longer to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -82,7 +84,9 @@ impl Server {
     /// Starts it on the host's address of the same family as `like`.
     pub(super) fn start(host: &Host, like: IpAddr, manner: Manner) -> anyhow::Result<Self> {
         let address = SocketAddr::new(host.address_like(like), manner.port());
-        let options = ListenOptions::new().with_handshake_timeout(HANDSHAKE_TIMEOUT);
+        let options = ListenOptions::new()
+            .with_handshake_timeout(HANDSHAKE_TIMEOUT)
+            .with_socket_setup(|socket| socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)));
         let Listening {
             listener, warnings, ..
         } = host.run(|| options.listen(address))?;

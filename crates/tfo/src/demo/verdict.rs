@@ -70,14 +70,16 @@ impl Path {
     /// What is not as expected.
     pub(super) fn problems(&self) -> Vec<String> {
         let outcome = self.exchange.outcome;
-        let duplicates = HOSTILE
+        let (duplicates, dies) = HOSTILE
             .iter()
             .find(|hostile| hostile.scenario == self.scenario)
-            .map_or(0, |hostile| hostile.duplicates);
+            .map_or((0, false), |hostile| (hostile.duplicates, hostile.dies));
         let found = [
             (outcome != self.expected)
                 .then(|| format!("the client reports {outcome}, not {}", self.expected)),
             (!self.delivered_once).then(not_once),
+            (dies && self.exchange.rounds.is_some())
+                .then(|| "an answer came, although the path drops it".to_owned()),
             (self.duplicates.len() != duplicates).then(|| {
                 format!(
                     "the server read the request on {} other connections, not {duplicates}",
@@ -214,7 +216,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_odd_about_a_path_is_said() {
-        let changes: [(_, Change<Path>, _); 6] = [
+        let changes: [(_, Change<Path>, _); 8] = [
             (
                 "reset",
                 |p| p.exchange.outcome = Outcome::Accepted,
@@ -234,6 +236,16 @@ mod tests {
                     }];
                 },
                 "reset: the server read the request on 1 other connections, not 0",
+            ),
+            (
+                "blackhole",
+                |p| p.exchange.rounds = Some(1.0),
+                "blackhole: an answer came, although the path drops it",
+            ),
+            (
+                "blackhole",
+                |p| p.next = Some(sample::exchange(Outcome::Accepted, 1.0)),
+                "blackhole: the next connection was accepted, not plain by the path memory",
             ),
             (
                 "replay",

@@ -35,6 +35,9 @@ impl Path {
                 "a copy came AND WAS CONFIRMED".to_owned()
             }
             _ if !self.duplicates.is_empty() => "a copy came, never confirmed".to_owned(),
+            (_, Some(next), _) if self.exchange.rounds.is_none() => {
+                format!("died, reported; the next: {:.1}", next.rounds)
+            }
             (_, Some(next), _) => format!("plain SYN won; the next: {:.1}", next.rounds),
             (Outcome::Ignored, ..) if option == SynOption::None && data == 0 => {
                 "SYN replaced; data sent again".to_owned()
@@ -73,5 +76,6 @@ mod tests {
         assert_eq!(note("option-dropped"), "plain SYN won; the next: 2.0");
         assert_eq!(note("held-ack"), "confirmed late, at 290 ms");
         assert_eq!(note("replay"), "a copy came, never confirmed");
+        assert_eq!(note("blackhole"), "died, reported; the next: 2.0");
     }
 }

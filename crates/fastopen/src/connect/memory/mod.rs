@@ -123,15 +123,14 @@ impl PathMemory {
         self.with(|table| table.get(destination)?.plain_until(now))
     }
 
-    /// Tells that a connection died whose first bytes were [accepted](crate::Outcome::Accepted): that nothing was received on it, however
-    /// long somebody waited.
+    /// Reports a connection that died: its first bytes were [accepted](crate::Outcome::Accepted), and then nothing was received on it.
     ///
     /// Some networks let a handshake pass and then drop whatever follows on a connection whose SYN carried data. The handshake
     /// can't show that; who waits for an answer in vain can. The destination is connected to plainly from then on: for a minute, and
-    /// twice as long each time that it is told again after Fast Open was tried again.
+    /// twice as long each time that it is reported again after Fast Open was tried again.
     ///
-    /// `LazyStream` and the connectors for hyper and rustls tell it themselves. For the plain streams of
-    /// [`connect`](crate::connect()) it is for the caller to do.
+    /// `LazyStream` and the connectors for hyper and rustls report it themselves. For the plain streams of
+    /// [`connect`](crate::connect()) the caller has to.
     ///
     /// # Examples
     /// ```no_run

@@ -38,9 +38,11 @@ use crate::replay_safe::ReplaySafe;
 /// - **A write that is given up** before it is complete may have been sent all the same. Writing the same bytes again reports them as
 ///   written; other bytes begin anew on another connection and the first is closed, as long as it hasn't come about. Once it has,
 ///   which only happens when something else waits as well, writing other bytes is an error.
-/// - **A connection that dies after its handshake** is told to the connector's [path memory](crate::PathMemory::report_dead): its SYN's
-///   data was accepted, then nothing was received until it timed out, or until it was dropped by somebody who had waited for long or
-///   whose data was sent again without an answer.
+/// - **A connection that dies after its handshake** is reported to the connector's [path memory](crate::PathMemory::report_dead): the
+///   SYN's data was accepted and nothing was received afterwards. It is reported when a read or write fails with a time-out or because
+///   the host or network is unreachable; and when the stream is dropped, if data had been sent again twice without an acknowledgement,
+///   or if a read had waited for 200 ms and three round-trip times (1 s and three round-trip times where data was received from that
+///   destination before).
 /// - **Dropping it** closes whatever it had opened. Reading and writing may be left to two tasks, with `tokio::io::split`.
 /// - **A server that answers and closes** before it has read everything has its answer read: until something is read, what a send
 ///   buffer can hold counts as written, as it does after an ordinary handshake, and the reset shows behind the answer.
@@ -148,6 +150,8 @@ impl LazyStream {
     }
 
     /// Takes the connection out, with an ordinary handshake if nothing was written.
+    ///
+    /// Nothing watches it afterwards: a connection that dies is for the caller to [report](crate::PathMemory::report_dead).
     ///
     /// # Errors
     /// There is no connection: as for a read.
