@@ -53,6 +53,14 @@ pub(crate) fn process_of(tid: u32) -> io::Result<u32> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
 
+/// Whether a thread runs, or waits for a processor or the disk, by `/proc/TID/stat` (proc_pid_stat(5)). False where that can't be read.
+pub(crate) fn is_busy(tid: u32) -> bool {
+    let stat = std::fs::read(format!("/proc/{tid}/stat")).unwrap_or_default();
+    // The name before the state may contain anything, parentheses too.
+    let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+    matches!(after_name, [b' ', b'R' | b'D', ..])
+}
+
 /// Reads another process's memory, as much as there is up to the end of its mapping; gives the number of bytes.
 pub(crate) fn read_memory(tid: u32, address: u64, into: &mut [u8]) -> io::Result<usize> {
     let local = libc::iovec {
@@ -92,4 +100,37 @@ fn remote(address: u64, len: usize) -> io::Result<libc::iovec> {
         iov_base: std::ptr::without_provenance_mut(address),
         iov_len: len,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_waits_is_not_busy() {
+        let tid = || {
+            let link = std::fs::read_link("/proc/thread-self").unwrap();
+            link.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
+        };
+        assert!(is_busy(tid()));
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(tid()).unwrap();
+            let _ = ended.recv();
+        });
+        let waiting = told.recv().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while is_busy(waiting) {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        drop(end);
+        thread.join().unwrap();
+    }
 }
