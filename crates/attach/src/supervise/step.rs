@@ -8,8 +8,9 @@ use fastopen::{TcpInfo, TcpState};
 /// Programs that speak first do so within a fraction of this, as far as they have a processor.
 pub(crate) const RELEASE_AFTER: Duration = Duration::from_millis(5);
 /// For how long one is not released while its thread runs, or waits for a processor or the disk: on a
-/// busy machine that is what keeps it from writing.
-const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(100);
+/// busy machine that is what keeps it from writing. A program that writes first loses nothing by it, however long it computes: its first
+/// bytes leave when it writes them. One that reads first has done its computing by then, and its port is remembered.
+pub(crate) const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(250);
 /// For how long a thread may take from the answer to its connect() until the kernel has begun with it.
 const BEGINS_WITHIN: Duration = Duration::from_millis(250);
 /// For how long a released connection is watched for who speaks first.
@@ -186,7 +187,7 @@ mod tests {
         let info = info(SYN_SENT, 0, 0);
         assert_eq!(view(Some(&info), 4).step(), Step::Wait);
         assert_eq!(view(Some(&info), 5).step(), Step::Release);
-        for (ms, step) in [(5, Step::Wait), (99, Step::Wait), (100, Step::Release)] {
+        for (ms, step) in [(5, Step::Wait), (249, Step::Wait), (250, Step::Release)] {
             let busy = View {
                 is_busy: true,
                 ..view(Some(&info), ms)

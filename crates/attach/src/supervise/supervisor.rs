@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::observe::Observer;
 use super::rules::Rules;
 use super::shared::Shared;
-use super::step::{End, Step};
+use super::step::{End, RELEASE_BUSY_AFTER, Step};
 use super::store::Store;
 use super::tracked::{Look, Table};
 use crate::sys::fork::{self, Side};
@@ -263,6 +263,11 @@ impl Supervisor {
             return;
         };
         let look = tracked.look(now);
+        // Its thread may be waiting for the answer to a call.
+        let is_late = now.saturating_duration_since(tracked.started) >= RELEASE_BUSY_AFTER;
+        if look.step == Step::Release && !is_late && has_calls(&self.listener) {
+            return self.table.look_at(number, now + Duration::from_millis(1));
+        }
         if look.repeats_syn && look.is_deferred && !tracked.failed {
             tracked.failed = true;
             self.memory.failed(tracked.destination(), seconds());
@@ -349,6 +354,13 @@ impl Supervisor {
             );
         }
     }
+}
+
+/// Whether a call waits to be received.
+fn has_calls(listener: &Listener) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let mut calls = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut calls, Some(&Timespec::default())).is_ok() && calls[0].revents().contains(PollFlags::IN)
 }
 
 /// As many descriptors as this process may have; gives the number.

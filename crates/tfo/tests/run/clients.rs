@@ -58,7 +58,7 @@ fn saves_in(world: &World, program: &[&str]) {
     for (outcome, expected) in [("no-cookie", 2), ("accepted", 1), ("accepted", 1)] {
         let mut ran = world.run(&[], program);
         let mut answered = answers(&capture, 80);
-        // A program that is kept from writing for a tenth of a second is released. Once that is this machine's load; a second time in a
+        // A program that is kept from writing for a quarter of a second is released. Once that is this machine's load; a second time in a
         // row would be what the supervisor takes for a late writer.
         if ran.row(80).1 == "released" && std::mem::take(&mut may_be_late) {
             assert_eq!((&ran.output, rounds_of(&answered)), (&bare, vec![2]));

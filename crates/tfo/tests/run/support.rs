@@ -32,6 +32,13 @@ pub(crate) fn world() -> World {
     world_with(HostSpec::new("client"))
 }
 
+/// With a server that has these bits, for programs that do or do not ask themselves.
+pub(crate) fn world_with_server_bits(bits: &str) -> World {
+    let world = world();
+    world.server().set_sysctl("net.ipv4.tcp_fastopen", bits).unwrap();
+    world
+}
+
 pub(crate) fn world_with(client: HostSpec) -> World {
     let scenario = Scenario::new("run").with_rtt(RTT).with_host(client);
     World {
