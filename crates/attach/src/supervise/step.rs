@@ -7,7 +7,7 @@ use fastopen::{TcpInfo, TcpState};
 /// A deferred socket that nobody has written to for so long is released: its program reads or polls first, and would wait for ever.
 /// Programs that speak first do so within a fraction of this, as far as they have a processor.
 pub(crate) const RELEASE_AFTER: Duration = Duration::from_millis(5);
-/// For how long one is not released while its thread runs, or waits for a processor or the disk: on a
+/// For how long one is not released while a thread of its process runs, or waits for a processor or the disk: on a
 /// busy machine that is what keeps it from writing. A program that writes first loses nothing by it, however long it computes: its first
 /// bytes leave when it writes them. One that reads first has done its computing by then, and its port is remembered.
 pub(crate) const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(250);
@@ -37,7 +37,7 @@ pub(crate) struct View<'a> {
     pub(crate) since_handshake: Duration,
     /// A duplicate of it is held.
     pub(crate) held: bool,
-    /// The thread that called connect() runs, or waits for nothing but a processor or the disk.
+    /// A thread of its process runs, or waits for nothing but a processor or the disk.
     pub(crate) is_busy: bool,
     /// Since its connect() was let through.
     pub(crate) age: Duration,

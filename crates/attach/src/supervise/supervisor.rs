@@ -75,7 +75,14 @@ impl Supervisor {
         watch(&listener, CALLS)?;
         watch(&guardian_end, GUARDIAN)?;
         if let Ok(program) = process::open(program) {
-            watch(&program, PROGRAM)?;
+            // Once: it stays readable for as long as descendants of the program keep this process here.
+            let data = epoll::EventData::new_u64(PROGRAM);
+            epoll::add(
+                &epoll,
+                &program,
+                data,
+                epoll::EventFlags::IN | epoll::EventFlags::ONESHOT,
+            )?;
             // It is to stay open for as long as this process lives.
             std::mem::forget(program);
         }
@@ -272,7 +279,8 @@ impl Supervisor {
             tracked.failed = true;
             self.memory.failed(tracked.destination(), seconds());
         }
-        let must_release = look.is_deferred && !tracked.released;
+        // It may still become one that is to be released as long as its connect() has not begun.
+        let must_release = !tracked.released && (look.is_deferred || !tracked.begun);
         if let Some(slot) = tracked
             .slot
             .take_if(|_| !must_release || look.step == Step::Release)

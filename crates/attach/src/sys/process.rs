@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use super::check;
 
@@ -53,9 +54,24 @@ pub(crate) fn process_of(tid: u32) -> io::Result<u32> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
 
-/// Whether a thread runs, or waits for a processor or the disk, by `/proc/TID/stat` (proc_pid_stat(5)). False where that can't be read.
+/// Whether a thread, or another one of its process, runs or waits for a processor or the disk: one thread may connect and another
+/// write. By `/proc/TID/task/*/stat` (proc_pid_stat(5)), of the first few threads; false where that can't be read.
 pub(crate) fn is_busy(tid: u32) -> bool {
-    let stat = std::fs::read(format!("/proc/{tid}/stat")).unwrap_or_default();
+    const THREADS: usize = 64;
+    let others = || {
+        std::fs::read_dir(format!("/proc/{tid}/task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+    };
+    lacks_processor(Path::new(&format!("/proc/{tid}/task/{tid}")))
+        || others()
+            .take(THREADS)
+            .any(|thread| lacks_processor(&thread.path()))
+}
+
+fn lacks_processor(thread: &Path) -> bool {
+    let stat = std::fs::read(thread.join("stat")).unwrap_or_default();
     // The name before the state may contain anything, parentheses too.
     let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
     matches!(after_name, [b' ', b'R' | b'D', ..])
@@ -104,33 +120,32 @@ fn remote(address: u64, len: usize) -> io::Result<libc::iovec> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
     use super::*;
 
-    #[test]
-    fn a_thread_that_waits_is_not_busy() {
-        let tid = || {
-            let link = std::fs::read_link("/proc/thread-self").unwrap();
-            link.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .parse::<u32>()
-                .unwrap()
-        };
-        assert!(is_busy(tid()));
-        let (tell, told) = std::sync::mpsc::channel();
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            tell.send(tid()).unwrap();
-            let _ = ended.recv();
-        });
-        let waiting = told.recv().unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while is_busy(waiting) {
-            assert!(std::time::Instant::now() < deadline);
-            std::thread::yield_now();
+    /// `sh` that computes, or waits for input.
+    fn becomes(script: &str, is_expected: impl Fn(u32) -> bool) {
+        let mut sh = Command::new("sh");
+        let mut child = sh.args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_expected(child.id()) {
+            assert!(Instant::now() < deadline, "{script}");
+            std::thread::sleep(Duration::from_millis(1));
         }
-        drop(end);
-        thread.join().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_busy(child.id()), "it is gone");
+    }
+
+    #[test]
+    fn who_waits_is_not_busy() {
+        becomes("while :; do :; done", is_busy);
+        becomes("read line", |pid| !is_busy(pid));
+        assert!(
+            is_busy(std::process::id()),
+            "this thread runs, though it may not be the first"
+        );
     }
 }

@@ -47,12 +47,12 @@ pub(crate) fn tests() -> Vec<LabTest> {
     ]
 }
 
-/// A process that ends with its test.
+/// A process that ends with its test, and what it started.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
 }
