@@ -15,6 +15,7 @@ use crate::process::Process;
 use crate::sys::fork::{self, Side};
 use crate::sys::process::process_of;
 use crate::sys::seccomp::{Answer, Listener};
+use crate::sys::socket::set_integer;
 
 /// Identifiers of calls count up. So many before the last one that was received may still wait, and so many behind it may have been
 /// received without being noted.
@@ -86,12 +87,14 @@ pub(crate) fn let_through(listener: &Listener) {
     }
 }
 
-/// Sends the SYN of a socket that may be deferred.
+/// Sends the SYN of a socket that may be deferred, or keeps it from being so.
 fn release(tid: u32, inode: u64) {
     let Ok(process) = process_of(tid).map(|pid| Process::open(pid, "")) else {
         return;
     };
     if let Ok(Some(socket)) = process.and_then(|process| process.duplicate_socket(inode)) {
+        // It works only as long as connect() has not begun, which is an ordinary one then.
+        let _ = set_integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 0);
         let _ = rustix::net::send(&socket, &[], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
     }
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 use fastopen::{TcpInfo, TcpState};
 
 /// A deferred socket that nobody has written to for so long is released: its program reads or polls first, and would wait for ever.
-/// Programs that speak first do so within a fraction of this.
+/// Programs that speak first do so within a fraction of this, as far as they have a processor.
 pub(crate) const RELEASE_AFTER: Duration = Duration::from_millis(5);
+/// For how long one is not released while a thread of its process runs, or waits for a processor or the disk: on a
+/// busy machine that is what keeps it from writing. A program that writes first loses nothing by it, however long it computes: its first
+/// bytes leave when it writes them. One that reads first has done its computing by then, and its port is remembered.
+pub(crate) const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(250);
 /// For how long a thread may take from the answer to its connect() until the kernel has begun with it.
 const BEGINS_WITHIN: Duration = Duration::from_millis(250);
 /// For how long a released connection is watched for who speaks first.
@@ -33,6 +37,8 @@ pub(crate) struct View<'a> {
     pub(crate) since_handshake: Duration,
     /// A duplicate of it is held.
     pub(crate) held: bool,
+    /// A thread of its process runs, or waits for nothing but a processor or the disk.
+    pub(crate) is_busy: bool,
     /// Since its connect() was let through.
     pub(crate) age: Duration,
 }
@@ -93,7 +99,11 @@ impl View<'_> {
 
     fn while_connecting(&self) -> Step {
         if self.is_deferred() && self.segments_out == 0 {
-            return match self.age >= RELEASE_AFTER {
+            let after = match self.is_busy {
+                true => RELEASE_BUSY_AFTER,
+                false => RELEASE_AFTER,
+            };
+            return match self.age >= after {
                 true => Step::Release,
                 false => Step::Wait,
             };
@@ -163,6 +173,7 @@ mod tests {
             released: false,
             since_handshake: Duration::ZERO,
             held: true,
+            is_busy: false,
             age: Duration::from_millis(ms),
         }
     }
@@ -176,6 +187,13 @@ mod tests {
         let info = info(SYN_SENT, 0, 0);
         assert_eq!(view(Some(&info), 4).step(), Step::Wait);
         assert_eq!(view(Some(&info), 5).step(), Step::Release);
+        for (ms, step) in [(5, Step::Wait), (249, Step::Wait), (250, Step::Release)] {
+            let busy = View {
+                is_busy: true,
+                ..view(Some(&info), ms)
+            };
+            assert_eq!(busy.step(), step, "{ms} ms");
+        }
         let written = View {
             segments_out: 1,
             bytes_sent: 9,

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::observe::Observer;
 use super::rules::Rules;
 use super::shared::Shared;
-use super::step::{End, Step};
+use super::step::{End, RELEASE_BUSY_AFTER, Step};
 use super::store::Store;
 use super::tracked::{Look, Table};
 use crate::sys::fork::{self, Side};
@@ -75,7 +75,14 @@ impl Supervisor {
         watch(&listener, CALLS)?;
         watch(&guardian_end, GUARDIAN)?;
         if let Ok(program) = process::open(program) {
-            watch(&program, PROGRAM)?;
+            // Once: it stays readable for as long as descendants of the program keep this process here.
+            let data = epoll::EventData::new_u64(PROGRAM);
+            epoll::add(
+                &epoll,
+                &program,
+                data,
+                epoll::EventFlags::IN | epoll::EventFlags::ONESHOT,
+            )?;
             // It is to stay open for as long as this process lives.
             std::mem::forget(program);
         }
@@ -263,11 +270,17 @@ impl Supervisor {
             return;
         };
         let look = tracked.look(now);
+        // Its thread may be waiting for the answer to a call.
+        let is_late = now.saturating_duration_since(tracked.started) >= RELEASE_BUSY_AFTER;
+        if look.step == Step::Release && !is_late && has_calls(&self.listener) {
+            return self.table.look_at(number, now + Duration::from_millis(1));
+        }
         if look.repeats_syn && look.is_deferred && !tracked.failed {
             tracked.failed = true;
             self.memory.failed(tracked.destination(), seconds());
         }
-        let must_release = look.is_deferred && !tracked.released;
+        // It may still become one that is to be released as long as its connect() has not begun.
+        let must_release = !tracked.released && (look.is_deferred || !tracked.begun);
         if let Some(slot) = tracked
             .slot
             .take_if(|_| !must_release || look.step == Step::Release)
@@ -349,6 +362,13 @@ impl Supervisor {
             );
         }
     }
+}
+
+/// Whether a call waits to be received.
+fn has_calls(listener: &Listener) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let mut calls = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut calls, Some(&Timespec::default())).is_ok() && calls[0].revents().contains(PollFlags::IN)
 }
 
 /// As many descriptors as this process may have; gives the number.

@@ -12,8 +12,8 @@ use rustix::net::SendFlags;
 use super::observe::{Connection, Note};
 use super::shared::Slot;
 use super::sockaddr;
-use super::step::{End, Step, View};
-use crate::sys::socket;
+use super::step::{End, RELEASE_AFTER, Step, View};
+use crate::sys::{process, socket};
 
 /// A connection that is being made.
 #[derive(Debug)]
@@ -78,7 +78,8 @@ impl Tracked {
         let since_handshake = self
             .handshake_ended
             .map_or(Duration::ZERO, |ended| now.saturating_duration_since(ended));
-        let view = View {
+        let age = now.saturating_duration_since(self.started);
+        let mut view = View {
             since_handshake,
             info: info.as_ref(),
             segments_out: field(bytes.as_deref(), SEGMENTS_OUT).map_or(0, u32::from_ne_bytes),
@@ -88,9 +89,12 @@ impl Tracked {
             seen_deferred: self.seen_deferred,
             released: self.released,
             held: self.socket.is_some(),
-            age: now.saturating_duration_since(self.started),
+            is_busy: false,
+            age,
         };
         let is_unsent = view.is_deferred() && view.segments_out == 0;
+        // Asked only when it matters.
+        view.is_busy = is_unsent && age >= RELEASE_AFTER && process::is_busy(self.tid);
         let look = Look {
             step: view.step(),
             next: view.next_look(),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use super::check;
 
@@ -53,6 +54,29 @@ pub(crate) fn process_of(tid: u32) -> io::Result<u32> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
 
+/// Whether a thread, or another one of its process, runs or waits for a processor or the disk: one thread may connect and another
+/// write. By `/proc/TID/task/*/stat` (proc_pid_stat(5)), of the first few threads; false where that can't be read.
+pub(crate) fn is_busy(tid: u32) -> bool {
+    const THREADS: usize = 64;
+    let others = || {
+        std::fs::read_dir(format!("/proc/{tid}/task"))
+            .into_iter()
+            .flatten()
+            .flatten()
+    };
+    lacks_processor(Path::new(&format!("/proc/{tid}/task/{tid}")))
+        || others()
+            .take(THREADS)
+            .any(|thread| lacks_processor(&thread.path()))
+}
+
+fn lacks_processor(thread: &Path) -> bool {
+    let stat = std::fs::read(thread.join("stat")).unwrap_or_default();
+    // The name before the state may contain anything, parentheses too.
+    let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+    matches!(after_name, [b' ', b'R' | b'D', ..])
+}
+
 /// Reads another process's memory, as much as there is up to the end of its mapping; gives the number of bytes.
 pub(crate) fn read_memory(tid: u32, address: u64, into: &mut [u8]) -> io::Result<usize> {
     let local = libc::iovec {
@@ -92,4 +116,36 @@ fn remote(address: u64, len: usize) -> io::Result<libc::iovec> {
         iov_base: std::ptr::without_provenance_mut(address),
         iov_len: len,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// `sh` that computes, or waits for input.
+    fn becomes(script: &str, is_expected: impl Fn(u32) -> bool) {
+        let mut sh = Command::new("sh");
+        let mut child = sh.args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_expected(child.id()) {
+            assert!(Instant::now() < deadline, "{script}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_busy(child.id()), "it is gone");
+    }
+
+    #[test]
+    fn who_waits_is_not_busy() {
+        becomes("while :; do :; done", is_busy);
+        becomes("read line", |pid| !is_busy(pid));
+        assert!(
+            is_busy(std::process::id()),
+            "this thread runs, though it may not be the first"
+        );
+    }
 }

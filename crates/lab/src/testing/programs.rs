@@ -20,6 +20,7 @@ pub(super) const REQUIRED: &str = "FASTOPEN_REQUIRE_PROGRAMS";
 const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
+    ("git", "git"),
     ("haproxy", "haproxy"),
     ("ip", "iproute2"),
     ("kill", "procps"),

@@ -15,6 +15,7 @@ use super::support::{lab, report, second_outcome, start, tfo};
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("python", || is_switched(8000, b"GET / HTTP/1.0\r\n\r\n", python)),
+        test("what_doctor_prints_works", what_doctor_prints_works),
         test("redis", || is_switched(6379, b"PING\r\n", redis)),
         test("nginx", || is_switched(80, b"GET / HTTP/1.0\r\n\r\n", nginx)),
         test(
@@ -68,6 +69,49 @@ fn is_switched(port: u16, request: &[u8], command: fn(&Host, &Path) -> (Command,
         Outcome::Ignored
     );
     assert!(process.0.try_wait().unwrap().is_none(), "it runs as before");
+}
+
+/// The command in `tfo doctor`'s advice, as a shell takes it, on a server that runs.
+fn what_doctor_prints_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let (command, package) = python(server, folder.path());
+    let _process = start(server, command, package, &[8000]);
+    let doctor = || String::from_utf8(tfo(server, &["doctor", "--json"]).stdout).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&doctor()).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let finding = findings
+        .iter()
+        .find(|finding| finding["id"] == "listeners")
+        .unwrap();
+    let advice: Vec<_> = finding["advice"].as_array().unwrap().iter().collect();
+    let printed = advice
+        .iter()
+        .filter_map(|advice| advice.as_str()?.split_once("socket: ")?.1.split_once(" ("))
+        .map(|(command, _)| command)
+        .next()
+        .unwrap_or_else(|| panic!("{finding:#}"));
+    assert!(printed.ends_with("tfo enable '[::]:8000'"), "{printed}");
+    // sudo may not be installed here, and is not needed.
+    let script = format!("sudo() {{ \"$@\"; }}\n{printed}");
+    let folder = Path::new(super::support::TFO).parent().unwrap().display();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    let ran = server
+        .command("sh")
+        .unwrap()
+        .args(["-c", &script])
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    for address in server.addresses() {
+        assert_eq!(
+            second_outcome(&lab, address, 8000, b"GET / HTTP/1.0\r\n\r\n"),
+            Outcome::Accepted
+        );
+    }
+    assert!(!doctor().contains("tfo enable"), "there is nothing left to do");
 }
 
 fn python(host: &Host, folder: &Path) -> (Command, &'static str) {

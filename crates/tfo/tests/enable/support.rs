@@ -9,7 +9,7 @@ use fastopen::{Outcome, ReplaySafe};
 use fastopen_lab::{Host, HostSpec, Lab, Scenario};
 use serde_json::Value;
 
-const TFO: &str = env!("CARGO_BIN_EXE_tfo");
+pub(crate) const TFO: &str = env!("CARGO_BIN_EXE_tfo");
 
 /// A client and a server with these bits.
 pub(crate) fn lab(server_bits: &str) -> Lab {

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use fastopen_lab::testing::{LabTest, test};
 
-use super::support::{World, banner, http, rounds, serve, wait_until, world};
+use super::support::{RTT, World, answers, banner, http, rounds, rounds_of, serve, wait_until, world};
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
@@ -53,16 +53,34 @@ fn saves_in(world: &World, program: &[&str]) {
     let capture = world.lab.capture();
     let bare = world.bare(program).output().unwrap();
     assert_eq!(rounds(&capture, 80), [2], "{bare:?}");
+    let mut may_be_late = true;
+    let mut fast = Vec::new();
     for (outcome, expected) in [("no-cookie", 2), ("accepted", 1), ("accepted", 1)] {
-        let ran = world.run(&[], program);
+        let mut ran = world.run(&[], program);
+        let mut answered = answers(&capture, 80);
+        // A program that is kept from writing for a quarter of a second is released. Once that is this machine's load; a second time in a
+        // row would be what the supervisor takes for a late writer.
+        if ran.row(80).1 == "released" && std::mem::take(&mut may_be_late) {
+            assert_eq!((&ran.output, rounds_of(&answered)), (&bare, vec![2]));
+            ran = world.run(&[], program);
+            answered = answers(&capture, 80);
+        }
         assert_eq!(ran.output, bare, "{outcome}");
         assert_eq!(
-            (ran.row(80).0, rounds(&capture, 80)),
+            (ran.row(80).0, rounds_of(&answered)),
             (outcome, vec![expected]),
             "{:#}",
             ran.report
         );
+        fast.extend(
+            answered
+                .iter()
+                .filter_map(|answer| answer.took)
+                .filter(|_| expected == 1),
+        );
     }
+    // And by the clock, the better of the two: half a round trip is the packets', half is for the programs.
+    assert!(fast.iter().min().is_some_and(|took| *took < RTT), "{fast:?}");
 }
 
 struct Server(Child);

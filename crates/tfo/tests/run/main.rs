@@ -7,6 +7,7 @@ mod clients;
 mod death;
 mod invisible;
 mod paths;
+mod programs;
 mod semantics;
 mod support;
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
             clients::tests(),
             semantics::tests(),
             paths::tests(),
+            programs::tests(),
             invisible::tests(),
             death::tests(),
         ]

@@ -32,6 +32,13 @@ pub(crate) fn world() -> World {
     world_with(HostSpec::new("client"))
 }
 
+/// With a server that has these bits, for programs that do or do not ask themselves.
+pub(crate) fn world_with_server_bits(bits: &str) -> World {
+    let world = world();
+    world.server().set_sysctl("net.ipv4.tcp_fastopen", bits).unwrap();
+    world
+}
+
 pub(crate) fn world_with(client: HostSpec) -> World {
     let scenario = Scenario::new("run").with_rtt(RTT).with_host(client);
     World {
@@ -172,34 +179,62 @@ pub(crate) fn echo(mut stream: TcpStream) -> std::io::Result<()> {
     write!(stream, "{} bytes: {}", read.len(), String::from_utf8_lossy(&read))
 }
 
-/// After how many round trips each connection to that port had the server's first byte, in the order of their SYNs.
-pub(crate) fn rounds(capture: &Capture, port: u16) -> Vec<u32> {
-    let mut begun: Vec<(SocketAddr, Duration, Option<Duration>)> = Vec::new();
+/// A connection, until the server's first byte.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    client: SocketAddr,
+    begun: Duration,
+    rounds: u32,
+    server_spoke_last: bool,
+    /// From the first SYN to the server's first byte, both as they leave; none before there was one.
+    pub(crate) took: Option<Duration>,
+}
+
+/// The connections to that port which were answered, in the order of their SYNs.
+pub(crate) fn answers(capture: &Capture, port: u16) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = Vec::new();
     for frame in capture.take().iter().filter(|frame| frame.point == Point::Sent) {
         let Ok(segment) = frame.segment() else { continue };
-        if segment.destination.port() == port
-            && segment.flags.syn
-            && begun.iter().all(|(client, ..)| *client != segment.source)
-        {
-            begun.push((segment.source, frame.at, None));
-        }
-        let is_answer = segment.source.port() == port && segment.payload_len > 0;
-        if let Some((.., answered)) = begun
-            .iter_mut()
-            .find(|(client, ..)| is_answer && *client == segment.destination)
-        {
-            answered.get_or_insert(frame.at);
+        let is_to_server = segment.destination.port() == port;
+        let client = if is_to_server {
+            segment.source
+        } else {
+            segment.destination
+        };
+        let known = answers.iter_mut().find(|answer| answer.client == client);
+        match known {
+            None if is_to_server && segment.flags.syn => answers.push(Answer {
+                client,
+                begun: frame.at,
+                rounds: 1,
+                server_spoke_last: false,
+                took: None,
+            }),
+            // Another flight of the client's: what acknowledges only does not count, since the server does not wait for it.
+            Some(answer) if is_to_server && segment.payload_len > 0 && answer.took.is_none() => {
+                answer.rounds += u32::from(std::mem::take(&mut answer.server_spoke_last));
+            }
+            Some(answer) if !is_to_server => {
+                answer.server_spoke_last = true;
+                if segment.payload_len > 0 {
+                    answer.took.get_or_insert(frame.at - answer.begun);
+                }
+            }
+            _ => {}
         }
     }
-    // The middlebox delays a packet after it has seen it: the server's answer comes half a round trip after a fast SYN, and one and a half
-    // after an ordinary one. The other half is for the programs.
-    let rounds = |begun: Duration, answered: Duration| {
-        ((answered - begun).as_secs_f64() / RTT.as_secs_f64()).floor() + 1.0
-    };
-    begun
-        .into_iter()
-        .filter_map(|(_, begun, answered)| Some(rounds(begun, answered?) as u32))
-        .collect()
+    answers.retain(|answer| answer.took.is_some());
+    answers
+}
+
+/// After how many round trips each of them had the server's first byte: by the order of the packets, since a busy machine's programs
+/// may be late by more than a round trip.
+pub(crate) fn rounds(capture: &Capture, port: u16) -> Vec<u32> {
+    rounds_of(&answers(capture, port))
+}
+
+pub(crate) fn rounds_of(answers: &[Answer]) -> Vec<u32> {
+    answers.iter().map(|answer| answer.rounds).collect()
 }
 
 /// Waits until a condition holds.

@@ -1,9 +1,12 @@
 //! Which listeners ask for Fast Open.
 
+use std::collections::BTreeSet;
+
 use fastopen_host::sysctl::{FastOpenBits, Sysctl};
 
 use super::super::facts::{Facts, Held};
 use super::super::finding::{Finding, Fix};
+use super::super::place::Place;
 use super::super::programs;
 use super::count;
 
@@ -69,7 +72,10 @@ fn none_asks(bits: FastOpenBits, listeners: &[Held], facts: &Facts) -> Finding {
             programs => shortened(programs),
         };
         return finding("They were opened before the bit 0x400 of net.ipv4.tcp_fastopen was set")
-            .with_advice(whose.into_iter().chain([format!("Restart {programs}.")]));
+            .with_advice(whose.into_iter().chain([
+                format!("Restart {programs}."),
+                without_restart(listeners, facts.place),
+            ]));
     }
     let settings = programs.iter().map(|program| {
         programs::to_ask(program).unwrap_or_else(|| {
@@ -81,8 +87,36 @@ fn none_asks(bits: FastOpenBits, listeners: &[Held], facts: &Facts) -> Finding {
                  request does no harm.";
     let every_listener = (bits | FastOpenBits::EVERY_LISTENER).bits().cast_signed();
     finding("Clients get no cookie, since no program sets the socket option TCP_FASTOPEN")
-        .with_advice(whose.into_iter().chain(settings).chain([every.to_owned()]))
+        .with_advice(
+            whose
+                .into_iter()
+                .chain(settings)
+                .chain([without_restart(listeners, facts.place), every.to_owned()]),
+        )
         .with_fix(Fix::by_hand(facts.place, Sysctl::FastOpen, every_listener))
+}
+
+/// The command that switches it on for the sockets that are open now.
+fn without_restart(listeners: &[Held], place: Place) -> String {
+    const SHOWN: usize = 8;
+    let addresses: BTreeSet<_> = listeners.iter().map(|held| held.listener.address).collect();
+    let which = match addresses.len() {
+        ..=SHOWN => addresses
+            .iter()
+            .map(|address| match address.is_ipv6() {
+                // A shell may take the brackets for a pattern.
+                true => format!("'{address}'"),
+                false => address.to_string(),
+            })
+            .collect::<Vec<_>>()
+            .join(" "),
+        _ => "--all".to_owned(),
+    };
+    format!(
+        "Without a restart, until the program closes its socket: {}tfo enable {which} (leave out those where a repeated first request \
+         does harm)",
+        place.sudo()
+    )
 }
 
 /// The names of the programs that listen, each once, the first few.
@@ -135,15 +169,20 @@ mod tests {
         assert!(finding.reason.contains("0.0.0.0:22 (sshd)"), "{finding:?}");
         assert_eq!(finding.advice[0], "nginx: listen PORT fastopen=256;");
         assert!(finding.advice[1].starts_with("sshd: "), "{finding:?}");
-        assert!(finding.advice[2].contains("replay"), "{finding:?}");
-        assert_eq!(finding.advice.len(), 3, "each program once: {finding:?}");
+        assert!(
+            finding.advice[2].contains(": sudo tfo enable 0.0.0.0:22 0.0.0.0:80 '[::]:22' ("),
+            "{finding:?}"
+        );
+        assert!(finding.advice[3].contains("replay"), "{finding:?}");
+        assert_eq!(finding.advice.len(), 4, "each program once: {finding:?}");
         let fix = finding.fix.unwrap();
         assert_eq!(fix.command, "sudo sysctl -w net.ipv4.tcp_fastopen=1027");
         assert!(!fix.automatic);
 
         facts.bits = Ok(Some(FastOpenBits::from_bits(0x403)));
         let opened_before = listeners(&facts);
-        assert_eq!(opened_before.advice, ["Restart nginx, sshd."]);
+        assert_eq!(opened_before.advice[0], "Restart nginx, sshd.");
+        assert_eq!(opened_before.advice[1], finding.advice[2]);
         assert_eq!(opened_before.fix, None);
 
         facts.bits = Ok(Some(FastOpenBits::CLIENT));
