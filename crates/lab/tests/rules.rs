@@ -34,7 +34,7 @@ const TESTS: &[(&[&str], Body)] = &[
         syn_is_sent_again("option-dropped", address);
     }),
     (&["data-dropped"], |address| {
-        syn_is_sent_again("data-dropped", address)
+        syn_is_sent_again("data-dropped", address);
     }),
     (&["reset"], reset),
     (&["cookie-refused"], cookie_refused),
