@@ -41,7 +41,9 @@ mod poll;
 #[cfg(not(any(unix, windows)))]
 compile_error!("fastopen does not support this system yet: see the top of sys/mod.rs for what it takes");
 
-pub(crate) use family::{AsFd, BorrowedFd, codes, is_nonblocking, share_address};
+#[cfg(feature = "tokio")]
+pub(crate) use family::is_nonblocking;
+pub(crate) use family::{AsFd, BorrowedFd, codes, share_address};
 #[cfg(windows)]
 pub(crate) use family::{wait_readable, wait_writable};
 pub(crate) use platform::*;

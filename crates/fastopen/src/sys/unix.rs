@@ -36,6 +36,7 @@ pub(crate) fn share_address(socket: &Socket, reuse_port: bool) -> Result<(), Cal
     Ok(())
 }
 
+#[cfg(feature = "tokio")]
 pub(crate) fn is_nonblocking(socket: BorrowedFd<'_>) -> io::Result<bool> {
     SockRef::from(&socket).nonblocking()
 }

@@ -45,6 +45,7 @@ pub(crate) fn share_address(_: &Socket, reuse_port: bool) -> Result<(), CallErro
 }
 
 /// Windows does not tell. Those of the runtime never block.
+#[cfg(feature = "tokio")]
 pub(crate) fn is_nonblocking(_: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(true)
 }
