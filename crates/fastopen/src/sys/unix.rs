@@ -2,7 +2,7 @@
 
 use std::io;
 
-use socket2::{SockRef, Socket};
+use socket2::Socket;
 
 use crate::error::CallError;
 
@@ -38,5 +38,5 @@ pub(crate) fn share_address(socket: &Socket, reuse_port: bool) -> Result<(), Cal
 
 #[cfg(feature = "tokio")]
 pub(crate) fn is_nonblocking(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    SockRef::from(&socket).nonblocking()
+    socket2::SockRef::from(&socket).nonblocking()
 }
