@@ -160,7 +160,8 @@ pub(crate) fn connections_are_told_by_listener_only() {
         );
     }
     for scrape in [at_server, at_client] {
-        let known = ["listener", "arrival", "confirmed", "outcome"];
+        // The last two name keys by their fingerprints.
+        let known = ["listener", "arrival", "confirmed", "outcome", "primary", "backup"];
         let mut labels = scrape.samples.iter().flat_map(|sample| sample.labels.keys());
         assert!(labels.all(|label| known.contains(&label.as_str())));
         assert!(
