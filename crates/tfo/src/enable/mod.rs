@@ -55,7 +55,8 @@ it is full, connections are plain ones.
 
 Examples:
   sudo tfo enable :8000                  Every listener on port 8000, IPv4 and IPv6
-  sudo tfo enable 192.0.2.2:80 [::]:443  Listeners on these addresses
+  sudo tfo enable 192.0.2.2:80 '[::]:443'
+                                         Listeners on these addresses
   sudo tfo enable --pid 4711             Those of a process, in its network namespace
   sudo tfo enable --unit nginx.service   Those of a systemd unit
   sudo tfo enable --all --netns /run/netns/blue
