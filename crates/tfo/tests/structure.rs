@@ -67,7 +67,7 @@ fn things_are_imported_from_where_they_are_defined() {
     let mut wrong = Vec::new();
     for root in crates() {
         for source in Tree::read(&root).modules.values() {
-            let through_the_root = paths(&source.code).into_iter().filter(|path| {
+            let through_the_root = source.paths.iter().filter(|path| {
                 let name = path.get(1).filter(|_| path[0] == "crate");
                 name.is_some_and(|name| name.starts_with(char::is_uppercase))
             });
@@ -119,8 +119,8 @@ struct Tree {
 
 struct Source {
     path: PathBuf,
-    /// Without comments and unit tests, which may use what they like.
-    code: String,
+    /// The paths in its code, but not in comments and unit tests, which may use what they like.
+    paths: Vec<Vec<String>>,
 }
 
 impl Tree {
@@ -145,8 +145,8 @@ impl Tree {
                         "main" => continue,
                         _ => child(),
                     };
-                    let code = code(&fs::read_to_string(&path).unwrap());
-                    self.modules.insert(module, Source { path, code });
+                    let paths = paths(&code(&fs::read_to_string(&path).unwrap()));
+                    self.modules.insert(module, Source { path, paths });
                 }
                 _ => {}
             }
@@ -163,8 +163,8 @@ impl Tree {
     fn uses(&self) -> BTreeSet<(Module, Module)> {
         let mut uses = BTreeSet::new();
         for (module, source) in &self.modules {
-            for path in paths(&source.code) {
-                if let Some(used) = self.resolve(module, &path)
+            for path in &source.paths {
+                if let Some(used) = self.resolve(module, path)
                     && used != *module
                 {
                     uses.insert((module.clone(), used));
@@ -199,8 +199,9 @@ impl Tree {
 
     /// The child from which a module hands on a name, or the module itself.
     fn definer(&self, module: &[String], name: &str) -> Module {
-        let handed_on = paths(&self.modules[module].code)
-            .into_iter()
+        let handed_on = self.modules[module]
+            .paths
+            .iter()
             .filter(|path| path.len() > 1 && path.last().is_some_and(|last| last == name))
             .map(|path| [module, &path[..1]].concat())
             .find(|child| self.modules.contains_key(child));

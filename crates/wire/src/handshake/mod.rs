@@ -13,6 +13,8 @@ mod observe;
 mod packet;
 mod past;
 mod report;
+#[cfg(feature = "serde")]
+mod serial;
 mod step;
 mod tracker;
 mod verdict;
