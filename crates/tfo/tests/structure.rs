@@ -1,5 +1,7 @@
 //! Holds the source tree to what ARCHITECTURE.md says of it: verbs don't use each other, and no modules use each other in a circle.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
