@@ -40,6 +40,7 @@ pub mod run;
 pub mod send;
 pub mod serve;
 mod server;
+mod service;
 mod stats;
 pub mod status;
 pub mod stdout;

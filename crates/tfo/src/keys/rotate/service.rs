@@ -1,6 +1,5 @@
 //! The rotation as a service.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -11,11 +10,13 @@ use super::super::report::{Report, Rotated};
 use super::super::{derive, text};
 use super::Args;
 use super::metrics::Metrics;
-use super::notify::Manager;
 use super::places::Places;
 use super::reading::{self, Reading};
 use super::timetable::{self, Cause, Decision, Timetable};
 use crate::interrupt::Interrupt;
+use crate::service::notify::Manager;
+use crate::service::problems::Problems;
+use crate::service::textfile::TextFile;
 use crate::{fingerprint, hint, json, printable, program, stdout, warning};
 
 /// How often clocks, keys and namespaces are looked at.
@@ -37,7 +38,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         let look = Manager::watchdog().map_or(LOOK, |watchdog| (watchdog / 2).min(LOOK));
         let mut service = Service::new(args)?;
         loop {
-            service.look()?;
+            service.look();
             let pause = service.timetable.pause(SystemTime::now(), look);
             tokio::select! {
                 () = interrupt.stop_requested() => break,
@@ -65,9 +66,8 @@ struct Service<'a> {
     /// The keys that are set. The secret is kept no longer than it takes to make them.
     keys: Option<KeyRing>,
     metrics: Metrics,
-    /// What was said already, and still is so.
-    known: BTreeSet<String>,
-    exported: String,
+    problems: Problems,
+    textfile: Option<TextFile>,
     is_ready: bool,
 }
 
@@ -82,14 +82,14 @@ impl<'a> Service<'a> {
             places: args.places(),
             keys: None,
             metrics: Metrics::default(),
-            known: BTreeSet::new(),
-            exported: String::new(),
+            problems: Problems::default(),
+            textfile: args.textfile.as_deref().map(TextFile::at),
             is_ready: false,
         })
     }
 
     /// Does what is due.
-    fn look(&mut self) -> anyhow::Result<()> {
+    fn look(&mut self) {
         let now = SystemTime::now();
         let decision = self.timetable.decide(now, self.started.elapsed());
         self.metrics.clock_is_unset = decision == Decision::ClockIsUnset;
@@ -114,13 +114,10 @@ impl<'a> Service<'a> {
                 self.args.source.name()
             ));
         }
-        if !matches!(decision, Decision::Change(_)) {
-            self.keep(&mut problems);
-            self.warn(problems);
-        }
-        self.export();
+        self.keep(&mut problems);
+        problems.extend(self.export());
+        self.problems.tell(problems);
         self.manager.tell("WATCHDOG=1");
-        Ok(())
     }
 
     /// The secret was read, or could not be. Only an output that nobody reads any more ends the service.
@@ -152,21 +149,21 @@ impl<'a> Service<'a> {
         self.metrics.changed = Some((now, next));
         self.metrics.namespace_failures = failures.len();
         self.keys = Some(keys);
-        self.known.clear();
+        self.problems = Problems::default();
+        self.problems.tell(failures.clone());
         let report = Rotated {
             time: derive::time(now),
             cause: cause.name().to_owned(),
             fingerprints: self.metrics.fingerprints.clone(),
             next_change: Some(derive::time(next)),
             namespaces: self.places.count(),
-            failures: failures.clone(),
+            failures,
         };
         let mut out = stdout::lock();
         match self.args.output.json {
             true => json::line(&mut out, &Report::Rotated(report))?,
             false => text::rotated_line(&report, &mut out)?,
         }
-        self.warn(failures);
         let next = derive::time(next);
         self.manager.tell(&format!(
             "STATUS=Keys in {} network namespaces; next change {next}",
@@ -202,29 +199,11 @@ impl<'a> Service<'a> {
         ));
     }
 
-    /// Says what is new.
-    fn warn(&mut self, problems: Vec<String>) {
-        for problem in &problems {
-            if !self.known.contains(problem) {
-                warning::print(format_args!("{problem}"));
-            }
-        }
-        self.known = problems.into_iter().collect();
-    }
-
-    fn export(&mut self) {
-        let Some(path) = &self.args.textfile else {
-            return;
-        };
+    /// Keeps the metrics' file. Says what failed.
+    fn export(&mut self) -> Option<String> {
         self.metrics.namespaces = self.places.count();
         self.metrics.overwritten = self.places.overwritten;
-        let page = self.metrics.page();
-        if page == self.exported {
-            return;
-        }
-        match self.metrics.write(path) {
-            Ok(()) => self.exported = page,
-            Err(error) => self.warn(vec![format!("can't write {}: {error}", path.display())]),
-        }
+        let file = self.textfile.as_mut()?;
+        file.write(self.metrics.page()).err()
     }
 }

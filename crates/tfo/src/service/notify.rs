@@ -9,11 +9,11 @@ use std::{env, io};
 
 /// The service manager, if one waits for notifications.
 #[derive(Debug)]
-pub(super) struct Manager(Option<(UnixDatagram, SocketAddr)>);
+pub(crate) struct Manager(Option<(UnixDatagram, SocketAddr)>);
 
 impl Manager {
     /// As `NOTIFY_SOCKET` says.
-    pub(super) fn from_environment() -> io::Result<Self> {
+    pub(crate) fn from_environment() -> io::Result<Self> {
         match env::var_os("NOTIFY_SOCKET") {
             Some(name) if !name.is_empty() => Self::at(&name),
             _ => Ok(Self(None)),
@@ -29,14 +29,14 @@ impl Manager {
     }
 
     /// Tells it. A manager that is gone is no reason to stop.
-    pub(super) fn tell(&self, state: &str) {
+    pub(crate) fn tell(&self, state: &str) {
         if let Self(Some((socket, address))) = self {
             let _ = socket.send_to_addr(state.as_bytes(), address);
         }
     }
 
     /// How often it wants to see a sign of life, if it does from this process.
-    pub(super) fn watchdog() -> Option<Duration> {
+    pub(crate) fn watchdog() -> Option<Duration> {
         let number = |name| env::var(name).ok()?.parse::<u64>().ok();
         let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         number("WATCHDOG_USEC")

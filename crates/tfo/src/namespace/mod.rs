@@ -1,5 +1,7 @@
 //! Network namespaces, as commands name and enter them.
 
+pub(crate) mod machine;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
