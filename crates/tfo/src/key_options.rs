@@ -32,6 +32,11 @@ pub struct KeyOptions {
 }
 
 impl KeyOptions {
+    /// Whether an option names keys; the environment may do so besides.
+    pub(crate) fn are_named(&self) -> bool {
+        self.key.is_some() || self.key_file.is_some()
+    }
+
     /// The keys of the command line, the file or the environment, in this order. Errors contain nothing of them.
     ///
     /// # Errors

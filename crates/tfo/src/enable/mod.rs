@@ -4,7 +4,7 @@
 //! [`text`] draws that.
 
 mod report;
-mod selection;
+pub(crate) mod selection;
 mod text;
 
 use std::collections::BTreeSet;

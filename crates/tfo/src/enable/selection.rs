@@ -1,9 +1,9 @@
 //! Which listeners are meant.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::{fmt, fs};
 
 use fastopen_attach::listeners::Held;
 
@@ -101,16 +101,22 @@ fn names_unit(groups: &str, unit: &str) -> bool {
 
 /// A port, and the address where one is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+pub(crate) struct Place {
     text: String,
-    ip: Option<IpAddr>,
-    port: u16,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) port: u16,
 }
 
 impl Place {
-    fn is(&self, address: SocketAddr) -> bool {
+    pub(crate) fn is(&self, address: SocketAddr) -> bool {
         let ip = address.ip().to_canonical();
         self.port == address.port() && self.ip.is_none_or(|wanted| wanted.to_canonical() == ip)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

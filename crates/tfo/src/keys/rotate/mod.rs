@@ -3,6 +3,7 @@
 //! [`timetable`] decides when there is something to do and is pure; [`reading`] reads the secret meanwhile; [`places`] finds the network
 //! namespaces and sets their keys; [`service`] waits, and [`metrics`] tells others about it.
 
+mod listeners;
 mod metrics;
 mod places;
 mod reading;
@@ -43,6 +44,9 @@ pub(super) struct Args {
     /// In every network namespace of this machine, those of containers that start later too
     #[arg(long)]
     all_namespaces: bool,
+    /// Also on the listeners there that have keys of their own, which override those of their network namespace
+    #[arg(long)]
+    listeners: bool,
     /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
     #[arg(long, value_name = "FILE.prom", requires = "watch")]
     textfile: Option<PathBuf>,
@@ -56,6 +60,8 @@ Examples:
                                          Once, as from a timer shortly after each half interval
   sudo tfo keys rotate --secret tfo.secret --watch --all-namespaces
                                          As a service, for this machine and its containers
+  sudo tfo keys rotate --secret tfo.secret --watch --listeners
+                                         Also on listeners that a program or tfo enable --key gave keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
 Changing the secret without losing a cookie, with NOW the old schedule's keys (tfo keys derive --secret old) and THEN the new one's; stop
@@ -66,7 +72,7 @@ the rotation first, and take less than half an interval:
                                          Then on every machine, half an interval later
 
 Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and CAP_SYS_PTRACE (/proc/PID/ns) as well for
-those of others.
+those of others; CAP_SYS_PTRACE (pidfd_getfd) for --listeners.
 
 Exit status:
   0  set; --watch: stopped by a signal
@@ -102,14 +108,19 @@ impl Args {
             fingerprints: fingerprint::of_ring(&keys),
             next_change: Some(derive::time(rotation.next_change(now))),
             namespaces: places.count(),
+            listeners: places.listener_count(),
             failures,
         }))
     }
 
     fn places(&self) -> Places {
-        match self.all_namespaces {
+        let places = match self.all_namespaces {
             true => Places::all(),
             false => Places::named(self.netns.clone()),
+        };
+        match self.listeners {
+            true => places.with_listeners(),
+            false => places,
         }
     }
 }

@@ -157,6 +157,7 @@ impl<'a> Service<'a> {
             fingerprints: self.metrics.fingerprints.clone(),
             next_change: Some(derive::time(next)),
             namespaces: self.places.count(),
+            listeners: self.places.listener_count(),
             failures,
         };
         let mut out = stdout::lock();
@@ -202,6 +203,7 @@ impl<'a> Service<'a> {
     /// Keeps the metrics' file. Says what failed.
     fn export(&mut self) -> Option<String> {
         self.metrics.namespaces = self.places.count();
+        self.metrics.listeners = self.places.listener_count();
         self.metrics.overwritten = self.places.overwritten;
         let file = self.textfile.as_mut()?;
         file.write(self.metrics.page()).err()
