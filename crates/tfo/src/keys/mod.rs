@@ -134,7 +134,7 @@ impl Args {
 fn status(report: &Report) -> Status {
     match report {
         Report::Verified(verified) => match verified.verdict {
-            Verdict::Agrees => Status::Works,
+            Verdict::Agrees | Verdict::RotatesTogether => Status::Works,
             Verdict::CantTell => Status::Inconclusive,
             _ => Status::Fails,
         },

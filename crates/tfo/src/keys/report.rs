@@ -172,8 +172,29 @@ pub(super) struct Rotated {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Verified {
     pub(super) servers: Vec<Server>,
-    /// Without a secret: whether the addresses that can be compared have the same keys.
+    /// Without the secret, whether several addresses belong together.
+    pub(super) together: Option<Together>,
+    /// Of all.
     pub(super) verdict: Verdict,
+}
+
+/// Several addresses, compared.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Together {
+    pub(super) verdict: Verdict,
+    pub(super) evidence: String,
+    pub(super) changes: Vec<Change>,
+}
+
+/// A time at which an address began to grant another cookie.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Change {
+    pub(super) address: IpAddr,
+    /// It still granted the one before, RFC 3339.
+    pub(super) after: String,
+    pub(super) by: String,
+    /// Whether it accepted the old cookie.
+    pub(super) kept: bool,
 }
 
 /// One server's answer.
@@ -203,6 +224,8 @@ pub(super) enum Verdict {
     OwnKey,
     Disagrees,
     AddressTranslation,
+    RotatesTogether,
+    RotatesApart,
     NoFastOpen,
     Unreachable,
     CantTell,

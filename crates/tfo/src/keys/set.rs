@@ -26,7 +26,7 @@ use crate::namespace::Namespace;
 pub(super) struct Args {
     /// The listeners whose keys to set, if any: :443, 192.0.2.2:443 or [2001:db8::2]:443; the key that makes cookies; and the key whose
     /// cookies are accepted too
-    #[arg(value_names = ["[ADDR]:PORT", "PRIMARY", "BACKUP"], num_args = 0..=3)]
+    #[arg(value_names = ["[ADDR]:PORT", "PRIMARY", "BACKUP"], num_args = 0..)]
     words: Vec<Word>,
     #[command(flatten)]
     keys: KeyOptions,
@@ -66,9 +66,10 @@ impl Args {
             }
             [primary] => KeyRing::new(primary.key("PRIMARY")?),
             [primary, backup] => KeyRing::new(primary.key("PRIMARY")?).with_backup(backup.key("BACKUP")?),
-            _ => {
+            // The words may be keys: none of them is repeated.
+            more => {
                 return Err(hint::with(
-                    anyhow::anyhow!("there are three keys, and the kernel has room for two"),
+                    anyhow::anyhow!("there are {} keys, and the kernel has room for two", more.len()),
                     "give PRIMARY and BACKUP; a listener goes in front of them, as in: tfo keys set :443 PRIMARY BACKUP",
                 ));
             }

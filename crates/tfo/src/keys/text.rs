@@ -6,6 +6,8 @@ use super::report::{
     Action, Derived, Generated, KeyShown, Keys, ListenerKeys, Listeners, Report, Rotated, Server, Verdict,
     Verified,
 };
+use anstyle::Style;
+
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::{printable, units, width};
 
@@ -189,11 +191,7 @@ fn verified(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
             evidence,
             ..
         } = server;
-        let style = match verdict {
-            Verdict::Agrees => GOOD,
-            Verdict::CantTell => WARNING,
-            _ => BAD,
-        };
+        let style = style_of(*verdict);
         let told = match server.periods {
             Some(periods) => {
                 let count = periods.unsigned_abs();
@@ -211,7 +209,26 @@ fn verified(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "  {line}")?;
         }
     }
+    if let Some(together) = &verified.together {
+        let style = style_of(together.verdict);
+        writeln!(
+            out,
+            "{BOLD}these addresses{BOLD:#}  {style}{}{style:#}",
+            words(together.verdict)
+        )?;
+        for line in width::wrap(&together.evidence, columns - 2) {
+            writeln!(out, "  {line}")?;
+        }
+    }
     Ok(())
+}
+
+fn style_of(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Agrees | Verdict::RotatesTogether => GOOD,
+        Verdict::CantTell => WARNING,
+        _ => BAD,
+    }
 }
 
 /// The verdict in words.
@@ -223,6 +240,8 @@ pub(super) fn words(verdict: Verdict) -> &'static str {
         Verdict::OwnKey => "its own key",
         Verdict::Disagrees => "its members disagree",
         Verdict::AddressTranslation => "address translation in between",
+        Verdict::RotatesTogether => "change their keys at the same time",
+        Verdict::RotatesApart => "do not change their keys at the same time",
         Verdict::NoFastOpen => "no Fast Open",
         Verdict::Unreachable => "no connection",
         Verdict::CantTell => "can't tell",

@@ -64,12 +64,16 @@ Examples:
                                          Also on listeners that a program or tfo enable --key gave keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Changing the secret without losing a cookie, with NOW the old schedule's keys (tfo keys derive --secret old) and THEN the new one's; stop
-the rotation first, and take less than half an interval:
-  sudo tfo keys set NOW THEN             On every machine: the new key is accepted
-  sudo tfo keys set THEN NOW             Then on every machine: it makes the cookies
-  sudo tfo keys rotate --secret new --watch
-                                         Then on every machine, half an interval later
+Replacing the secret without losing a cookie: with the rotation stopped everywhere (systemctl stop tfo-keys), each step on every machine
+before the next one on any. All of it within one interval, by default a day that begins at 00:00:02 UTC, and the last step as late in it as
+can be: a client that comes between the last two keeps its cookie.
+  key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
+  echo \"$(key tfo.old),$(key tfo.new)\" | sudo tfo keys set --key-file -
+                                         The new key is accepted
+  echo \"$(key tfo.new),$(key tfo.old)\" | sudo tfo keys set --key-file -
+                                         The new key makes the cookies
+  sudo tfo keys rotate --secret tfo.new --watch
+                                         The new secret's schedule
 
 Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and CAP_SYS_PTRACE (/proc/PID/ns) as well for
 those of others; CAP_SYS_PTRACE (pidfd_getfd) for --listeners.

@@ -153,6 +153,7 @@ impl Places {
         for (id, namespace, written) in new {
             match written {
                 Ok(()) => drop(self.done.insert(id, namespace)),
+                Err(_) if self.is_gone(id, &namespace) => {}
                 Err(error) => failures.push(told(&namespace, &error)),
             }
         }
@@ -166,6 +167,7 @@ impl Places {
                         machine::name(&namespace)
                     ));
                 }
+                Ok(Some(Err(_))) | Err(_) if self.is_gone(id, &namespace) => drop(self.done.remove(&id)),
                 Ok(Some(Err(error))) | Err(error) => {
                     self.done.remove(&id);
                     failures.push(told(&namespace, &error));
@@ -195,6 +197,11 @@ impl Places {
             Wanted::All => found = machine::all(),
         }
         (found, failures)
+    }
+
+    /// Whether it was found and has ended since, as containers and their processes do at any time.
+    fn is_gone(&self, namespace_id: Id, namespace: &Namespace) -> bool {
+        matches!(self.wanted, Wanted::All) && machine::id(namespace).ok() != Some(namespace_id)
     }
 
     /// The next few that have the keys.
