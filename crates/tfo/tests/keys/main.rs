@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use fastopen_lab::testing::{self, test};
 
+mod alerts;
 mod by_hand;
 mod clock;
+mod daemon_set;
 mod farm;
 mod listeners;
 mod redeploy;
@@ -131,6 +133,18 @@ fn main() -> ExitCode {
         test(
             "addresses_that_rotate_together_are_told_from_others",
             verify::addresses_that_rotate_together_are_told_from_others,
+        ),
+        test(
+            "rules_are_sound_and_pass_their_tests",
+            alerts::rules_are_sound_and_pass_their_tests,
+        ),
+        test(
+            "every_alert_is_tested_and_its_runbook_names_a_command",
+            alerts::every_alert_is_tested_and_its_runbook_names_a_command,
+        ),
+        test(
+            "a_pod_s_capabilities_are_enough",
+            daemon_set::a_pod_s_capabilities_are_enough,
         ),
     ])
 }
