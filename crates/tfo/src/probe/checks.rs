@@ -7,8 +7,9 @@ use std::time::Duration;
 use fastopen_host::counters::Counters;
 
 use super::causes::size_may_matter;
-use super::evidence::{AtOnce, Evidence, OwnServer, Trial};
+use super::evidence::{AtOnce, Evidence, Trial};
 use super::verdict::{Judgement, Verdict};
+use crate::own_server::OwnServer;
 use crate::timed::variation::{self, Ended, Variation};
 
 /// How long the answer to such a connection may take, where that is not what it is made for.

@@ -1,6 +1,7 @@
 //! Verdicts, causes, what would tell them apart, and what to do, in words.
 
 use super::verdict::{Cause, Judgement, Verdict};
+use crate::own_server::OwnServer;
 
 /// The verdict and its causes in a sentence.
 pub(super) fn says(judgement: &Judgement) -> String {
@@ -37,12 +38,25 @@ impl Verdict {
     }
 }
 
-/// What to do next; nothing where all is well.
-pub(super) fn advice(judgement: &Judgement, packets_would_tell: bool) -> Option<String> {
+/// What to do next; nothing where all is well. A server on this machine can be switched on right here.
+pub(super) fn advice(
+    judgement: &Judgement,
+    own_server: Option<&OwnServer>,
+    packets_would_tell: bool,
+) -> Option<String> {
     let has = |cause| judgement.causes.contains(&cause);
     let only = |cause| judgement.causes == [cause];
     let advice = match judgement.verdict {
         Verdict::Works => return None,
+        Verdict::NoCookie | Verdict::DataIgnored
+            if only(Cause::ServerBitOff) || only(Cause::ListenerOff) =>
+        {
+            let here = own_server.and_then(OwnServer::switch_on);
+            return Some(here.map_or_else(
+                || remedy(judgement.causes[0]).to_owned(),
+                |commands| format!("to switch it on now: {commands}; to keep it on: tfo doctor"),
+            ));
+        }
         Verdict::NoCookie | Verdict::DataIgnored if judgement.causes.len() == 1 => {
             return Some(remedy(judgement.causes[0]).to_owned());
         }

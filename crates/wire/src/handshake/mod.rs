@@ -5,6 +5,7 @@ mod connection;
 mod deadlines;
 mod flow;
 mod judge;
+mod lone;
 mod machine;
 mod memory;
 mod note;
@@ -13,6 +14,7 @@ mod packet;
 mod past;
 mod report;
 mod step;
+mod table;
 mod tracker;
 mod verdict;
 

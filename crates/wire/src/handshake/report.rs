@@ -28,7 +28,7 @@ pub(super) enum Ending {
 impl Handshake {
     /// Reports, and says what to remember; `None` where the report would repeat one that was given before.
     pub(super) fn end(
-        mut self: Box<Self>,
+        mut self,
         ending: Ending,
         reports: &mut VecDeque<Connection>,
     ) -> Option<Past> {
