@@ -19,6 +19,12 @@ pub fn of_stdout() -> usize {
     }
 }
 
+/// How many columns the terminal has that standard output is; nothing where it is none, and a line may be as long as it likes.
+pub fn of_terminal() -> Option<usize> {
+    let columns = usize::from(rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col);
+    (columns > 0).then_some(columns)
+}
+
 /// Breaks text between its words; a word that is longer than a line stays whole. Escape sequences of styles take no room.
 ///
 /// ```

@@ -26,6 +26,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("kill", "procps"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
+    ("pdns_recursor", "pdns-recursor"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("setpriv", "util-linux"),
@@ -33,6 +34,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sysctl", "procps"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("unbound", "unbound"),
     ("unshare", "util-linux"),
 ];
 

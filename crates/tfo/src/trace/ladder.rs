@@ -21,13 +21,7 @@ const WIDTHS: std::ops::RangeInclusive<usize> = 60..=120;
 
 /// How many columns a diagram may take: as many as the terminal has, or 80 where there is none.
 pub(super) fn width() -> usize {
-    terminal_width().map_or(80, |columns| columns.min(*WIDTHS.end()))
-}
-
-/// How many columns the terminal has that standard output is, if it is one that says so.
-pub(super) fn terminal_width() -> Option<usize> {
-    let columns = usize::from(rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col);
-    (columns > 0).then_some(columns)
+    width::of_terminal().map_or(80, |columns| columns.min(*WIDTHS.end()))
 }
 
 /// Draws a connection in so many columns; as a list where they are too few for a diagram.

@@ -34,6 +34,7 @@ use fastopen_host::privileges::{self, User};
 
 use crate::output::{self as files, Access, OutputFile};
 use crate::status::Status;
+use crate::width;
 
 use output::{Format, Output};
 use selection::Selection;
@@ -168,7 +169,7 @@ impl Args {
                 width: ladder::width(),
             },
             _ => Format::Lines {
-                width: ladder::terminal_width(),
+                width: width::of_terminal(),
             },
         }
     }
