@@ -63,7 +63,9 @@ impl Program {
 /// The program of that name, if it is known here.
 pub(super) fn find(name: &str) -> Option<Program> {
     let mut known = PROGRAMS.iter();
-    known.find(|(known, _)| *known == name).map(|(_, program)| *program)
+    known
+        .find(|(known, _)| *known == name)
+        .map(|(_, program)| *program)
 }
 
 /// The setting with which it asks.

@@ -107,6 +107,10 @@ struct Which {
 /// # Errors
 /// There is no such listener, no privilege, no key where one was named, and those of the system and of standard output.
 pub fn enable(args: &Enable) -> anyhow::Result<Status> {
+    json::failure_too(args.json, switch_on(args))
+}
+
+fn switch_on(args: &Enable) -> anyhow::Result<Status> {
     let keys = args.keys.read()?;
     let action = Action::Enable;
     let report = act(action, &args.which, |held| {
@@ -126,6 +130,10 @@ pub fn enable(args: &Enable) -> anyhow::Result<Status> {
 /// # Errors
 /// As [`enable`].
 pub fn disable(args: &Disable) -> anyhow::Result<Status> {
+    json::failure_too(args.json, switch_off(args))
+}
+
+fn switch_off(args: &Disable) -> anyhow::Result<Status> {
     let report = act(Action::Disable, &args.which, |held| {
         Socket::new(held, None, held.set_queue(0, None))
     })?;

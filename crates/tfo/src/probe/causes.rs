@@ -151,11 +151,14 @@ pub(super) fn of_lost_syns(evidence: &Evidence) -> Vec<Cause> {
         .fast()
         .filter_map(|trial| Some(trial.made()?.syn_bytes))
         .max();
+    // Plain connections carry the same data in one segment, as long as the SYN: where it arrives, length alone is not what is dropped.
+    let by_length = match evidence.plain().any(Trial::was_heard) {
+        true => Cause::LargeSynDropped,
+        false => Cause::LargePacketsDropped,
+    };
     match evidence.checks.small_segments_help {
-        Some(true) => vec![Cause::LargePacketsDropped],
-        None if syn_bytes.is_some_and(|bytes| bytes > LARGE_SYN) => {
-            vec![Cause::FastSynDropped, Cause::LargePacketsDropped]
-        }
+        Some(true) => vec![by_length],
+        None if syn_bytes.is_some_and(|bytes| bytes > LARGE_SYN) => vec![Cause::FastSynDropped, by_length],
         _ => vec![Cause::FastSynDropped],
     }
 }

@@ -48,9 +48,7 @@ pub(super) fn advice(
     let only = |cause| judgement.causes == [cause];
     let advice = match judgement.verdict {
         Verdict::Works => return None,
-        Verdict::NoCookie | Verdict::DataIgnored
-            if only(Cause::ServerBitOff) || only(Cause::ListenerOff) =>
-        {
+        Verdict::NoCookie | Verdict::DataIgnored if only(Cause::ServerBitOff) || only(Cause::ListenerOff) => {
             let here = own_server.and_then(OwnServer::switch_on);
             return Some(here.map_or_else(
                 || remedy(judgement.causes[0]).to_owned(),
@@ -193,6 +191,9 @@ impl Cause {
             Self::LargePacketsDropped => {
                 "packets larger than the path carries are dropped, and no ICMP error that would say so arrives"
             }
+            Self::LargeSynDropped => {
+                "SYNs that carry much data are dropped: those with little pass, and so do as long packets after the handshake"
+            }
             Self::FastSynRefused => "what carries data in its SYN is answered with a RST",
             Self::RequestRefused => "SYNs with the option are answered with a RST, even without data",
             Self::FastSynRejected => "a router or firewall rejects SYNs with the option or with data",
@@ -239,7 +240,9 @@ impl Cause {
             Self::ApplicationSilent | Self::AnswerDropped | Self::DroppedAfterwards => {
                 Some("a capture on the server: whether an answer leaves it")
             }
-            Self::FastSynDropped | Self::LargePacketsDropped => Some("a probe with little data: --data x"),
+            Self::FastSynDropped | Self::LargePacketsDropped | Self::LargeSynDropped => {
+                Some("a probe with little data: --data x")
+            }
             Self::Refused | Self::PortUnreachable | Self::NoRoute | Self::IcmpUnreachable => {
                 Some("a capture on this machine: what answers the SYN")
             }

@@ -90,7 +90,12 @@ mod tests {
 
     #[test]
     fn addresses_are_written_as_ever() {
-        for address in ["0.0.0.0:0", "10.20.100.255:65535", "192.0.2.9:80", "[2001:db8::1]:10000"] {
+        for address in [
+            "0.0.0.0:0",
+            "10.20.100.255:65535",
+            "192.0.2.9:80",
+            "[2001:db8::1]:10000",
+        ] {
             let mut text = String::new();
             super::push_address(&mut text, address.parse().unwrap());
             assert_eq!(text, address);

@@ -32,9 +32,8 @@ enum Source {
 
 impl Deadlines {
     pub(super) fn push(&mut self, deadline: Deadline, place: Place) {
-        let fits = |queue: &&mut VecDeque<(Deadline, Place)>| {
-            queue.back().is_none_or(|(last, _)| *last < deadline)
-        };
+        let fits =
+            |queue: &&mut VecDeque<(Deadline, Place)>| queue.back().is_none_or(|(last, _)| *last < deadline);
         match self.in_order.iter_mut().find(fits) {
             Some(queue) => queue.push_back((deadline, place)),
             None => {
@@ -44,10 +43,7 @@ impl Deadlines {
     }
 
     /// The next deadline that holds; those before it are dropped.
-    pub(super) fn next(
-        &mut self,
-        holds: impl Fn(&Deadline, Place) -> bool,
-    ) -> Option<(Deadline, Place)> {
+    pub(super) fn next(&mut self, holds: impl Fn(&Deadline, Place) -> bool) -> Option<(Deadline, Place)> {
         while let Some((source, deadline, place)) = self.first() {
             if holds(&deadline, place) {
                 return Some((deadline, place));

@@ -89,7 +89,11 @@ mod tests {
             let [one, other] = [one, other].map(|text| text.parse::<SocketAddr>().unwrap());
             let key = FlowKey::new(one, other);
             let (low, high) = key.ends(one.is_ipv6());
-            let expected = if key.is_low(one) { (one, other) } else { (other, one) };
+            let expected = if key.is_low(one) {
+                (one, other)
+            } else {
+                (other, one)
+            };
             assert_eq!((low, high), expected);
             assert_ne!(key.is_low(one), key.is_low(other));
         }

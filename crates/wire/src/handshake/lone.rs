@@ -63,7 +63,11 @@ impl LoneSyn {
     /// What a handshake knows after that SYN. `due`: when it is no longer worth waiting for another packet.
     pub(super) fn handshake(&self, key: &FlowKey, due: Duration) -> Handshake {
         let (low, high) = key.ends(self.is_ipv6);
-        let (source, destination) = if self.client_is_low { (low, high) } else { (high, low) };
+        let (source, destination) = if self.client_is_low {
+            (low, high)
+        } else {
+            (high, low)
+        };
         let segment = Segment {
             source,
             destination,

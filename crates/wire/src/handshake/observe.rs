@@ -348,7 +348,12 @@ impl Handshake {
 }
 
 /// Whether that client and server used another cookie before.
-pub(super) fn remember(cookies: &mut Cookies, client: SocketAddr, server: SocketAddr, cookie: Cookie) -> bool {
+pub(super) fn remember(
+    cookies: &mut Cookies,
+    client: SocketAddr,
+    server: SocketAddr,
+    cookie: Cookie,
+) -> bool {
     cookies
         .insert((client.ip(), server.ip()), cookie)
         .is_some_and(|before| before != cookie)

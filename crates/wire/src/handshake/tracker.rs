@@ -241,11 +241,7 @@ impl Tracker {
             age: self.opened,
         };
         self.opened += 1;
-        let place = self.followed.add(Followed {
-            key,
-            deadline,
-            state,
-        });
+        let place = self.followed.add(Followed { key, deadline, state });
         self.give_up_at(deadline, place);
     }
 

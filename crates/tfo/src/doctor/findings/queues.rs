@@ -6,8 +6,8 @@ use fastopen_host::sysctl::Sysctl;
 use super::super::facts::{Facts, Held};
 use super::super::finding::{Finding, Fix};
 use super::super::programs;
-use super::{asks_by_itself, count};
 use super::listeners::{name, shortened};
+use super::{asks_by_itself, count};
 
 /// A queue shorter than this is full at some hundred connections a second: each holds its place for a round trip.
 const TINY: u32 = 32;
