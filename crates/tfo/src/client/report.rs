@@ -8,10 +8,12 @@ use fastopen::{Attempt, AttemptEnd, ConnectError, Outcome, Reason};
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
-use super::words::MEASURABLE;
 use crate::own_server::OwnServer;
 use crate::status::Status;
 use crate::units;
+
+/// From this round-trip time on, it weighs more than the machine's own delays.
+pub(crate) const MEASURABLE: Duration = Duration::from_millis(5);
 
 /// What a connection came to.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -1,15 +1,11 @@
 //! What an outcome means, and what to do next, in words.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use fastopen::{Outcome, Reason};
 
-use super::report::{Delivery, End, Report};
+use super::report::{Delivery, End, MEASURABLE, Report};
 use crate::own_server::OwnServer;
-
-/// From this round-trip time on, it weighs more than the machine's own delays.
-pub(crate) const MEASURABLE: Duration = Duration::from_millis(5);
 
 /// What happened to the SYN and the data in it.
 pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {

@@ -78,7 +78,7 @@ fn push_number(text: &mut String, number: u16) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
+    use crate::diagram::sample;
 
     fn written(width: Option<usize>) -> String {
         let mut text = Vec::new();

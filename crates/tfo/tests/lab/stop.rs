@@ -164,6 +164,7 @@ const LINES: &[&str] = &[
     "bench -n 1 TARGET",
     "run -- yes",
     "enable LISTENER",
+    "enable LISTENER --watch",
     "disable LISTENER --json",
     "keys generate",
     "keys set 0a1b2c3d-4e5f6071-8293a4b5-c6d7e8f9",

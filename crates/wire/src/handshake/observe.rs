@@ -58,14 +58,12 @@ impl Handshake {
             self.note(Note::CookieChanged);
         }
         let before = self.syns.as_ref().map(|syns| (syns.best, syns.first));
-        if let Some((best, first)) = before
-            && syn.is_plain()
-            && !best.is_plain()
-            && self.answer.is_none()
-        {
-            let waited = packet.time.saturating_sub(first);
-            let cause = self.fallback_cause(packet.time, waited);
-            self.note(Note::FallbackAfter { cause, waited });
+        if let Some((best, first)) = before {
+            if syn.is_plain() && !best.is_plain() && self.answer.is_none() {
+                let waited = packet.time.saturating_sub(first);
+                let cause = self.fallback_cause(packet.time, waited);
+                self.note(Note::FallbackAfter { cause, waited });
+            }
         }
         self.syns
             .get_or_insert_with(|| ClientSyns::new(packet, syn))
