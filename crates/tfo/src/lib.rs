@@ -35,6 +35,7 @@ pub mod man;
 mod metrics_page;
 mod namespace;
 pub mod output;
+mod own_server;
 pub mod printable;
 pub mod probe;
 pub mod program;

@@ -29,6 +29,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("kill", "procps"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
+    ("pdns_recursor", "pdns-recursor"),
     ("promtool", "prometheus"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),
@@ -37,6 +38,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sysctl", "procps"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("unbound", "unbound"),
     ("unshare", "util-linux"),
 ];
 
