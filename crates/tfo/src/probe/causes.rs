@@ -7,7 +7,7 @@ use super::verdict::Cause;
 const LARGE_SYN: usize = 450;
 
 /// The programs that forward connections to a container's network.
-const FORWARDERS: [&str; 4] = ["docker-proxy", "rootlessport", "slirp4netns", "pasta"];
+const FORWARDERS: &[&str] = &["docker-proxy", "rootlessport", "slirp4netns", "pasta"];
 
 /// Why handshakes succeed and no cookie comes.
 pub(super) fn of_no_cookie(evidence: &Evidence) -> Vec<Cause> {

@@ -53,7 +53,7 @@ fn option(evidence: &Evidence) -> Option<String> {
 }
 
 fn greeting(evidence: &Evidence, service: Option<Service>) -> Option<String> {
-    const SPEAK_FIRST: [&[u8]; 5] = [b"SSH-", b"220", b"+OK", b"* OK", b"RFB "];
+    const SPEAK_FIRST: &[&[u8]] = &[b"SSH-", b"220", b"+OK", b"* OK", b"RFB "];
     let service = service?;
     let made = evidence.trials.iter().filter_map(Trial::made);
     let beginning = made

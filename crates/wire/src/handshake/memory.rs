@@ -1,11 +1,11 @@
-//! A map that forgets.
+//! A map of bounded size.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 
-/// A map of at most `limit` entries; what was put in longest ago goes first.
+/// A map of at most `limit` entries; the oldest entries are dropped first.
 ///
 /// It keeps two generations: when the young one has half of the entries it becomes the old one, and the old one is dropped.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl<K: Eq + Hash, V> Memory<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    /// Puts an entry in. What stood there may take up room until it is forgotten, and does not come back.
+    /// Puts an entry in. An older entry under the same key may take up room until it is dropped, but is not found again.
     pub(super) fn put(&mut self, key: K, value: V) {
         self.make_room(&key);
         self.young.insert(key, value);
@@ -41,7 +41,7 @@ impl<K: Eq + Hash, V> Memory<K, V> {
         }
     }
 
-    /// Puts an entry in, and gives back what stood there, if that is not forgotten.
+    /// Puts an entry in, and returns the one it replaces, unless that was dropped.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let old = self.old.remove(&key);
         self.make_room(&key);

@@ -36,7 +36,7 @@ fn server(bits: FastOpenBits, facts: &Facts) -> Finding {
         return Finding::problem(
             ID,
             format!(
-                "Listeners here can't accept data in a SYN, and {} in vain.",
+                "Listeners here can't accept data in a SYN, although {}.",
                 match asked.len() {
                     1 => "one asks to".to_owned(),
                     several => format!("{several} ask to"),

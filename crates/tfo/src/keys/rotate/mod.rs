@@ -26,7 +26,7 @@ use places::Places;
 /// Time is counted in intervals since 1970. Each has a key of its own; the backup is the key of the interval before in the first half, and
 /// of the one to come in the second, so that machines whose clocks differ by nearly half an interval accept each other's cookies. The keys
 /// change two seconds after each half. This is tofurkey's schedule. With --watch it stays and changes them at each half: it reads the
-/// secret anew each time, and where it can't be had the keys stay as they are and it tries again. SIGHUP makes it read the secret at once.
+/// secret again each time, and where it can't be had the keys stay as they are and it tries again. SIGHUP makes it read the secret at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {

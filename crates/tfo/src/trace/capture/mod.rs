@@ -240,7 +240,7 @@ impl Format {
 }
 
 /// What often takes the place of a capture, by its first bytes.
-const STAND_INS: [(&[u8], &str, &str); 5] = [
+const STAND_INS: &[(&[u8], &str, &str)] = &[
     (
         b"version https://git-lfs",
         "a Git LFS pointer",
