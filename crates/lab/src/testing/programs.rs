@@ -174,7 +174,11 @@ mod tests {
 
     #[test]
     fn ci_installs_every_program() {
-        let packages = include_str!("../../../../.ci/packages");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        if manifest.join(".cargo_vcs_info.json").exists() {
+            return; // a released package, which has no .ci beside it
+        }
+        let packages = std::fs::read_to_string(manifest.join("../../.ci/packages")).unwrap();
         let (_, list) = packages.split_once("packages=(").unwrap();
         let (list, _) = list.split_once(')').unwrap();
         for (program, package) in PROGRAMS {

@@ -212,9 +212,10 @@ impl Tracker {
                 None => return,
             },
         };
-        while self.followed.len() >= self.limits.connections.max(1)
-            && let Some((_, first)) = self.next_deadline()
-        {
+        while self.followed.len() >= self.limits.connections.max(1) {
+            let Some((_, first)) = self.next_deadline() else {
+                break;
+            };
             self.close(&first, Ending::Evicted);
         }
         handshake.take(packet, &self.limits, &mut self.cookies);
