@@ -10,7 +10,7 @@ use crate::diagram::ladder;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::width::hang;
 
-/// From this many columns on there is room for a sequence diagram whose arrows bear their words.
+/// From this many columns on there is room for a sequence diagram with the words on its arrows.
 const LADDER: usize = 72;
 /// From this many on there is room for the table of paths.
 const TABLE: usize = 80;

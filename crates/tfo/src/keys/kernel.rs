@@ -28,7 +28,7 @@ pub(super) fn read() -> anyhow::Result<Option<KeyRing>> {
 /// The kernel refuses them, or has others afterwards.
 pub(super) fn write(keys: &KeyRing) -> anyhow::Result<()> {
     if is_zero(keys.primary()) || keys.backup().is_some_and(is_zero) {
-        bail!("a key of zeros is none: everybody could make its cookies");
+        bail!("a key of zeros counts as none: anybody could compute its cookies");
     }
     let text = Zeroizing::new(keys.to_string());
     sysctl::set_fast_open_key_text(&text).hint(

@@ -46,13 +46,13 @@ Examples:
                                          Keep this machine's keys to the schedule
   tfo keys verify --secret tfo.secret 192.0.2.2:443 192.0.2.3:443
                                          Do these servers have the fleet's keys?
-  sudo tfo keys fingerprint              Compare it between two machines: it gives nothing away
+  sudo tfo keys fingerprint              Compare it between machines: it reveals nothing of the key
 
 Exit status:
   0  done; the servers agree
   1  verify: a server does not agree
   2  wrong usage, no secret, or the kernel refuses: the error says what to do
-  3  verify: there is no telling";
+  3  verify: inconclusive";
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {

@@ -1,4 +1,4 @@
-//! The decision against worlds whose truth is known, and against every evidence there is, up to a length.
+//! The decision against simulated servers and paths, whose behaviour is known, and against all possible evidence up to a length.
 
 use std::time::Duration;
 
@@ -208,7 +208,7 @@ fn worlds() -> Vec<World> {
             ..good
         },
         World {
-            name: "ignores data and is silent to everybody",
+            name: "ignores data and never answers",
             plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Silent),
             request: |_| (made(Outcome::NoCookie, Answer::Silent), cookie(1)),
             data: |_, cookie| (made(Outcome::Ignored, Answer::Silent), cookie),
@@ -278,7 +278,7 @@ fn worlds() -> Vec<World> {
             causes: &[NoAnswerEither],
         },
         World {
-            name: "closes without a word",
+            name: "closes without an answer",
             plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Closed),
             request: |_| (made(Outcome::NoCookie, Answer::Closed), cookie(1)),
             data: |_, cookie| (made(Outcome::Accepted, Answer::Closed), cookie),

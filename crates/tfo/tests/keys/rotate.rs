@@ -194,7 +194,7 @@ fn farm_time() -> Duration {
     Duration::from_secs(seconds.unwrap_or(16))
 }
 
-const MEMBERS: &[&str] = &["one", "two", "three", "four", "five"];
+const MEMBERS: [&str; 5] = ["one", "two", "three", "four", "five"];
 
 fn counter(host: &Host, counter: Counter) -> u64 {
     host.run(|| Counters::read().unwrap().get(counter).unwrap_or(0))

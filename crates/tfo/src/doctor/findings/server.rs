@@ -104,7 +104,7 @@ fn unknown_bits(bits: FastOpenBits) -> Option<Finding> {
         Finding::ok(
             "unknown-bits",
             format!("net.ipv4.tcp_fastopen has bits that have no name here: {unknown}."),
-            "Kernels before 4.15 took some of them; today's do nothing with them.",
+            "Kernels before 4.15 took some of them; newer ones ignore them.",
         )
     })
 }
@@ -133,7 +133,7 @@ fn key(facts: &Facts) -> Option<Finding> {
         Ok(KeyState::Two) => Finding::ok(
             ID,
             "A key and a backup key are set.",
-            "Cookies of either are taken, and clients that show one of the backup key get a new one: a rotation is under way.",
+            "Cookies of both are accepted, and clients that present one of the backup key get a new one: a rotation is under way.",
         ),
         Ok(KeyState::Unreadable) => Finding::ok(
             ID,

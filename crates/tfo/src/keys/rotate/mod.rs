@@ -1,7 +1,7 @@
 //! Keys that follow the schedule: once, or as a service.
 //!
 //! [`timetable`] decides when there is something to do and is pure; [`places`] finds the network namespaces and sets their keys;
-//! [`service`] waits, and [`metrics`] tells others about it.
+//! [`service`] waits, and [`metrics`] exports its state.
 
 mod metrics;
 mod places;
@@ -56,15 +56,16 @@ Examples:
                                          As a service, for this machine and its containers
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Changing the secret without losing a cookie, with NOW the old schedule's keys (tfo keys derive --secret old) and THEN the new one's; stop
-the rotation first, and take less than half an interval:
+To change the secret without invalidating cookies, stop the rotation, and take less than half an
+interval for these steps. NOW is the primary key of the old secret (tfo keys derive), THEN that of the new:
   sudo tfo keys set NOW THEN             On every machine: the new key is accepted
   sudo tfo keys set THEN NOW             Then on every machine: it makes the cookies
   sudo tfo keys rotate --secret new --watch
                                          Then on every machine, half an interval later
 
-Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and CAP_SYS_PTRACE (/proc/PID/ns) as well for
-those of others.
+Privileges:
+  CAP_NET_ADMIN                          For the keys of this network namespace
+  CAP_SYS_ADMIN, CAP_SYS_PTRACE          Also for those of others (setns, /proc/PID/ns)
 
 Exit status:
   0  set; --watch: stopped by a signal

@@ -56,20 +56,26 @@ pub(super) struct Args {
 
 const AFTER: &str = "\
 Examples:
-  tfo keys verify --secret tfo.secret 192.0.2.2:443 [2001:db8::2]:443
+  tfo keys verify --secret tfo.secret 192.0.2.2:443 '[2001:db8::2]:443'
   tfo keys verify --secret-command 'vault kv get -field=tfo secret/fleet' - < servers
   tfo keys verify -n 32 www.example.com:443
                                          Without the secret: do all behind each address agree?
 
 Verdicts:
-  agrees; behind or ahead by so many periods; its own key; its members disagree (several servers behind the
-  address); address translation in between (the cookie fits another address); no Fast Open; no connection; can't tell
+  agrees                          it has the fleet's keys
+  behind, ahead                   it has the keys of another period, so many before or after
+  its own key                     its key does not follow from the secret
+  its members disagree            several servers are behind the address, with different keys
+  address translation in between  its cookie is that of another client address
+  no Fast Open                    it grants no cookie
+  no connection                   it can't be reached
+  can't tell                      the evidence does not decide
 
 Exit status:
   0  all agree
   1  one doesn't, has no Fast Open or can't be reached
   2  wrong usage, or no secret
-  3  there is no telling";
+  3  inconclusive";
 
 /// How many servers are connected to at the same time.
 const PARALLEL: usize = 16;
