@@ -19,7 +19,7 @@ pub struct Held {
     pub listener: Listener,
     /// The processes that are known to hold it; none where this process may not see them.
     pub owners: Vec<Owner>,
-    /// How many processes could not be looked into, for want of privilege, and may hold it too.
+    /// How many processes could not be inspected because the privilege is missing, and may hold it too.
     pub unreadable: usize,
 }
 
