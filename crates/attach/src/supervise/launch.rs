@@ -186,7 +186,7 @@ fn become_guardian(
     let pipes =
         || Ok::<_, rustix::io::Errno>((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?));
     let Ok(((supervisor_end, supervisor_alive), (guardian_end, guardian_alive))) = pipes() else {
-        return guardian::let_through(&listener);
+        return guardian::let_through(&listener, Vec::new());
     };
     match fork::fork() {
         Ok(Side::Child) => {
@@ -216,7 +216,7 @@ fn become_guardian(
                 supervisor.run();
             }
         }
-        Err(_) => guardian::let_through(&listener),
+        Err(_) => guardian::let_through(&listener, Vec::new()),
         Ok(Side::Parent { .. }) => {
             fork::close_all_but(&[
                 listener.as_fd().as_raw_fd(),

@@ -106,6 +106,8 @@ fn explained(note: Note) -> &'static str {
         Note::LeftOut => "left out by the rules",
         Note::FirstContact => "the first connection to there",
         Note::FailedLately => "it failed lately",
+        Note::LateWriter => "programs wrote late to there lately",
+        Note::OtherNamespace => "the socket belongs to another network namespace",
         Note::ServerFirst => "the server speaks first there",
         Note::Released => "the program did not write at once",
         Note::OwnFastOpen => "the program uses Fast Open by itself",
