@@ -3,7 +3,6 @@
 //! A call that is let through is carried out by the kernel as if nobody had looked. What was read of the program's memory may be changed
 //! by another of its threads afterwards; nothing rests on it but what is said of the connection.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::Instant;
@@ -158,6 +157,7 @@ impl Supervisor {
             released: false,
             handshake_ended: None,
             failed: false,
+            wrote_first: false,
             refused: false,
             shutdown: Directions::default(),
         };
@@ -278,8 +278,7 @@ impl Supervisor {
         if self.observer.is_none() {
             return String::new();
         }
-        let name = fs::read(format!("/proc/{tid}/comm")).unwrap_or_default();
-        String::from_utf8_lossy(&name)
+        process::name(tid)
             .trim_end()
             .replace(char::is_control, "\u{fffd}")
     }
@@ -287,7 +286,12 @@ impl Supervisor {
     /// Lets an ordinary connection be made, and says why.
     fn leave_plain(&mut self, call: &Notification, destination: SocketAddr, note: Note) {
         self.let_through(call);
-        self.say(call, destination, Outcome::NotAttempted(Reason::Policy), Some(note));
+        self.say(
+            call,
+            destination,
+            Outcome::NotAttempted(Reason::Policy),
+            Some(note),
+        );
     }
 
     fn say(&mut self, call: &Notification, destination: SocketAddr, outcome: Outcome, note: Option<Note>) {

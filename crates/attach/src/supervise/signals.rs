@@ -5,13 +5,15 @@
 
 use std::fs;
 
+use crate::sys::process;
+
 /// By which a Java virtual machine wakes a thread whose socket another thread has closed (`SIGRTMAX - 2`; `NativeThread.c` in OpenJDK).
 /// Its handler has no SA_RESTART, and nothing is written to a closed socket again.
 const JAVA_WAKE_UP: i32 = 62;
 
 /// Whether the program handles signals that come without anybody's doing: timers, children, input, and those of its own invention.
 pub(crate) fn may_repeat_a_write(tid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let status = process::status(tid).unwrap_or_default();
     match unasked(&status) {
         Some(0) => false,
         Some(caught) if caught == bit(JAVA_WAKE_UP) => !is_java(tid),

@@ -51,6 +51,10 @@ pub(crate) struct View<'a> {
     pub(crate) since_handshake: Duration,
     /// A duplicate of it is held.
     pub(crate) held: bool,
+    /// Its handshake was seen to have ended.
+    pub(crate) was_established: bool,
+    /// The client was seen to have written before the server.
+    pub(crate) wrote_first: bool,
     /// The kernel said that it has been closed while its program still had it.
     pub(crate) refused: bool,
     /// For how long it may wait for its first bytes.
@@ -103,9 +107,11 @@ impl View<'_> {
 
     pub(crate) fn step(&self) -> Step {
         let Some(state) = self.state() else {
-            return Step::Done(match self.refused {
-                true => End::Failed,
-                false => End::Gone,
+            return Step::Done(match (self.was_established, self.refused) {
+                (true, _) if self.wrote_first => End::WroteLate,
+                (true, _) => End::Established,
+                (false, true) => End::Failed,
+                (false, false) => End::Gone,
             });
         };
         match state {
@@ -151,11 +157,13 @@ impl View<'_> {
         }
     }
 
-    /// When to look again. Of a socket that is held the kernel tells when its handshake ends.
-    pub(crate) fn next_look(&self) -> Duration {
+    /// When to look again, after this step. Of a socket that is held the kernel tells when its handshake ends.
+    pub(crate) fn next_look(&self, step: Step) -> Duration {
         let finest = Duration::from_millis(5);
-        match self.held {
-            true if self.age < self.patience.min(RELEASE_AFTER) => self.patience.min(RELEASE_AFTER) - self.age,
+        match self.held && step != Step::LetGo {
+            true if self.age < self.patience.min(RELEASE_AFTER) => {
+                self.patience.min(RELEASE_AFTER) - self.age
+            }
             true if !self.begun => (self.age / 4).max(finest),
             true if self.segments_out == 0 => self.patience.clamp(SHORTEST, finest),
             // The first SYN is sent again after a second.
@@ -191,6 +199,8 @@ mod tests {
             released: false,
             since_handshake: Duration::ZERO,
             held: true,
+            was_established: false,
+            wrote_first: false,
             refused: false,
             patience: patience(Some(RTT), false),
             age: Duration::from_millis(ms),
@@ -235,7 +245,11 @@ mod tests {
             (Some(ms(600)), ms(5), ms(250)),
             (None, ms(5), ms(5)),
         ] {
-            assert_eq!((patience(rtt, false), patience(rtt, true)), (idle, busy), "{rtt:?}");
+            assert_eq!(
+                (patience(rtt, false), patience(rtt, true)),
+                (idle, busy),
+                "{rtt:?}"
+            );
         }
     }
 
@@ -290,6 +304,9 @@ mod tests {
             ..released
         };
         assert_eq!(loose.step(), Step::Wait);
+        let soon = Duration::from_millis(15);
+        assert_eq!(loose.next_look(Step::Wait), soon, "not when a SYN is sent again");
+        assert_eq!(released.next_look(Step::LetGo), soon);
         assert_eq!(
             View {
                 bytes_sent: 9,
@@ -328,5 +345,15 @@ mod tests {
             ..view(None, 60)
         };
         assert_eq!(refused.step(), Step::Done(End::Failed));
+        let closed = View {
+            was_established: true,
+            ..view(None, 60)
+        };
+        assert_eq!(closed.step(), Step::Done(End::Established));
+        let wrote = View {
+            wrote_first: true,
+            ..closed
+        };
+        assert_eq!(wrote.step(), Step::Done(End::WroteLate));
     }
 }

@@ -214,7 +214,10 @@ mod tests {
                 format!("{HEADER}\nx\n{good} more\n192.0.2.1:80 1 2 3 -4 0 60000 client\n{good}\n"),
                 1,
             ),
-            (format!("{HEADER}\n192.0.2.1:80 1 2 3 99999999 0 60000 client\n"), 0),
+            (
+                format!("{HEADER}\n192.0.2.1:80 1 2 3 99999999 0 60000 client\n"),
+                0,
+            ),
         ] {
             assert_eq!(parse(&text).len(), taken, "{text}");
         }

@@ -11,10 +11,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::guardian;
 use super::launch::Settings;
+use super::marked::Marked;
 use super::memory::Memory;
 use super::observe::Observer;
 use super::rules::Rules;
-use super::marked::Marked;
 use super::shared::Shared;
 use super::step::{End, Step, patience};
 use super::store::Store;
@@ -313,6 +313,9 @@ impl Supervisor {
             tracked.failed = true;
             self.memory.failed(tracked.destination(), seconds());
         }
+        if !look.is_connecting {
+            tracked.shut_down();
+        }
         // It may still become one that is to be released as long as its connect() has not begun.
         let must_release =
             !tracked.released && look.step != Step::Release && (look.is_deferred || !tracked.begun);
@@ -345,14 +348,14 @@ impl Supervisor {
 
     /// Forgets a connection that is over, and learns from it.
     pub(super) fn conclude(&mut self, number: u64, end: End, look: &Look) {
-        let Some(tracked) = self.table.remove(number) else {
+        let Some(mut tracked) = self.table.remove(number) else {
             return;
         };
         if let Some(slot) = &tracked.slot {
             self.shared.free(slot);
         }
+        tracked.shut_down();
         if let Some(held) = &tracked.socket {
-            tracked.shutdown.shut_down(held);
             // It would stay in the set for as long as the program has the socket, and wake this process whenever that takes more to send.
             let _ = epoll::delete(&self.epoll, held);
         }

@@ -41,6 +41,8 @@ pub(crate) struct Tracked {
     pub(crate) released: bool,
     pub(crate) handshake_ended: Option<Instant>,
     pub(crate) failed: bool,
+    /// After its release the client was seen to have written, and the server not.
+    pub(crate) wrote_first: bool,
     /// The kernel said that it has been closed while its program still had it.
     pub(crate) refused: bool,
     /// What its program has shut down, which is done when the handshake has ended.
@@ -102,6 +104,8 @@ impl Tracked {
             seen_deferred: self.seen_deferred,
             released: self.released,
             held: self.socket.is_some(),
+            was_established: self.handshake_ended.is_some(),
+            wrote_first: self.wrote_first,
             refused: self.refused,
             patience: patience(self.rtt, false),
             age,
@@ -111,9 +115,10 @@ impl Tracked {
         if is_unsent && age >= view.patience {
             view.patience = patience(self.rtt, process::is_busy(self.tid));
         }
+        let step = view.step();
         let look = Look {
-            step: view.step(),
-            next: view.next_look(),
+            step,
+            next: view.next_look(step),
             is_deferred: view.is_deferred(),
             is_unsent,
             is_connecting: matches!(view.state(), Some(TcpState::SynSent | TcpState::Close)),
@@ -122,6 +127,8 @@ impl Tracked {
             info,
         };
         self.seen_deferred |= is_unsent;
+        let has_received = info.and_then(|info| info.bytes_received()).unwrap_or(0) > 0;
+        self.wrote_first |= self.released && !look.is_connecting && view.bytes_sent > 0 && !has_received;
         look
     }
 
@@ -144,6 +151,14 @@ impl Tracked {
             // Without waiting: that would hold back the client's ACK. The error is EINPROGRESS or none.
             let _ = rustix::net::send(held, &[], SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
             self.released = true;
+        }
+    }
+
+    /// Does what its program asked shutdown() for while that could not be done.
+    pub(crate) fn shut_down(&mut self) {
+        let directions = std::mem::take(&mut self.shutdown);
+        if let Some(held) = &self.socket {
+            directions.shut_down(held);
         }
     }
 
@@ -177,7 +192,8 @@ impl Tracked {
         let outcome = match (end, told) {
             (End::Failed | End::NotBegun | End::Gone, _) => Outcome::Unknown,
             (_, Outcome::Unknown) if self.released => Outcome::NotAttempted(Reason::Dataless),
-            (_, Outcome::Unknown) if !self.asked => Outcome::NotAttempted(reason(self.note)),
+            // What the kernel tells then may be of an earlier attempt of the same socket.
+            _ if !self.asked => Outcome::NotAttempted(reason(self.note)),
             (_, told) => told,
         };
         let note = match end {

@@ -1,6 +1,6 @@
 //! Another process: a descriptor for it, and duplicates of its descriptors.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -61,9 +61,26 @@ fn duplicate_by_process(tid: u32, number: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
+/// `/proc/TID/status`.
+pub(crate) fn status(tid: u32) -> io::Result<String> {
+    read_proc(Path::new(&format!("/proc/{tid}/status")))
+}
+
+/// The thread's name, with the line's end.
+pub(crate) fn name(tid: u32) -> String {
+    read_proc(Path::new(&format!("/proc/{tid}/comm"))).unwrap_or_default()
+}
+
+/// A file of /proc in as few calls as may be: their sizes are not known beforehand, and calls of programs wait for some of them.
+fn read_proc(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::with_capacity(4096);
+    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The process that a thread belongs to.
 pub(crate) fn process_of(tid: u32) -> io::Result<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status"))?;
+    let status = status(tid)?;
     let process = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
     process
         .and_then(|number| number.trim().parse().ok())
@@ -87,7 +104,10 @@ pub(crate) fn is_busy(tid: u32) -> bool {
             .flatten()
             .flatten()
     };
-    !waits_for_input(Path::new(&itself)) && others().take(THREADS).any(|thread| lacks_processor(&thread.path()))
+    !waits_for_input(Path::new(&itself))
+        && others()
+            .take(THREADS)
+            .any(|thread| lacks_processor(&thread.path()))
 }
 
 /// Whether it sleeps in a call that reads, or that waits until something can be read.
@@ -108,16 +128,16 @@ fn waits_for_input(thread: &Path) -> bool {
         libc::SYS_epoll_pwait2,
         libc::SYS_io_uring_enter,
     ];
-    let call = std::fs::read_to_string(thread.join("syscall")).unwrap_or_default();
+    let call = read_proc(&thread.join("syscall")).unwrap_or_default();
     let number = call.split(' ').next().and_then(|number| number.parse().ok());
     number.is_some_and(|number| READS.contains(&number) || POLLS.contains(&number))
 }
 
 fn lacks_processor(thread: &Path) -> bool {
-    let stat = std::fs::read(thread.join("stat")).unwrap_or_default();
+    let stat = read_proc(&thread.join("stat")).unwrap_or_default();
     // The name before the state may contain anything, parentheses too.
-    let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
-    matches!(after_name, [b' ', b'R' | b'D', ..])
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.starts_with(" R") || after_name.starts_with(" D")
 }
 
 /// Reads another process's memory, as much as there is up to the end of its mapping; gives the number of bytes.
