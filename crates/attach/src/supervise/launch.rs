@@ -9,7 +9,8 @@
 //!
 //! The process that the user started becomes the program, so that its number, its parent, its exit status, its signals, its terminal and
 //! its core files are what they would be. The other two have a session of their own, are nobody's children, and end with the last process
-//! that the filter applies to.
+//! that the filter applies to. In a container, whose first process gets all that is nobody's child, the guardian is a child of whose end that
+//! is not told.
 
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -92,17 +93,30 @@ pub fn supervise(settings: Settings, observer: Option<Box<dyn Observer>>) -> Res
         listen: settings.listen.is_some(),
         exit: settings.holds_exit && observer.is_some(),
     };
-    match fork::fork().map_err(NotSupervised::of("fork"))? {
+    let gets_orphans = program == 1;
+    let forked = match gets_orphans {
+        true => fork::fork_untold(),
+        false => fork::fork(),
+    };
+    match forked.map_err(NotSupervised::of("fork"))? {
         Side::Child => {
             drop(ours);
-            let body = || become_guardian(program, &theirs, shared, settings, observer);
+            let body = || {
+                fork::leave_session();
+                if !gets_orphans && !matches!(fork::fork(), Ok(Side::Child)) {
+                    fork::exit(0);
+                }
+                become_guardian(program, &theirs, shared, settings, observer);
+            };
             // Nothing may return into the caller's code, which belongs to the program's process.
             let _ = catch_unwind(AssertUnwindSafe(body));
             fork::exit(0);
         }
         Side::Parent { child } => {
             drop(theirs);
-            fork::wait(child);
+            if !gets_orphans {
+                fork::wait(child);
+            }
             hand_over(&ours, watched)
         }
     }
@@ -152,11 +166,6 @@ fn become_guardian(
     settings: Settings,
     observer: Option<Box<dyn Observer>>,
 ) {
-    fork::leave_session();
-    match fork::fork() {
-        Ok(Side::Child) => {}
-        _ => fork::exit(0),
-    }
     fork::ignore_signals();
     let written: Vec<RawFd> = observer
         .iter()
@@ -172,7 +181,7 @@ fn become_guardian(
     let pipes =
         || Ok::<_, rustix::io::Errno>((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?));
     let Ok(((supervisor_end, supervisor_alive), (guardian_end, guardian_alive))) = pipes() else {
-        return guardian::let_through(&listener);
+        return guardian::let_through(&listener, Vec::new());
     };
     match fork::fork() {
         Ok(Side::Child) => {
@@ -202,7 +211,7 @@ fn become_guardian(
                 supervisor.run();
             }
         }
-        Err(_) => guardian::let_through(&listener),
+        Err(_) => guardian::let_through(&listener, Vec::new()),
         Ok(Side::Parent { .. }) => {
             fork::close_all_but(&[
                 listener.as_fd().as_raw_fd(),

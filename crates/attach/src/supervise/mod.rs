@@ -6,19 +6,22 @@
 //!      └────────── the call goes on ◀──────┘ then: looks after the connection
 //! ```
 //!
-//! `launch` puts the three processes in their places; `filter` says which calls are reported. The `supervisor` answers them (`calls`)
-//! and looks after the connections (`tracked`); what to do about one is decided in `rules`, `memory` and `step`, which are pure. The
-//! `guardian` takes over when the supervisor is killed.
+//! `launch` puts the three processes in their places; `filter` says which calls are reported. The `supervisor` answers them (`calls`, `connected`)
+//! and looks after the connections (`tracked`); what to do about one is decided in `rules`, `memory`, `signals` and `step`. The `guardian`
+//! takes over when the supervisor is killed.
 
 mod calls;
+mod connected;
 mod filter;
 mod guardian;
 mod launch;
+mod marked;
 mod memory;
 mod observe;
 mod rules;
 mod settings;
 mod shared;
+mod signals;
 mod sockaddr;
 mod step;
 mod store;

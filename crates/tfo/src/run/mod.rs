@@ -35,6 +35,11 @@ use recorder::{Destination, Recorder};
 /// last hour gets data in the SYN, and one that failed is left alone for a minute, then two, up to a day. A host that dies within
 /// that hour costs one connection its chance to try another address.
 ///
+/// Where there is a cookie, connect() returns at once, and the SYN leaves with the program's first bytes. If the program writes nothing
+/// for 5 ms, or 250 ms while it computes or waits for a processor, but in no case for longer than a round trip, the SYN leaves
+/// without data. Programs that read first, write late, or write more at once than a SYN takes can lose that time. So a port where the server
+/// speaks first is remembered and left alone, and so is, for a minute and longer, a destination to which two connections in a row wrote late.
+///
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. By running a program this
 /// way you say that a repeated first request does no harm. Unless told otherwise it is done only on ports where that holds: TLS, DNS,
 /// PostgreSQL, and HTTP, where a POST can be repeated (--except :80 leaves it out).
@@ -78,8 +83,13 @@ Examples:
                                          In a unit of systemd: the main process stays the program
 
 Notes:
-  Unless run by root, setuid programs below it (sudo, ping) have no privilege: run tfo run inside of
-  sudo instead. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and
+  It needs Linux 5.9 and no privilege. Unless run by root, setuid programs below it (sudo, ping) have
+  no privilege: run tfo run inside of sudo instead. connect(), getpeername() and shutdown() take some
+  10 us longer; other calls are not looked at, nor are connections made by io_uring, of Multipath TCP
+  or in another network namespace. A socket that blocks gets ordinary connections in a program that
+  handles timers, SIGCHLD or real-time signals (but for Java): one that interrupts the first write
+  could make the kernel send it twice. Programs that want reports of seccomp for themselves (EBUSY)
+  can't have them below it. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and
   what it started; if one is killed the other takes over. What is learnt of destinations is kept in
   $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 

@@ -6,10 +6,17 @@
 mod clients;
 mod death;
 mod invisible;
+mod load;
 mod paths;
 mod programs;
+mod reports;
 mod semantics;
+mod sockets;
 mod support;
+mod table;
+mod terminal;
+#[path = "../common/terminal.rs"]
+mod terminals;
 
 use std::process::ExitCode;
 
@@ -20,9 +27,14 @@ fn main() -> ExitCode {
         [
             clients::tests(),
             semantics::tests(),
+            sockets::tests(),
             paths::tests(),
             programs::tests(),
             invisible::tests(),
+            terminal::tests(),
+            reports::tests(),
+            load::tests(),
+            table::tests(),
             death::tests(),
         ]
         .into_iter()

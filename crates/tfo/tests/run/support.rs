@@ -40,7 +40,12 @@ pub(crate) fn world_with_server_bits(bits: &str) -> World {
 }
 
 pub(crate) fn world_with(client: HostSpec) -> World {
-    let scenario = Scenario::new("run").with_rtt(RTT).with_host(client);
+    world_on(client, RTT)
+}
+
+/// On a path with this round-trip time.
+pub(crate) fn world_on(client: HostSpec, rtt: Duration) -> World {
+    let scenario = Scenario::new("run").with_rtt(rtt).with_host(client);
     World {
         lab: Lab::new(&scenario).unwrap(),
         state: tempfile::tempdir().unwrap(),
@@ -86,7 +91,7 @@ impl World {
     }
 }
 
-fn read_report(file: &Path) -> Value {
+pub(crate) fn read_report(file: &Path) -> Value {
     let schema = serde_json::from_str(include_str!("../../schemas/run.json")).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -184,7 +189,7 @@ pub(crate) fn echo(mut stream: TcpStream) -> std::io::Result<()> {
 pub(crate) struct Answer {
     client: SocketAddr,
     begun: Duration,
-    rounds: u32,
+    pub(crate) rounds: u32,
     server_spoke_last: bool,
     /// From the first SYN to the server's first byte, both as they leave; none before there was one.
     pub(crate) took: Option<Duration>,
