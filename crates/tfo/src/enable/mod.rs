@@ -4,6 +4,7 @@
 //! [`text`] draws that.
 
 mod cgroup;
+mod client;
 mod report;
 mod selection;
 mod text;
@@ -55,6 +56,8 @@ pub struct Enable {
     /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
     #[arg(long, value_name = "FILE.prom", requires = "watch")]
     textfile: Option<PathBuf>,
+    #[command(flatten)]
+    client: client::Options,
     /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (schemas/enable-watch.json)
     #[arg(long)]
     json: bool,
@@ -88,6 +91,8 @@ Exit status:
 pub struct Disable {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    client: client::Options,
     /// Print one JSON object (described by schemas/enable.json)
     #[arg(long)]
     json: bool,
@@ -119,6 +124,13 @@ struct Which {
 /// # Errors
 /// There is no such listener, no privilege, no key where one was named, and those of the system and of standard output.
 pub fn enable(args: &Enable) -> anyhow::Result<Status> {
+    if args.client.are_given() {
+        anyhow::ensure!(
+            !args.watch && args.queue.is_none() && !args.keys.are_given(),
+            "--client is about the connections that a unit makes: it has no --watch, --queue or keys"
+        );
+        return args.client.run(Action::Enable, &args.which.selection, args.json);
+    }
     if args.watch {
         watch::run(args)?;
         return Ok(Status::Works);
@@ -136,6 +148,9 @@ pub fn enable(args: &Enable) -> anyhow::Result<Status> {
 /// # Errors
 /// As [`enable`].
 pub fn disable(args: &Disable) -> anyhow::Result<Status> {
+    if args.client.are_given() {
+        return args.client.run(Action::Disable, &args.which.selection, args.json);
+    }
     let report = act(Action::Disable, &args.which, |held| {
         Socket::new(held, held.set_queue(|_| 0, None))
     })?;
