@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod choosing;
+mod client;
 mod servers;
 mod support;
 mod watch;
@@ -14,8 +15,13 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     testing::main(
-        [servers::tests(), choosing::tests(), watch::tests()]
-            .into_iter()
-            .flatten(),
+        [
+            servers::tests(),
+            choosing::tests(),
+            watch::tests(),
+            client::tests(),
+        ]
+        .into_iter()
+        .flatten(),
     )
 }
