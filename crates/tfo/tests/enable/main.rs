@@ -7,6 +7,7 @@ mod choosing;
 mod client;
 mod servers;
 mod support;
+mod table;
 mod watch;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
             choosing::tests(),
             watch::tests(),
             client::tests(),
+            table::tests(),
         ]
         .into_iter()
         .flatten(),
