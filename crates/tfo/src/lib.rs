@@ -21,6 +21,7 @@ pub mod completions;
 pub mod cookies;
 pub mod demo;
 mod descriptors;
+mod diagram;
 pub mod doctor;
 pub mod enable;
 mod fingerprint;

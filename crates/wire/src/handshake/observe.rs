@@ -40,20 +40,18 @@ impl Handshake {
         if syn.data_bytes > 0 && !matches!(syn.fast_open, FastOpen::Cookie(..)) {
             self.note(Note::DataWithoutCookie);
         }
-        if let FastOpen::Cookie(_, cookie) = syn.fast_open
-            && self.remember(cookies, cookie)
-        {
-            self.note(Note::CookieChanged);
+        if let FastOpen::Cookie(_, cookie) = syn.fast_open {
+            if self.remember(cookies, cookie) {
+                self.note(Note::CookieChanged);
+            }
         }
         let before = self.syns.as_ref().map(|syns| (syns.best, syns.first));
-        if let Some((best, first)) = before
-            && syn.is_plain()
-            && !best.is_plain()
-            && self.answer.is_none()
-        {
-            let waited = packet.time.saturating_sub(first);
-            let cause = self.fallback_cause(packet.time, waited);
-            self.note(Note::FallbackAfter { cause, waited });
+        if let Some((best, first)) = before {
+            if syn.is_plain() && !best.is_plain() && self.answer.is_none() {
+                let waited = packet.time.saturating_sub(first);
+                let cause = self.fallback_cause(packet.time, waited);
+                self.note(Note::FallbackAfter { cause, waited });
+            }
         }
         self.syns
             .get_or_insert_with(|| ClientSyns::new(packet, syn))
