@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
         ),
         test("an_owner_that_comes_later", an_owner_that_comes_later),
         test("namespaces_that_come_later", namespaces_that_come_later),
+        test("rules_in_contrib_are_read", rules_in_contrib_are_read),
         test("no_storm_of_errors", no_storm_of_errors),
         test("what_cannot_be_kept_is_refused", what_cannot_be_kept_is_refused),
     ]
@@ -367,6 +368,22 @@ fn no_storm_of_errors() {
     );
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().count(), 1, "the caveat alone: {said}");
+}
+
+fn rules_in_contrib_are_read() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib");
+    let read = |file: &str| fs::read_to_string(contrib.join(file)).unwrap();
+    let manifest = read("kubernetes/enable/rules.yaml");
+    let (_, block) = manifest.split_once("enable.toml: |\n").unwrap();
+    for (text, rules) in [(read("systemd/enable.toml"), 3), (block.to_owned(), 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("rules"), &text).unwrap();
+        let service = Service::start_in(server, folder, &["--rules", "rules"]);
+        service.eventually("they are read", || !service.of("rules").is_empty());
+        assert_eq!(service.of("rules")[0]["rules"], rules, "{text}");
+    }
 }
 
 fn what_cannot_be_kept_is_refused() {
