@@ -1,7 +1,7 @@
 //! `tfo enable` and `tfo disable`: Fast Open on the listeners of servers that are running.
 //!
 //! [`selection`] says which listeners are meant, [`fastopen_attach::listeners`] switches them, [`report`] says what came of it, and
-//! [`text`] draws that.
+//! [`text`] draws that. [`watch`] does it for as long as it runs; [`client`] is about the connections that a unit makes.
 
 mod cgroup;
 mod client;
@@ -32,7 +32,14 @@ use selection::Selection;
 ///
 /// Sets TCP_FASTOPEN on their listening sockets through duplicates (pidfd_getfd). The server keeps running: nothing of it is
 /// restarted, and its connections stay open. It lasts until the server closes the socket. It takes root, or being the user that the
-/// server runs as.
+/// server runs as (where kernel.yama.ptrace_scope is 0).
+///
+/// With --watch it stays, as a service, and switches on what comes: servers that restart, and others that start later. It looks once a
+/// second for listeners that are new; a new one is plain until then. Rules in a file name ports, addresses, programs, units and network
+/// namespaces, and SIGHUP has it read again. Each listener is switched once: one that somebody switches off stays off until its server opens
+/// it again. When it ends, listeners stay as they are.
+///
+/// With --client it is about the connections that a systemd unit makes: it writes a drop-in that runs the unit's programs by tfo run.
 ///
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. Switch it on where a
 /// repeated first request does no harm, as with GET requests, TLS handshakes and DNS queries.
@@ -74,18 +81,32 @@ Examples:
                                          Listeners on these addresses
   sudo tfo enable --pid 4711             Those of a process, in its network namespace
   sudo tfo enable --unit nginx.service   Those of a systemd unit
-  sudo tfo enable --all --netns /run/netns/blue
-                                         All of another network namespace
+  sudo tfo enable --all --netns blue     All of another network namespace
+  sudo tfo enable --watch :443 --unit nginx.service
+                                         And whenever they are opened again
+  sudo tfo enable --watch                The same, by the rules in /etc/tfo/enable.toml
+  sudo tfo enable --client --unit haproxy --dry-run
+                                         Shows what would make its connections to others fast
+
+Rules, of which the first that fits a listener decides; all conditions of a rule must hold:
+  [[rule]]
+  port = [80, \"8000-8099\"]              Also: address, program (a name, or a path), unit, netns (\"all\",
+  unit = \"nginx.service\"                a name or a file; otherwise this one)
+  queue = 256                            0: no Fast Open
+  key_file = \"nginx.key\"               In the same folder
+
+Privileges: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH for other users' servers, CAP_SYS_ADMIN for other
+network namespaces.
 
 Exit status:
-  0  the listeners use Fast Open
+  0  the listeners use Fast Open; --watch: stopped by a signal; --client: done
   1  something is missing: the sysctl's server bit, or some listeners could not be switched
-  2  wrong usage, no such listener, or no privilege";
+  2  wrong usage, no such listener or unit, no privilege, or rules that make no sense";
 
 /// Switch Fast Open off for servers that are running, without a restart
 ///
 /// Undoes what tfo enable did: sets the Fast Open queue of their listening sockets to 0. Connections that are open stay so. A key
-/// that a listener was given stays with it, unused.
+/// that a listener was given stays with it, unused. With --client it removes the drop-in of a systemd unit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_DISABLE)]
 pub struct Disable {
@@ -103,9 +124,10 @@ Examples:
   sudo tfo disable :8000
   sudo tfo disable --unit nginx.service
   sudo tfo disable --all
+  sudo tfo disable --client --unit haproxy
 
 Exit status:
-  0  the listeners do not use Fast Open
+  0  the listeners do not use Fast Open; --client: there is no drop-in
   1  some listeners could not be switched
   2  wrong usage, no such listener, or no privilege";
 

@@ -69,7 +69,15 @@ impl Selection {
             [] => anyhow::anyhow!("there is no TCP listener here"),
             wanted => anyhow::anyhow!("there is no TCP listener {}", wanted.join(" or ")),
         };
-        hint::with(error, self.what_there_is(all))
+        let hint = match self.unit.is_empty() {
+            true => self.what_there_is(all),
+            // It is in another control group until the unit's own processes have it.
+            false => format!(
+                "{}; a socket that systemd holds until the unit starts: name its port",
+                self.what_there_is(all)
+            ),
+        };
+        hint::with(error, hint)
     }
 
     fn what_there_is(&self, all: &[Held]) -> String {
