@@ -65,7 +65,8 @@ pub struct Enable {
     textfile: Option<PathBuf>,
     #[command(flatten)]
     client: client::Options,
-    /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (schemas/enable-watch.json)
+    /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (enable-watch.json), with --client
+    /// the drop-in (enable-client.json)
     #[arg(long)]
     json: bool,
 }
@@ -90,8 +91,11 @@ Examples:
 
 Rules, of which the first that fits a listener decides; all conditions of a rule must hold:
   [[rule]]
-  port = [80, \"8000-8099\"]              Also: address, program (a name, or a path), unit, netns (\"all\",
-  unit = \"nginx.service\"                a name or a file; otherwise this one)
+  port = [80, \"8000-8099\"]              One port, a range, or several
+  address = \"192.0.2.2\"                The address that it is bound to
+  program = \"nginx\"                    A name, or the path of an executable
+  unit = \"nginx.service\"               A unit of systemd, or a slice
+  netns = \"all\"                        Or a name (ip netns), or a file; otherwise this one
   queue = 256                            0: no Fast Open
   key_file = \"nginx.key\"               In the same folder
 
@@ -114,7 +118,7 @@ pub struct Disable {
     which: Which,
     #[command(flatten)]
     client: client::Options,
-    /// Print one JSON object (described by schemas/enable.json)
+    /// Print one JSON object (described by schemas/enable.json, with --client by enable-client.json)
     #[arg(long)]
     json: bool,
 }
@@ -195,15 +199,16 @@ fn act(action: Action, which: &Which, switch: impl Fn(&Held) -> Socket) -> anyho
     if chosen.is_empty() {
         return Err(which.selection.nothing_found(&all));
     }
+    let absent = which.selection.without(&chosen);
     let sockets: Vec<Socket> = chosen.into_iter().map(switch).collect();
     let server_bit = sysctl::fast_open()?.map(|bits| (bits, bits.contains(FastOpenBits::SERVER)));
-    let report = Report::new(action, sockets, server_bit, entered.as_ref());
+    let report = Report::new(action, sockets, &absent, server_bit, entered.as_ref());
     if report.none_was_permitted() {
         let error = anyhow::anyhow!(report.first_error().unwrap_or_default().to_owned());
-        return Err(hint::with(
-            error,
-            format!("run it as root: sudo tfo {}", action.verb()),
-        ));
+        return Err(match rustix::process::geteuid().is_root() {
+            true => error,
+            false => hint::with(error, format!("run it as root: sudo tfo {}", action.verb())),
+        });
     }
     Ok(report)
 }
@@ -213,8 +218,17 @@ impl Which {
     fn enter(&self, action: Action) -> anyhow::Result<Option<Namespace>> {
         let namespace = match (&self.netns, self.selection.processes()) {
             (Some(named), _) => Some(named.clone()),
-            (None, [pid, ..]) if !is_in_this_namespace(*pid)? => Some(Namespace::Process(*pid)),
-            _ => None,
+            (None, []) => None,
+            (None, [pid, others @ ..]) => {
+                let theirs = namespace_of(&pid.to_string())?;
+                for other in others {
+                    anyhow::ensure!(
+                        namespace_of(&other.to_string())? == theirs,
+                        "the processes {pid} and {other} are in different network namespaces: call it once for each"
+                    );
+                }
+                (theirs != namespace_of("thread-self")?).then_some(Namespace::Process(*pid))
+            }
         };
         if let Some(namespace) = &namespace {
             namespace.enter(&format!("tfo {}", action.verb()))?;
@@ -223,12 +237,10 @@ impl Which {
     }
 }
 
-fn is_in_this_namespace(pid: u32) -> anyhow::Result<bool> {
-    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net"));
-    let theirs = of(&pid.to_string())
-        .with_context(|| format!("can't look at process {pid}"))
-        .hint("give the number of a process that runs; root may look at every one")?;
-    Ok(theirs == of("thread-self").context("can't read /proc/thread-self/ns/net")?)
+fn namespace_of(process: &str) -> anyhow::Result<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/net"))
+        .with_context(|| format!("can't look at process {process}"))
+        .hint("give the number of a process that runs; root may look at every one")
 }
 
 fn print(report: &Report, as_json: bool) -> anyhow::Result<Status> {
