@@ -339,11 +339,15 @@ fn no_storm_of_errors() {
     let dir = folder.path().display();
     // Its owner is outside of the service's process namespace.
     let _unseen = server.run(|| TcpListener::bind("0.0.0.0:7").unwrap());
-    let storm = "import socket,time\nend=time.time()+6\nwhile time.time()<end:\n  s=socket.create_server(('0.0.0.0',8))\n  \
-                 time.sleep(.003)\n  s.close()\n";
+    // Until the one that can't be switched is told, and a while longer.
+    let storm = format!(
+        "import socket,time\ndef till(end):\n  while not end(): socket.create_server(('0.0.0.0',8)).close()\n\
+         late=time.time()+60\ntill(lambda: '\"failed\"' in open('{dir}/events').read() or time.time()>late)\n\
+         more=time.time()+4\ntill(lambda: time.time()>more)\n"
+    );
     fs::write(folder.path().join("storm.py"), storm).unwrap();
     let script = format!(
-        "{TFO} enable --watch --json :7 :8 > {dir}/events & service=$!; python3 {dir}/storm.py; sleep 1; kill $service; wait"
+        "{TFO} enable --watch --json :7 :8 > {dir}/events & service=$!; python3 {dir}/storm.py; kill $service; wait"
     );
     let mut command = program(server, "unshare");
     command.args([
