@@ -40,7 +40,7 @@ pub mod run;
 pub mod send;
 pub mod serve;
 mod server;
-mod stats;
+pub mod stats;
 pub mod status;
 pub mod stdout;
 pub mod style;
