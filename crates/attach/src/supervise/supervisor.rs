@@ -182,6 +182,20 @@ impl Supervisor {
         if let Some(observer) = &mut self.observer {
             observer.program_ended(self.table.len());
         }
+        // If it is the first process of a PID namespace, this one ends with it.
+        self.save();
+    }
+
+    fn save(&mut self) {
+        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
+            // Another may be writing just now.
+            for _ in 0..50 {
+                if store.save(&mut self.memory).is_ok() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
     }
 
     fn end(&mut self) {
@@ -192,15 +206,7 @@ impl Supervisor {
         if let Some(observer) = &mut self.observer {
             observer.all_ended();
         }
-        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
-            // Another may be writing just now.
-            for _ in 0..50 {
-                if store.save(&mut self.memory).is_ok() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        }
+        self.save();
         self.observer = None;
         self.look_on(Duration::from_secs(150));
     }

@@ -60,18 +60,38 @@ impl Browser {
         // It reads commands from descriptor 3, and answers on 4.
         command.args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null", "sh"]);
         command.args(prefix).arg(program);
-        command.args(["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu"]);
+        command.args([
+            "--headless=new",
+            "--remote-debugging-pipe",
+            "--no-first-run",
+            "--disable-gpu",
+        ]);
         // Nothing but the page: no connections of the browser's own.
-        command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
-        command.args(["--no-default-browser-check", "--disable-default-apps", "--disable-extensions"]);
+        command.args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ]);
+        command.args([
+            "--no-default-browser-check",
+            "--disable-default-apps",
+            "--disable-extensions",
+        ]);
         command.args(["--disable-dev-shm-usage", "--ignore-certificate-errors"]);
+        // It takes some of the lab's addresses for those of a local network, and would ask before a page loads anything from there.
+        command.arg("--disable-features=LocalNetworkAccessChecks");
         if rustix::process::geteuid().is_root() {
             // Its sandbox is for ordinary users.
             command.arg("--no-sandbox");
         }
-        command.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
+        command.arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ));
         command.args(arguments).arg("about:blank");
-        command.env("HOME", folder.path()).env("XDG_STATE_HOME", folder.path());
+        command
+            .env("HOME", folder.path())
+            .env("XDG_STATE_HOME", folder.path());
         command.stderr(File::create(folder.path().join("log"))?);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (to, from) = child.stdin.take().zip(child.stdout.take()).context("no pipes")?;
@@ -79,7 +99,9 @@ impl Browser {
         thread::spawn(move || {
             for message in BufReader::new(from).split(0) {
                 let Ok(message) = message else { return };
-                let Ok(message) = serde_json::from_slice(&message) else { return };
+                let Ok(message) = serde_json::from_slice(&message) else {
+                    return;
+                };
                 if sender.send(message).is_err() {
                     return;
                 }
@@ -124,7 +146,11 @@ impl Browser {
             load.protocol == protocol && load.images == images && load.missing == 0,
             "{url}: not what was asked for: {load:?}"
         );
-        self.call("Target.disposeBrowserContext", json!({ "browserContextId": context }), None)?;
+        self.call(
+            "Target.disposeBrowserContext",
+            json!({ "browserContextId": context }),
+            None,
+        )?;
         Ok(load)
     }
 

@@ -47,6 +47,9 @@ struct Args {
     /// Each load is a first visit
     #[arg(long)]
     first_visits: bool,
+    /// The tfo that is measured
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_tfo"))]
+    tfo: String,
     /// The browser
     #[arg(long, default_value = "chromium")]
     browser: PathBuf,
@@ -86,9 +89,18 @@ fn run(args: &Args) -> anyhow::Result<()> {
         });
         let lab = Lab::new(&scenario)?;
         let site = site::Site::start(&lab)?;
-        for protocol in Protocol::ALL.iter().filter(|protocol| is_wanted(&args.protocols, protocol)) {
-            for page in PAGES.iter().filter(|page| is_wanted(&args.objects, &page.objects)) {
-                println!("{}", measure::measure(args, &lab, &site, page, *protocol)?.row(*rtt, page));
+        for protocol in Protocol::ALL
+            .iter()
+            .filter(|protocol| is_wanted(&args.protocols, protocol))
+        {
+            for page in PAGES
+                .iter()
+                .filter(|page| is_wanted(&args.objects, &page.objects))
+            {
+                println!(
+                    "{}",
+                    measure::measure(args, &lab, &site, page, *protocol)?.row(*rtt, page)
+                );
             }
         }
     }

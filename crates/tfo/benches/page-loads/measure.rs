@@ -12,7 +12,6 @@ use crate::browser::{Browser, Load};
 use crate::protocol::Protocol;
 use crate::site::{Page, Site, settled};
 
-const TFO: &str = env!("CARGO_BIN_EXE_tfo");
 /// Loads that don't count, before those that do: after the first the kernel has the cookies, after the second all is as it stays.
 const WARM_UP: usize = 2;
 const RESAMPLES: usize = 10_000;
@@ -48,7 +47,7 @@ pub(crate) fn measure(
     let mut arguments = vec![format!("--host-resolver-rules={}", site.names())];
     arguments.extend(args.browser_arguments.iter().cloned());
     let start = |is_fast: bool| {
-        let prefix: &[&str] = if is_fast { &[TFO, "run", "--"] } else { &[] };
+        let prefix: &[&str] = if is_fast { &[&args.tfo, "run", "--"] } else { &[] };
         Browser::start(lab.client()?, prefix, &args.browser, &arguments)
     };
     let load = |browser: &mut Browser| {

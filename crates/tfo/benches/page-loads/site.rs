@@ -147,13 +147,36 @@ fn origin(host: usize, protocol: Protocol) -> String {
 
 fn write_files(folder: &Path) -> anyhow::Result<()> {
     let certificate = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
-        .args(["-subj", "/CN=page loads", "-addext", "subjectAltName=DNS:*.test", "-keyout", "key.pem", "-out", "cert.pem"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "30",
+        ])
+        .args([
+            "-subj",
+            "/CN=page loads",
+            "-addext",
+            "subjectAltName=DNS:*.test",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "cert.pem",
+        ])
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
         .context("openssl")?;
-    ensure!(certificate.status.success(), "openssl: {}", String::from_utf8_lossy(&certificate.stderr));
+    ensure!(
+        certificate.status.success(),
+        "openssl: {}",
+        String::from_utf8_lossy(&certificate.stderr)
+    );
     let pages = folder.join("pages");
     fs::create_dir(&pages)?;
     for page in &PAGES {
@@ -166,7 +189,8 @@ fn write_files(folder: &Path) -> anyhow::Result<()> {
     style.extend(b"*/");
     fs::write(pages.join("style.css"), style)?;
     // An image of one pixel; what follows it is no part of it, and costs the browser nothing.
-    let mut image = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;".to_vec();
+    let mut image =
+        b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;".to_vec();
     image.resize(OBJECT_BYTES, 0);
     fs::write(pages.join("object.gif"), image)?;
     fs::write(folder.join("nginx.conf"), config())?;

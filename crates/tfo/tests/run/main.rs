@@ -8,6 +8,7 @@ mod death;
 mod invisible;
 mod paths;
 mod programs;
+mod sandboxes;
 mod semantics;
 mod support;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
             programs::tests(),
             invisible::tests(),
             death::tests(),
+            sandboxes::tests(),
         ]
         .into_iter()
         .flatten(),
