@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, RawFd};
 
+use rustix::net::{AddressFamily, SocketType};
+
 use crate::sys::{process, seccomp};
 
 /// Why a program can't be supervised. It can still be run.
@@ -36,6 +38,9 @@ fn help(call: &str, error: &io::Error, yama: u8) -> String {
             "; kernel.yama.ptrace_scope is 2, which leaves it to CAP_SYS_PTRACE: run tfo as root, or allow it: \
              sysctl -w kernel.yama.ptrace_scope=0"
                 .to_owned()
+        }
+        ("socket(AF_NETLINK)", _) => {
+            "; in a unit of systemd with RestrictAddressFamilies=: RestrictAddressFamilies=AF_NETLINK".to_owned()
         }
         ("pidfd_open" | "pidfd_getfd" | "process_vm_readv", _) => {
             format!("; it takes the right to trace processes of the same user, which a sandbox may deny; {IN_A_SANDBOX}")
@@ -76,7 +81,13 @@ fn may_trace(status: &str) -> bool {
 }
 
 /// The calls that are tried, by what a message between processes calls them.
-const TRIED: [&str; 4] = ["seccomp", "pidfd_open", "pidfd_getfd", "process_vm_readv"];
+const TRIED: [&str; 5] = [
+    "seccomp",
+    "socket(AF_NETLINK)",
+    "pidfd_open",
+    "pidfd_getfd",
+    "process_vm_readv",
+];
 
 /// The name of a call that was refused.
 pub(super) fn name_of(call: u8) -> &'static str {
@@ -89,16 +100,19 @@ pub(super) fn name_of(call: u8) -> &'static str {
 pub(super) fn try_calls(program: u32, descriptor: RawFd) -> Result<(), (u8, io::Error)> {
     let call = |number: u8| move |error| (number, error);
     seccomp::can_report().map_err(call(0))?;
-    let process = process::open(program).map_err(call(1))?;
+    // By netlink it learns whether there is a cookie, and what becomes of connections.
+    let netlink = rustix::net::socket(AddressFamily::NETLINK, SocketType::RAW, None);
+    netlink.map_err(|error| (1, error.into()))?;
+    let process = process::open(program).map_err(call(2))?;
     match process::duplicate(process.as_fd(), descriptor) {
         // The number may stand for another file there, or for none; only a refusal matters.
-        Err(error) if error.raw_os_error() != Some(libc::EBADF) => return Err((2, error)),
+        Err(error) if error.raw_os_error() != Some(libc::EBADF) => return Err((3, error)),
         _ => {}
     }
     let probe = 0_u64;
     // Where a variable is here there was one in the process that this one is a copy of.
     match process::read_memory(program, (&raw const probe).addr() as u64, &mut [0; 8]) {
-        Err(error) if error.raw_os_error() != Some(libc::EFAULT) => Err((3, error)),
+        Err(error) if error.raw_os_error() != Some(libc::EFAULT) => Err((4, error)),
         _ => Ok(()),
     }
 }
@@ -116,6 +130,12 @@ mod tests {
             ("process_vm_readv", libc::EPERM, 3, "ptrace_scope is 3"),
             ("process_vm_readv", libc::ENOSYS, 2, "--cap-add SYS_PTRACE"),
             ("pidfd_open", libc::EPERM, 2, "--cap-add SYS_PTRACE"),
+            (
+                "socket(AF_NETLINK)",
+                libc::EAFNOSUPPORT,
+                0,
+                "RestrictAddressFamilies=AF_NETLINK",
+            ),
             ("seccomp", libc::EBUSY, 0, "by somebody else"),
             ("seccomp", libc::EPERM, 0, "seccomp=unconfined"),
             ("seccomp", libc::ENOSYS, 0, "Linux 5.9"),

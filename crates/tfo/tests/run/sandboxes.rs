@@ -22,41 +22,47 @@ pub(crate) fn tests() -> Vec<LabTest> {
 const ERROR: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
-/// Runs the rest of its arguments under a filter that answers the call of that number so.
+/// Runs the rest of its arguments under a filter that answers the call of that number so; if its first argument is that, where one is
+/// named.
 const DENY: &str = "
 import ctypes, os, struct, sys
-number, action = int(sys.argv[1]), int(sys.argv[2])
-instructions = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, action), (6, 0, 0, 0x7fff0000)]
+number, argument, action = (int(text) for text in sys.argv[1:4])
+of_argument = [] if argument < 0 else [(0x20, 0, 0, 16), (0x15, 0, 1, argument)]
+instructions = [(0x20, 0, 0, 0), (0x15, 0, len(of_argument) + 1, number), *of_argument, (6, 0, 0, action), (6, 0, 0, 0x7fff0000)]
 code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *one) for one in instructions))
 program = struct.pack('HxxxxxxQ', len(instructions), ctypes.addressof(code))
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, program, 0, 0) == 0
-os.execvp(sys.argv[3], sys.argv[3:])
+os.execvp(sys.argv[4], sys.argv[4:])
 ";
 
 fn calls_that_a_filter_denies() {
     let world = world();
     let curl = ["curl", "-s", "http://192.0.2.2/"];
     serve(world.server(), 80, http);
+    let denies = |call: libc::c_long, argument: i32, action: u32, expected: &[&str]| {
+        let [call, argument, action] = [call.to_string(), argument.to_string(), action.to_string()];
+        let sandbox = ["python3", "-c", DENY, &call, &argument, &action];
+        let ran = in_sandbox(&world, &sandbox, &[], &curl);
+        expected.iter().for_each(|why| assert_runs_without(&ran, why));
+        assert_is_not_run(&in_sandbox(&world, &sandbox, &["--require"], &curl));
+    };
     for call in [
         libc::SYS_seccomp,
         libc::SYS_pidfd_open,
         libc::SYS_pidfd_getfd,
         libc::SYS_process_vm_readv,
     ] {
-        for (action, expected) in [(ERROR, "not permitted"), (KILL, "may have killed it")] {
-            let (number, action) = (call.to_string(), action.to_string());
-            let output = |options: &[&str]| {
-                let sandbox = ["python3", "-c", DENY, &number, &action];
-                in_sandbox(&world, &sandbox, options, &curl)
-            };
-            let ran = output(&[]);
-            assert_runs_without(&ran, expected);
-            assert!(text(&ran.stderr).contains("systemcallfilter="), "{ran:?}");
-            assert_is_not_run(&output(&["--require"]));
-        }
+        denies(call, -1, ERROR, &["not permitted", "systemcallfilter="]);
+        denies(call, -1, KILL, &["may have killed it", "systemcallfilter="]);
     }
+    denies(
+        libc::SYS_socket,
+        libc::AF_NETLINK,
+        ERROR,
+        &["restrictaddressfamilies=af_netlink"],
+    );
 }
 
 fn no_proc() {
