@@ -16,6 +16,7 @@
 compile_error!("fastopen-attach is for Linux: other systems have no pidfd_getfd");
 
 mod error;
+mod keys;
 pub mod listeners;
 mod process;
 pub mod supervise;

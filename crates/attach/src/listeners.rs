@@ -8,6 +8,7 @@ use fastopen_host::listeners::Listener;
 use fastopen_host::owners::{Owners, Process as Owner};
 
 use crate::error::Error;
+use crate::keys;
 use crate::process::Process;
 use crate::sys::socket;
 
@@ -103,8 +104,7 @@ impl Held {
         };
         let before = get()?;
         if let Some(keys) = keys {
-            set_keys(&socket, keys)
-                .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN_KEY)", &address, error))?;
+            keys::set(&socket, keys, &address)?;
         }
         let asked = length(before);
         let length = i32::try_from(asked).unwrap_or(i32::MAX);
@@ -117,7 +117,7 @@ impl Held {
         })
     }
 
-    fn duplicate(&self) -> Result<OwnedFd, Error> {
+    pub(crate) fn duplicate(&self) -> Result<OwnedFd, Error> {
         let mut refusal = None;
         for owner in &self.owners {
             let process = Process::open(owner.pid, &owner.name);
@@ -154,25 +154,4 @@ impl Held {
             }
         })
     }
-}
-
-fn set_keys(socket: &OwnedFd, keys: &KeyRing) -> io::Result<()> {
-    let mut bytes = [0; 2 * fastopen::Key::LEN];
-    let (primary, backup) = bytes.split_at_mut(fastopen::Key::LEN);
-    primary.copy_from_slice(keys.primary().as_bytes());
-    let len = match keys.backup() {
-        Some(key) => {
-            backup.copy_from_slice(key.as_bytes());
-            2 * fastopen::Key::LEN
-        }
-        None => fastopen::Key::LEN,
-    };
-    let set = socket::set(
-        socket.as_fd(),
-        libc::IPPROTO_TCP,
-        libc::TCP_FASTOPEN_KEY,
-        &bytes[..len],
-    );
-    zeroize::Zeroize::zeroize(&mut bytes);
-    set
 }

@@ -93,9 +93,7 @@ impl Session {
             let _ = self.send(tcp);
             return Err(Error::new(ErrorKind::InvalidData, error));
         }
-        if !self.tls.is_handshaking()
-            && let Some(confirmed) = &self.confirmed
-        {
+        if let Some(confirmed) = self.confirmed.as_ref().filter(|_| !self.tls.is_handshaking()) {
             confirmed.send_if_modified(|confirmed| !std::mem::replace(confirmed, true));
         }
         Ok(received)

@@ -104,6 +104,10 @@ impl Setting {
 /// # Errors
 /// Where there can be no lab, and those of standard output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, demonstrate(args))
+}
+
+fn demonstrate(args: &Args) -> anyhow::Result<Status> {
     if let Some(ended) = session::begin(args.words()).context("start a process of its own")? {
         return status(ended);
     }

@@ -110,7 +110,7 @@ pub(super) fn without_secret(contact: &Contact) -> Judgement {
         (1.., _) => Judgement::new(
             Verdict::Disagrees,
             format!(
-                "{refused} of {} connections had the cookie of the one before refused, and got another",
+                "{refused} of {} connections had the cookie of the one before refused, and got another: there are servers with different keys behind it, or its key was replaced without becoming the backup",
                 contact.steps.len()
             ),
         ),
