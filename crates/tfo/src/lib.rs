@@ -44,7 +44,7 @@ pub mod send;
 pub mod serve;
 mod server;
 mod service;
-mod stats;
+pub mod stats;
 pub mod status;
 pub mod stdout;
 pub mod style;

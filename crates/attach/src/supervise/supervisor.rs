@@ -193,6 +193,20 @@ impl Supervisor {
         if let Some(observer) = &mut self.observer {
             observer.program_ended(self.table.len());
         }
+        // If it is the first process of a PID namespace, this one ends with it.
+        self.save();
+    }
+
+    fn save(&mut self) {
+        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
+            // Another may be writing just now.
+            for _ in 0..50 {
+                if store.save(&mut self.memory).is_ok() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
     }
 
     /// A connection of the program that ends, or of a process that has ended, and that has not begun: its connect() has failed at once.
@@ -217,15 +231,7 @@ impl Supervisor {
         if let Some(observer) = &mut self.observer {
             observer.all_ended();
         }
-        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
-            // Another may be writing just now.
-            for _ in 0..50 {
-                if store.save(&mut self.memory).is_ok() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        }
+        self.save();
         self.observer = None;
         self.look_on(LAST_LOOKS);
     }

@@ -64,6 +64,9 @@ pub struct Args {
     /// Say what became of each connection as soon as it is known, on standard error
     #[arg(long, short)]
     verbose: bool,
+    /// Don't run the program where it can't have Fast Open this way, as in some sandboxes; otherwise it runs without, and a warning says why
+    #[arg(long)]
+    require: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -93,16 +96,22 @@ Notes:
   what it started; if one is killed the other takes over. What is learnt of destinations is kept in
   $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 
+  It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it is run
+  with --cap-add SYS_PTRACE; podman allows all. A unit with SystemCallFilter=@system-service needs
+  SystemCallFilter=pidfd_getfd seccomp as well. Where kernel.yama.ptrace_scope is 1 (Ubuntu), a program
+  that an ordinary user starts has Fast Open, and what it starts has not; 2 and 3 leave out users and
+  everybody.
+
 Exit status:
   that of the program, or
-  2    wrong usage
+  2    wrong usage, or with --require no Fast Open
   126  the program can't be run
   127  there is no such program";
 
 /// Becomes the program, under supervision where the system allows for it.
 ///
 /// # Errors
-/// The report's file can't be made, or the program can't be run.
+/// The report's file can't be made, or Fast Open is required and can't be had.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     let [program, arguments @ ..] = &args.program[..] else {
         anyhow::bail!("there is no program to run");
@@ -115,13 +124,25 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         },
         listen: args.listen.then_some(ListenOptions::DEFAULT_QUEUE),
         memory: memory_path(),
-        // So that a report on a terminal stands before the next prompt.
-        holds_exit: matches!(args.report, Some(None)),
+        // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
+        holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
     };
     warn_of_lost_privilege(program);
     let observer = args.observer()?;
-    if let Err(reason) = supervise::supervise(settings, observer) {
-        warning::print(format_args!("running without Fast Open: {reason}"));
+    match supervise::supervise(settings, observer) {
+        Err(reason) if args.require => {
+            return Err(reason).context("the program was not run, since it can't have Fast Open here");
+        }
+        Err(reason) => warning::print(format_args!("running without Fast Open: {reason}")),
+        // Who asks what became of the connections is told of those that nobody sees.
+        Ok(()) if (args.verbose || args.report.is_some()) && supervise::leaves_out_descendants() => {
+            warning::print(format_args!(
+                "kernel.yama.ptrace_scope is 1: {} has Fast Open, the processes that it starts do not, and their connections \
+                 are not reported; to change that: sysctl -w kernel.yama.ptrace_scope=0",
+                program.to_string_lossy()
+            ));
+        }
+        Ok(()) => {}
     }
     let error = supervise::exec(program, arguments);
     let status = if error.kind() == io::ErrorKind::NotFound {

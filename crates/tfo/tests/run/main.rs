@@ -10,6 +10,7 @@ mod load;
 mod paths;
 mod programs;
 mod reports;
+mod sandboxes;
 mod semantics;
 mod sockets;
 mod support;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             load::tests(),
             table::tests(),
             death::tests(),
+            sandboxes::tests(),
         ]
         .into_iter()
         .flatten(),
