@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use fastopen::KeyRing;
+use rustix::thread::{CapabilitySet, capabilities};
 
 use super::super::kernel;
 use super::listeners::{self, Listeners};
@@ -194,7 +195,15 @@ impl Places {
                     }
                 }
             }
-            Wanted::All => found = machine::all(),
+            Wanted::All => {
+                found = machine::all();
+                if !sees_every_process() {
+                    failures.push(
+                        "the network namespaces of other users' processes are not seen: that takes CAP_SYS_PTRACE"
+                            .to_owned(),
+                    );
+                }
+            }
         }
         (found, failures)
     }
@@ -217,6 +226,11 @@ impl Places {
         };
         looks
     }
+}
+
+/// Whether `/proc/PID/ns` of whichever process may be looked at. See ptrace(2), "Ptrace access mode checking".
+fn sees_every_process() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_PTRACE))
 }
 
 fn told(namespace: &Namespace, error: &anyhow::Error) -> String {
