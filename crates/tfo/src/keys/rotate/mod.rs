@@ -61,12 +61,13 @@ Examples:
   sudo tfo keys rotate --secret tfo.secret --watch --all-namespaces
                                          As a service, for this machine and its containers
   sudo tfo keys rotate --secret tfo.secret --watch --listeners
-                                         Also on listeners that a program or tfo enable --key gave keys of their own
+                                         Also on listeners with keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Replacing the secret without losing a cookie: with the rotation stopped everywhere (systemctl stop tfo-keys), each step on every machine
-before the next one on any. All of it within one interval, by default a day that begins at 00:00:02 UTC, and the last step as late in it as
-can be: a client that comes between the last two keeps its cookie.
+Replacing the secret without losing a cookie: with the rotation stopped everywhere (systemctl stop
+tfo-keys), each step on every machine before the next one on any. All of it within one interval, by
+default a day that begins at 00:00:02 UTC, and the last step as late in it as can be: a client that
+comes between the last two keeps its cookie.
   key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
   echo \"$(key tfo.old),$(key tfo.new)\" | sudo tfo keys set --key-file -
                                          The new key is accepted
@@ -75,8 +76,9 @@ can be: a client that comes between the last two keeps its cookie.
   sudo tfo keys rotate --secret tfo.new --watch
                                          The new secret's schedule
 
-Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and CAP_SYS_PTRACE (/proc/PID/ns) as well for
-those of others; CAP_SYS_PTRACE (pidfd_getfd) for --listeners.
+Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and
+CAP_SYS_PTRACE (/proc/PID/ns) as well for those of others; CAP_SYS_PTRACE (pidfd_getfd) for
+--listeners.
 
 Exit status:
   0  set; --watch: stopped by a signal
