@@ -11,7 +11,11 @@ use fastopen::{Arrival, Connected, Connector, Outcome, PathMemory, Policy, Reaso
 
 /// Whether this system, or this build of the library, has Fast Open.
 const HAS_FAST_OPEN: bool = cfg!(all(
-    any(target_os = "linux", target_os = "android"),
+    any(
+        target_os = "linux",
+        target_os = "android",
+        all(target_os = "macos", feature = "macos-unverified")
+    ),
     not(fastopen_portable)
 ));
 

@@ -132,7 +132,7 @@ fn parse_word(word: &str) -> Option<FastOpenBits> {
         return u32::from_str_radix(digits, 16).ok().map(FastOpenBits);
     }
     word.parse::<u32>()
-        .or_else(|_| word.parse::<i32>().map(i32::cast_unsigned))
+        .or_else(|_| word.parse::<i32>().map(|value| value as u32))
         .ok()
         .map(FastOpenBits)
 }

@@ -33,12 +33,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use fastopen_lab::Error;
 
+use crate::diagram::PictureFile;
 use crate::hint::Hint;
 use crate::json;
 use crate::output;
 use crate::status::Status;
 use crate::stdout::{self, Stdout};
-use crate::trace::PictureFile;
 use crate::width;
 
 use connections::Network;
@@ -104,6 +104,10 @@ impl Setting {
 /// # Errors
 /// Where there can be no lab, and those of standard output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, demonstrate(args))
+}
+
+fn demonstrate(args: &Args) -> anyhow::Result<Status> {
     if let Some(ended) = session::begin(args.words()).context("start a process of its own")? {
         return status(ended);
     }

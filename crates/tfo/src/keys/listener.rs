@@ -6,15 +6,15 @@ use fastopen_attach::listeners::{self, Held};
 
 use super::kernel;
 use super::report::{Action, ListenerKeys, Listeners};
-use crate::enable::selection::Place;
 use crate::hint::{self, Hint};
+use crate::listener_address::ListenerAddress;
 
 /// What a hint tells to run as root is the command itself.
 const PRIVILEGES: &str =
     "run it as root, or as the user that the server runs as: it takes a duplicate of the server's socket";
 
 /// The keys of the listeners there.
-pub(super) fn read(place: &Place, action: Action, reveal: bool) -> anyhow::Result<Listeners> {
+pub(super) fn read(place: &ListenerAddress, action: Action, reveal: bool) -> anyhow::Result<Listeners> {
     let listeners = at(place)?
         .iter()
         .map(|held| Ok(ListenerKeys::new(held, held.keys()?.as_ref(), reveal)))
@@ -26,7 +26,7 @@ pub(super) fn read(place: &Place, action: Action, reveal: bool) -> anyhow::Resul
 }
 
 /// Sets the keys of every listener there, and reads them back.
-pub(super) fn write(place: &Place, keys: &KeyRing) -> anyhow::Result<Listeners> {
+pub(super) fn write(place: &ListenerAddress, keys: &KeyRing) -> anyhow::Result<Listeners> {
     kernel::check(keys)?;
     let found = at(place)?;
     let mut listeners = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn with_own_keys() -> anyhow::Result<(Vec<ListenerKeys>, usize)> {
     Ok((own, unknown))
 }
 
-fn at(place: &Place) -> anyhow::Result<Vec<Held>> {
+fn at(place: &ListenerAddress) -> anyhow::Result<Vec<Held>> {
     let (there, elsewhere): (Vec<_>, Vec<_>) = listeners::list()?
         .into_iter()
         .partition(|held| place.is(held.listener.address));

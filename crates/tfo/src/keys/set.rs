@@ -8,9 +8,9 @@ use fastopen::{Key, KeyRing};
 
 use super::report::{Action, Keys, Report};
 use super::{Output, kernel, listener, namespaced};
-use crate::enable::selection::Place;
 use crate::hint::{self, Hint};
 use crate::key_options::{KeyOptions, Typed};
+use crate::listener_address::ListenerAddress;
 use crate::namespace::Namespace;
 
 /// Set this machine's keys: the one that makes cookies, and the one whose cookies are accepted too
@@ -54,14 +54,14 @@ Exit status:
 impl Args {
     pub(super) fn report(&self) -> anyhow::Result<Report> {
         let (place, typed) = match &self.words[..] {
-            [Word::Place(place), keys @ ..] => (Some(place), keys),
+            [Word::ListenerAddress(place), keys @ ..] => (Some(place), keys),
             keys => (None, keys),
         };
         let keys = match typed {
             [] => self.keys.read()?.context("there is no key to set").hint(
                 "give it with --key-file FILE (- is standard input) or in the environment variable TFO_KEY",
             )?,
-            _ if self.keys.are_named() => {
+            _ if self.keys.are_given() => {
                 bail!("keys are given twice: by --key or --key-file, and as PRIMARY")
             }
             [primary] => KeyRing::new(primary.key("PRIMARY")?),
@@ -87,7 +87,7 @@ impl Args {
 /// A word of the command line: no text is both a listener and a key.
 #[derive(Clone, Debug)]
 enum Word {
-    Place(Place),
+    ListenerAddress(ListenerAddress),
     Key(Typed),
 }
 
@@ -95,7 +95,7 @@ impl Word {
     fn key(&self, name: &str) -> anyhow::Result<Key> {
         match self {
             Self::Key(typed) => typed.key().with_context(|| format!("{name} is no key")),
-            Self::Place(place) => {
+            Self::ListenerAddress(place) => {
                 bail!("{name} is no key: {place} names a listener, which goes in front of the keys")
             }
         }
@@ -107,7 +107,7 @@ impl FromStr for Word {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse() {
-            Ok(place) => Ok(Self::Place(place)),
+            Ok(place) => Ok(Self::ListenerAddress(place)),
             Err(_) => text.parse().map(Self::Key),
         }
     }

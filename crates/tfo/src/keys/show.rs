@@ -2,7 +2,7 @@
 
 use super::report::{Action, Keys, Report};
 use super::{Output, kernel, listener, namespaced};
-use crate::enable::selection::Place;
+use crate::listener_address::ListenerAddress;
 use crate::namespace::Namespace;
 
 /// Show this machine's keys, shortened, with their fingerprints
@@ -14,7 +14,7 @@ use crate::namespace::Namespace;
 pub(super) struct Show {
     /// The keys of the listeners there: :443, 192.0.2.2:443 or [2001:db8::2]:443
     #[arg(value_name = "[ADDR]:PORT")]
-    listener: Option<Place>,
+    listener: Option<ListenerAddress>,
     /// Show the whole keys
     #[arg(long)]
     reveal: bool,
@@ -55,7 +55,7 @@ impl Show {
 pub(super) struct Fingerprint {
     /// Those of the listeners there
     #[arg(value_name = "[ADDR]:PORT")]
-    listener: Option<Place>,
+    listener: Option<ListenerAddress>,
     /// Those of the network namespace of this process, or of a file such as /run/netns/NAME
     #[arg(long, value_name = "PID|PATH")]
     netns: Option<Namespace>,

@@ -9,10 +9,17 @@ use std::path::{Path, PathBuf};
 use super::Namespace;
 
 /// Where names of network namespaces are mounted: by ip-netns(8), and by Docker.
-pub(crate) const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 
 /// A network namespace by its device and inode, as long as it exists; later another may have the same.
 pub(crate) type Id = (u64, u64);
+
+/// The file of a name, whether or not there is one.
+pub(super) fn named(name: &str) -> PathBuf {
+    let files = FOLDERS.map(|folder| Path::new(folder).join(name));
+    let there = files.iter().find(|file| file.exists());
+    there.unwrap_or(&files[0]).clone()
+}
 
 /// Which one it is.
 ///

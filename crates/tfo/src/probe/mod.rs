@@ -14,7 +14,6 @@ mod checks;
 mod evidence;
 mod judge;
 mod notes;
-mod own_server;
 mod report;
 mod saving;
 mod schedule;
@@ -29,6 +28,7 @@ mod words;
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
+use crate::json;
 use crate::status::Status;
 use crate::timed::{FirstBytesArgs, all_requests, time_limit};
 
@@ -96,6 +96,10 @@ fn not_empty(text: &str) -> Result<String, &'static str> {
 /// # Errors
 /// Wrong usage, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, probe(args))
+}
+
+fn probe(args: &Args) -> anyhow::Result<Status> {
     let first_bytes = args.first_bytes.read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -123,7 +123,7 @@ fn own_server(evidence: &Evidence) -> Option<String> {
         Some(false) => "does not ask for Fast Open",
         None => "may ask for Fast Open or not: the kernel does not tell",
     };
-    let bit = if own.server_bit { "on" } else { "off" };
+    let bit = if own.server_bit() { "on" } else { "off" };
     Some(format!(
         "on this machine the listener is {program}, which {asks}; the server bit (0x2) of net.ipv4.tcp_fastopen is {bit}"
     ))

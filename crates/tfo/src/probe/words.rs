@@ -1,6 +1,7 @@
 //! Verdicts, causes, what would tell them apart, and what to do, in words.
 
 use super::verdict::{Cause, Judgement, Verdict};
+use crate::own_server::OwnServer;
 
 /// The verdict and its causes in a sentence.
 pub(super) fn says(judgement: &Judgement) -> String {
@@ -37,12 +38,23 @@ impl Verdict {
     }
 }
 
-/// What to do next; nothing where all is well.
-pub(super) fn advice(judgement: &Judgement, packets_would_tell: bool) -> Option<String> {
+/// What to do next; nothing where all is well. A server on this machine can be switched on right here.
+pub(super) fn advice(
+    judgement: &Judgement,
+    own_server: Option<&OwnServer>,
+    packets_would_tell: bool,
+) -> Option<String> {
     let has = |cause| judgement.causes.contains(&cause);
     let only = |cause| judgement.causes == [cause];
     let advice = match judgement.verdict {
         Verdict::Works => return None,
+        Verdict::NoCookie | Verdict::DataIgnored if only(Cause::ServerBitOff) || only(Cause::ListenerOff) => {
+            let here = own_server.and_then(OwnServer::switch_on);
+            return Some(here.map_or_else(
+                || remedy(judgement.causes[0]).to_owned(),
+                |commands| format!("to switch it on now: {commands}; to keep it on: tfo doctor"),
+            ));
+        }
         Verdict::NoCookie | Verdict::DataIgnored if judgement.causes.len() == 1 => {
             return Some(remedy(judgement.causes[0]).to_owned());
         }
@@ -179,6 +191,9 @@ impl Cause {
             Self::LargePacketsDropped => {
                 "packets larger than the path carries are dropped, and no ICMP error that would say so arrives"
             }
+            Self::LargeSynDropped => {
+                "SYNs that carry much data are dropped: those with little pass, and so do as long packets after the handshake"
+            }
             Self::FastSynRefused => "what carries data in its SYN is answered with a RST",
             Self::RequestRefused => "SYNs with the option are answered with a RST, even without data",
             Self::FastSynRejected => "a router or firewall rejects SYNs with the option or with data",
@@ -225,7 +240,9 @@ impl Cause {
             Self::ApplicationSilent | Self::AnswerDropped | Self::DroppedAfterwards => {
                 Some("a capture on the server: whether an answer leaves it")
             }
-            Self::FastSynDropped | Self::LargePacketsDropped => Some("a probe with little data: --data x"),
+            Self::FastSynDropped | Self::LargePacketsDropped | Self::LargeSynDropped => {
+                Some("a probe with little data: --data x")
+            }
             Self::Refused | Self::PortUnreachable | Self::NoRoute | Self::IcmpUnreachable => {
                 Some("a capture on this machine: what answers the SYN")
             }

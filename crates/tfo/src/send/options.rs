@@ -10,7 +10,7 @@ const WITHOUT: &str = "without Fast Open: --policy off";
 pub(super) fn that_helps(report: &Report) -> Option<&'static str> {
     match report.outcome {
         None => for_failure(report.failure.as_ref()?),
-        Some(Outcome::Accepted) if report.is_unanswered() && report.lost_packets() => Some(WITHOUT),
+        Some(Outcome::Accepted) if report.broke_after_the_handshake() => Some(WITHOUT),
         Some(Outcome::SynLost) => Some(WITHOUT),
         Some(Outcome::NotAttempted(Reason::PathMemory)) => Some("to try now: --policy require"),
         Some(Outcome::NotAttempted(Reason::Dataless)) => Some(

@@ -7,6 +7,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 use std::{env, io};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// The service manager, if one waits for notifications.
 #[derive(Debug)]
 pub(crate) struct Manager(Option<(UnixDatagram, SocketAddr)>);
@@ -33,6 +35,13 @@ impl Manager {
         if let Self(Some((socket, address))) = self {
             let _ = socket.send_to_addr(state.as_bytes(), address);
         }
+    }
+
+    /// Tells it that a reload begins; `READY=1` is to follow. Type=notify-reload waits for it and compares the time.
+    pub(crate) fn tell_reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
     }
 
     /// How often it wants to see a sign of life, if it does from this process.

@@ -204,13 +204,13 @@ mod tests {
             .collect();
         let bench = schema(include_str!("../../schemas/bench.json"));
         assert_eq!(
-            bench["properties"]["service"]["enum"],
+            bench["$defs"]["report"]["properties"]["service"]["enum"],
             serde_json::Value::from(names.clone())
         );
         let probe = schema(include_str!("../../schemas/probe.json"));
         let or_none = [names, vec![serde_json::Value::Null]].concat();
         assert_eq!(
-            probe["properties"]["service"]["enum"],
+            probe["$defs"]["report"]["properties"]["service"]["enum"],
             serde_json::Value::from(or_none)
         );
     }

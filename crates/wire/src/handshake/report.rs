@@ -27,11 +27,7 @@ pub(super) enum Ending {
 
 impl Handshake {
     /// Reports, and says what to remember; `None` where the report would repeat one that was given before.
-    pub(super) fn end(
-        mut self: Box<Self>,
-        ending: Ending,
-        reports: &mut VecDeque<Connection>,
-    ) -> Option<Past> {
+    pub(super) fn end(mut self, ending: Ending, reports: &mut VecDeque<Connection>) -> Option<Past> {
         if self.replay_of.is_some() {
             if self.answer.is_none() || self.repeats() {
                 return None;

@@ -81,6 +81,7 @@ impl Listeners {
                 let inode = listener.inode;
                 let held = before.remove(&inode).unwrap_or_else(|| Held {
                     owners: owners.of(inode).to_vec(),
+                    unreadable: owners.unreadable(),
                     listener,
                 });
                 (inode, held)
