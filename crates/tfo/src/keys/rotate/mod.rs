@@ -9,6 +9,7 @@ mod places;
 mod reading;
 mod service;
 mod timetable;
+mod visit;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -102,7 +103,7 @@ impl Args {
         let rotation = self.source.rotation()?;
         let keys = rotation.keys(now);
         let mut places = self.places();
-        let failures = places.set(&keys);
+        let failures = places.set(&keys, || true);
         if places.count() == 0
             && let Some(failure) = failures.first()
         {
