@@ -1,4 +1,4 @@
-//! Programs of others as a test's peers.
+//! Real programs as a test's peers.
 
 use std::env;
 use std::ffi::OsStr;

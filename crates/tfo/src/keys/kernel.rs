@@ -41,7 +41,7 @@ pub(super) fn write(keys: &KeyRing) -> anyhow::Result<()> {
 /// Refuses keys that are none.
 pub(super) fn check(keys: &KeyRing) -> anyhow::Result<()> {
     if is_zero(keys.primary()) || keys.backup().is_some_and(is_zero) {
-        bail!("a key of zeros is none: everybody could make its cookies");
+        bail!("a key of zeros counts as none: anybody could compute its cookies");
     }
     Ok(())
 }

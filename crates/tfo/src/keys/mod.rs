@@ -48,13 +48,13 @@ Examples:
   tfo keys verify --secret tfo.secret 192.0.2.2:443 192.0.2.3:443
                                          Do these servers have the fleet's keys?
   sudo tfo keys set :443 --key-file key  Keys for the listeners on port 443 alone
-  sudo tfo keys fingerprint              Compare it between two machines: it gives nothing away
+  sudo tfo keys fingerprint              Compare it between machines: it reveals nothing of the key
 
 Exit status:
   0  done; the servers agree
   1  verify: a server does not agree
   2  wrong usage, no secret, or the kernel refuses: the error says what to do
-  3  verify: there is no telling";
+  3  verify: inconclusive";
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {

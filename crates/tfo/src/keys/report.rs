@@ -39,7 +39,7 @@ pub(super) struct Generated {
 /// The keys of a network namespace.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Keys {
-    /// Why they are told.
+    /// Why they are reported.
     pub(super) action: Action,
     /// Null where the kernel has none yet.
     pub(super) primary: Option<KeyShown>,

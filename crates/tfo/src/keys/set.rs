@@ -15,7 +15,7 @@ use crate::namespace::Namespace;
 
 /// Set this machine's keys: the one that makes cookies, and the one whose cookies are accepted too
 ///
-/// What is given is checked before it is written, because the kernel drops a third key and accepts an empty text without a word, and read
+/// What is given is checked before it is written, because the kernel drops a third key and silently accepts an empty text, and read
 /// back afterwards. Every user of this machine can read command lines: prefer --key-file or TFO_KEY.
 ///
 /// With [ADDR]:PORT the keys are set on the sockets of the listeners there, in place of the network namespace. They override the

@@ -49,7 +49,7 @@ impl Show {
     }
 }
 
-/// Print a short value for each key that says whether two machines have the same, and gives nothing away
+/// Print a short value for each key that shows whether two machines have the same key, without revealing it
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_FINGERPRINT)]
 pub(super) struct Fingerprint {

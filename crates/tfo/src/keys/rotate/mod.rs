@@ -1,7 +1,7 @@
 //! Keys that follow the schedule: once, or as a service.
 //!
 //! [`timetable`] decides when there is something to do and is pure; [`reading`] reads the secret meanwhile; [`places`] finds the network
-//! namespaces and sets their keys; [`service`] waits, and [`metrics`] tells others about it.
+//! namespaces and sets their keys; [`service`] waits, and [`metrics`] exports its state.
 
 mod listeners;
 mod metrics;
@@ -29,7 +29,7 @@ use places::Places;
 /// Time is counted in intervals since 1970. Each has a key of its own; the backup is the key of the interval before in the first half, and
 /// of the one to come in the second, so that machines whose clocks differ by nearly half an interval accept each other's cookies. The keys
 /// change two seconds after each half. This is tofurkey's schedule. With --watch it stays and changes them at each half: it reads the
-/// secret anew each time, and where it can't be had the keys stay as they are and it tries again. A secret file that is replaced, as the
+/// secret again each time, and where it can't be had the keys stay as they are and it tries again. A secret file that is replaced, as the
 /// kubelet does with a mounted Secret, is read within seconds, and SIGHUP makes it read the secret at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
@@ -65,10 +65,10 @@ Examples:
                                          Also on listeners with keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Replacing the secret without losing a cookie: with the rotation stopped everywhere (systemctl stop
-tfo-keys), each step on every machine before the next one on any. All of it within one interval, by
-default a day that begins at 00:00:02 UTC, and the last step as late in it as can be: a client that
-comes between the last two keeps its cookie.
+Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop tfo-keys),
+then take each step on every machine before the next one on any. All of it within one interval, by
+default a day that begins at 00:00:02 UTC, and the last step as late in it as possible, so that
+clients that connect between the last two keep their cookies.
   key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
   echo \"$(key tfo.old),$(key tfo.new)\" | sudo tfo keys set --key-file -
                                          The new key is accepted
@@ -77,9 +77,10 @@ comes between the last two keeps its cookie.
   sudo tfo keys rotate --secret tfo.new --watch
                                          The new secret's schedule
 
-Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and
-CAP_SYS_PTRACE (/proc/PID/ns) as well for those of others; CAP_SYS_PTRACE (pidfd_getfd) for
---listeners.
+Privileges:
+  CAP_NET_ADMIN                          For the keys of this network namespace
+  CAP_SYS_ADMIN, CAP_SYS_PTRACE          Also for those of others (setns, /proc/PID/ns)
+  CAP_SYS_PTRACE                         For --listeners (pidfd_getfd)
 
 Exit status:
   0  set; --watch: stopped by a signal

@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     anyhow::ensure!(
         args.source.is_lasting(),
-        "--watch reads the secret anew for each change, which standard input does not allow: name a file or --secret-command"
+        "--watch reads the secret again for each change, which standard input does not allow: name a file or --secret-command"
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -45,7 +45,7 @@ impl Cause {
 pub(super) enum Decision {
     Wait,
     Change(Cause),
-    /// Keys for the time that the clock says would agree with nobody's.
+    /// With such a clock the keys would agree with no other machine's.
     ClockIsUnset,
 }
 

@@ -63,7 +63,7 @@ pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[
         [Origin::Period(periods)] => Judgement {
             verdict: if periods < 0 { Verdict::Behind } else { Verdict::Ahead },
             periods: Some(periods),
-            evidence: "a key of the schedule makes its cookies, but not that of this time: look at its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
+            evidence: "a key of the schedule makes its cookies, but not that of this time: check its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
                 .to_owned(),
         },
         [Origin::Translated(client, server)] => Judgement::new(

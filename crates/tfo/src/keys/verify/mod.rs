@@ -68,14 +68,20 @@ Examples:
                                          When an interval ends: at the same time?
 
 Verdicts:
-  agrees; behind or ahead by so many periods; its own key; its members disagree (several servers behind the
-  address, or several ports of it); address translation in between (the cookie fits another address); no Fast Open; no connection; can't tell
+  agrees                          it has the fleet's keys
+  behind, ahead                   it has the keys of another period, so many before or after
+  its own key                     its key does not follow from the secret
+  its members disagree            servers behind the address, or its ports, have different keys
+  address translation in between  its cookie is that of another address
+  no Fast Open                    it grants no cookie
+  no connection                   it can't be reached
+  can't tell                      the evidence does not decide
 
 Exit status:
   0  all agree; with --for: they change their keys at the same time
   1  one doesn't, has no Fast Open or can't be reached
   2  wrong usage, or no secret
-  3  there is no telling, as of several addresses without the secret";
+  3  inconclusive, as for several addresses without the secret";
 
 /// How many servers are connected to at the same time.
 const PARALLEL: usize = 16;
