@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   capture ──▶ read ─┐
-//!                     ├──▶ session ──▶ line, ladder, json   as connections are reported
+//!                     ├──▶ session ──▶ line, json, diagram  as connections are reported
 //!   packets ──▶ live ─┘   (Tracker)├─▶ annotated             a little later
-//!                                  └─▶ summary, svg         at the end
+//!                                  └─▶ summary, picture     at the end
 //! ```
 //! `words` says what a verdict rests on, for all of them.
 
@@ -12,18 +12,14 @@ mod annotated;
 pub mod capture;
 mod echoes;
 mod json;
-pub(crate) mod ladder;
 mod line;
 mod live;
 mod output;
 mod read;
-#[cfg(test)]
-pub(crate) mod sample;
 mod selection;
 mod session;
 mod stop;
 mod summary;
-mod svg;
 mod unread;
 mod words;
 
@@ -32,14 +28,15 @@ use std::path::PathBuf;
 use anyhow::Context;
 use fastopen_host::privileges::{self, User};
 
+use crate::diagram::PictureFile;
 use crate::output::{self as files, Access, OutputFile};
 use crate::status::Status;
+use crate::width;
 
 use output::{Format, Output};
 use selection::Selection;
 use session::Session;
 use stop::Stop;
-pub(crate) use svg::PictureFile;
 
 /// Watch handshakes, live or in a capture, with a verdict for each
 ///
@@ -160,10 +157,10 @@ impl Args {
         match (self.json, self.ladder) {
             (true, _) => Format::Json,
             (_, true) => Format::Ladder {
-                width: ladder::width(),
+                width: width::of_stdout(),
             },
             _ => Format::Lines {
-                width: ladder::terminal_width(),
+                width: width::of_terminal(),
             },
         }
     }
