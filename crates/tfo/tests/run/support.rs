@@ -66,7 +66,7 @@ impl World {
 
     /// The same with it.
     pub(crate) fn under(&self, options: &[&str], program: &[&str]) -> Command {
-        program.iter().take(1).for_each(|program| need(program));
+        program.iter().take(1).for_each(need);
         let arguments = [&[TFO, "run"], options, &["--"], program].concat();
         let mut command = self.bare(&arguments);
         command.env("XDG_STATE_HOME", self.state.path());
