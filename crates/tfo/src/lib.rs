@@ -30,6 +30,7 @@ pub mod interrupt;
 pub mod json;
 pub mod key_options;
 pub mod keys;
+mod listener_address;
 pub mod man;
 mod metrics_page;
 mod namespace;

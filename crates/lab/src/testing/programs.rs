@@ -1,4 +1,4 @@
-//! Programs of others as a test's peers.
+//! Real programs as a test's peers.
 
 use std::env;
 use std::ffi::OsStr;
@@ -20,6 +20,9 @@ pub(super) const REQUIRED: &str = "FASTOPEN_REQUIRE_PROGRAMS";
 const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
+    ("etcd", "etcd-server"),
+    ("etcdctl", "etcd-client"),
+    ("faketime", "faketime"),
     ("git", "git"),
     ("haproxy", "haproxy"),
     ("ip", "iproute2"),
@@ -28,6 +31,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
     ("pdns_recursor", "pdns-recursor"),
+    ("promtool", "prometheus"),
     ("python3", "python3"),
     ("redis-cli", "redis-server"),
     ("redis-server", "redis-server"),

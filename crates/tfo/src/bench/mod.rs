@@ -24,7 +24,7 @@ use crate::{json, stdout, warning};
 
 /// Measure how much sooner answers come with Fast Open
 ///
-/// It makes pairs of connections to one address, a plain one and a fast one in an order drawn by lot, and takes the time to the first
+/// It makes pairs of connections to one address, a plain one and a fast one in random order, and takes the time to the first
 /// byte of the answer: what disturbs the path disturbs both. The first address that answers is measured, after a few connections that
 /// don't count. Where the interval includes no difference, that is the answer. Connections that fail or lose their SYN are counted on
 /// both sides: where Fast Open fails more often, it is not said to be sooner, however fast the others are.

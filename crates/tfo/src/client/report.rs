@@ -364,7 +364,7 @@ mod tests {
                 ..Report::default()
             };
             assert_eq!(report.status().code(), code, "{report:?}");
-            // A path that loses everything is no better for having been asked plainly.
+            // A path that loses everything is not proven good by a plain connection.
             let plain = Report {
                 outcome: Some(Outcome::NotAttempted(Reason::Policy)),
                 ..report

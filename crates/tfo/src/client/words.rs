@@ -27,7 +27,7 @@ pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
         Outcome::SynLost => "the SYN with the Fast Open option got no answer, and a plain one connected",
         Outcome::NotAttempted(reason) => explain_reason(reason),
         Outcome::Unknown if report.server_first => explain_unproven(report),
-        _ => "the system does not tell what became of the SYN",
+        _ => "the system does not report what became of the SYN",
     }
 }
 
@@ -107,7 +107,7 @@ fn whatever_the_server(report: &Report) -> Option<&'static str> {
                 "run it again: the next connection presents the new cookie; if that one is refused too, servers with different keys share the address, or this machine's address changes on the way (NAT)"
             }
             Some(false) => {
-                "no other cookie was granted, so other keys are hardly the reason: the server's queue of unconfirmed connections is full, its Fast Open was switched off (run tfo doctor there), or the path strips the option or answers in the server's place"
+                "no other cookie was granted, so different keys are an unlikely reason: the server's queue of unconfirmed connections is full, its Fast Open was switched off (run tfo doctor there), or the path strips the option or answers in the server's place"
             }
             None => {
                 "run it again: a server with new keys has just granted a new cookie; if it stays so, tfo probe names the causes that are left"
@@ -129,7 +129,7 @@ fn next_step_unproven(report: &Report) -> &'static str {
             "does this server speak first? Those of HTTP and TLS wait for the client"
         }
         _ if report.rtt.is_some_and(|rtt| rtt < MEASURABLE) => {
-            "over so short a path this can't be told: try it from farther away, or see the packets with tfo trace"
+            "this can't be determined over so short a path: try it from farther away, or see the packets with tfo trace"
         }
         _ => {
             "compare the time of the first byte with that of an ordinary handshake: a server that takes its time looks like this even where a round trip was saved"

@@ -13,7 +13,7 @@ pub(super) struct Hostile {
 }
 
 /// In the order in which they are shown; the one that takes longest comes last.
-pub(super) const HOSTILE: [Hostile; 9] = [
+pub(super) const HOSTILE: &[Hostile] = &[
     expect("option-stripped", Outcome::Ignored),
     expect("cookie-refused", Outcome::Ignored),
     expect("syn-proxy", Outcome::Ignored),

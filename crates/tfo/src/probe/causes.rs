@@ -8,7 +8,7 @@ use crate::own_server::OwnServer;
 const LARGE_SYN: usize = 450;
 
 /// The programs that forward connections to a container's network.
-const FORWARDERS: [&str; 4] = ["docker-proxy", "rootlessport", "slirp4netns", "pasta"];
+const FORWARDERS: &[&str] = &["docker-proxy", "rootlessport", "slirp4netns", "pasta"];
 
 /// Why handshakes succeed and no cookie comes.
 pub(super) fn of_no_cookie(evidence: &Evidence) -> Vec<Cause> {
@@ -195,7 +195,7 @@ enum Proxied {
 
 /// What the packets say of who makes the SYN-ACKs. That they come over another number of hops than what follows them may be a program that
 /// sets its connections' hop limit, and that they open no window may be a server that is short of memory: both together are a SYN proxy.
-/// So is a SYN-ACK that is unlike others exactly where the SYN carried data, so often that no farm of unlike servers is dealt out so by
+/// So is a SYN-ACK that is unlike others exactly where the SYN carried data, so often that a farm of unlike servers does not produce it by
 /// chance.
 fn proxied(evidence: &Evidence) -> Proxied {
     let looks = evidence.trials.iter().filter_map(|trial| {
@@ -286,7 +286,7 @@ mod tests {
                 vec![(3, true, (60, 9), 60), (8, false, server, 64)],
                 Proxied::Certainly,
             ),
-            // Two unlike servers may be dealt out so by chance, with so few.
+            // With so few connections, a farm of two unlike servers may look so by chance.
             (
                 vec![(2, true, (60, 9), 60), (2, false, server, 64)],
                 Proxied::Likely,

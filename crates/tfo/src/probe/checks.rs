@@ -124,7 +124,7 @@ fn at_once(ended: Ended) -> Option<AtOnce> {
         Ended::Icmp(icmp) => Some(AtOnce::Icmp(icmp)),
         Ended::Refused => Some(AtOnce::Reset),
         Ended::NotPossible => Some(AtOnce::Here),
-        // It fails in another way than before: there is no telling.
+        // It fails in another way than before: inconclusive.
         Ended::Unanswered | Ended::Connected { .. } => None,
     }
 }

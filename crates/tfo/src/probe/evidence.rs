@@ -158,7 +158,7 @@ pub(super) enum Grant {
     None,
     /// It brought none or the same: the kernel's cookie is what it was.
     NotAnother,
-    /// There is no telling.
+    /// Not known.
     Unknown,
 }
 

@@ -40,7 +40,7 @@ pub struct Args {
     /// What to probe: host, host:443, [2001:db8::2]:443 or a URL; - reads one a line from standard input
     #[arg(value_name = "TARGET", required = true, value_parser = not_empty)]
     targets: Vec<String>,
-    /// How many connections carry data in their SYN; more are made where the odds say too little
+    /// How many connections carry data in their SYN; more are made where these do not decide
     #[arg(short = 'n', value_name = "N", default_value = "3")]
     number: NonZeroU16,
     #[command(flatten)]
@@ -68,7 +68,7 @@ Exit status (of several: 1 if any doesn't, then 2, then 3):
   0  it works
   1  it doesn't, or there is no connection of any kind
   2  wrong usage, a name without an address, or this machine does not attempt it: the report says what to do
-  3  there is no telling, or it was interrupted";
+  3  inconclusive, or interrupted";
 
 fn about() -> String {
     format!(

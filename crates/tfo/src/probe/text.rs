@@ -31,10 +31,7 @@ pub(super) fn full(out: &mut impl Write, report: &Report, columns: usize) -> io:
         self::address(out, report, address, columns)?;
     }
     if report.interrupted {
-        writeln!(
-            out,
-            "\n{WARNING}interrupted:{WARNING:#} this is what was known until then"
-        )?;
+        writeln!(out, "\n{WARNING}interrupted:{WARNING:#} results up to then")?;
     }
     Ok(())
 }

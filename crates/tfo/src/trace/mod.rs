@@ -94,7 +94,7 @@ Verdicts:
   syn-lost            the SYN with data or a cookie got no answer, and one without connected
   dataless            the SYN presented a cookie and carried no data
   cookie-granted      the SYN asked for a cookie and the SYN-ACK brought one
-  cookie-not-granted  the SYN asked for a cookie in vain
+  cookie-not-granted  the SYN asked for a cookie and the SYN-ACK brought none
   plain               an ordinary handshake
   refused             the SYN was answered with a reset
   unanswered          no SYN was answered

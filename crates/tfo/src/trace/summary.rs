@@ -28,7 +28,7 @@ pub(super) struct Summary {
     tunnelled: BTreeMap<Tunnel, u64>,
     /// How many ICMP errors quote a SYN, or may.
     pub(super) icmp_errors: u64,
-    /// How many connections were not followed to their end for want of room.
+    /// How many connections were not followed to their end because the table was full.
     pub(super) evicted: u64,
 }
 

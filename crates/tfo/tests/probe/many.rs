@@ -186,7 +186,7 @@ fn a_person_reads_it() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with(&format!("{target}  data-ignored: ")), "{text}");
     for row in [
-        "because      the option is stripped on the way\n",
+        "because      the option is stripped on the path\n",
         "or           ",
         "next         ",
         "3 ignored",

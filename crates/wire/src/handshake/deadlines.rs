@@ -1,11 +1,12 @@
-//! Which connection is given up next.
+//! Which connection times out next.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::table::Place;
+/// Where a connection stands in the table, as long as it is followed.
+pub(super) type Place = u32;
 
-/// When a connection is given up; of those of one time, the oldest first.
+/// When a connection times out; of several at the same time, the oldest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Deadline {
     pub(super) due: Duration,
@@ -17,7 +18,7 @@ pub(super) struct Deadline {
 /// There are two lengths of time to wait, so nearly all deadlines are later than any before of the same length: a queue for each needs
 /// neither comparisons nor moves. The few others, as where times go back, are in a map.
 ///
-/// A deadline that no longer holds stays until it is the next one, or until most of them are such.
+/// A deadline that no longer holds stays until it comes up, or until most deadlines no longer hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deadlines {
     in_order: [VecDeque<(Deadline, Place)>; 2],

@@ -1,4 +1,4 @@
-//! What bounds the memory and the patience of a tracker.
+//! The bounds of a tracker, in memory and in time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub struct Limits {
     /// a connection with more packets about 1 KiB, and 4 KiB at most.
     pub connections: usize,
     /// How long after its last SYN a connection is unanswered. 120 s is the longest that Linux waits between two SYNs
-    /// (`TCP_RTO_MAX`), and the time after which RFC 9293 takes packets for dead.
+    /// (`TCP_RTO_MAX`), and the time after which RFC 9293 assumes that packets have left the network.
     pub patience: Duration,
     /// How long after its verdict a connection is still followed for the first data and acknowledgments.
     pub settle: Duration,

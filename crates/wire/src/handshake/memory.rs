@@ -1,4 +1,4 @@
-//! A map that forgets.
+//! A map of bounded size.
 
 use std::hash::{BuildHasher, Hash};
 use std::mem;
@@ -6,7 +6,7 @@ use std::mem;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-/// A map of at most `limit` entries; what was put in longest ago goes first.
+/// A map of at most `limit` entries; the oldest entries are dropped first.
 ///
 /// It keeps two generations: when the young one has half of the entries it becomes the old one, and the old one is dropped.
 #[derive(Clone, Debug)]
@@ -40,13 +40,13 @@ impl<K: Eq + Hash, V: Copy> Memory<K, V> {
         self.young.get(hash, key).or_else(|| self.old.get(hash, key))
     }
 
-    /// Puts an entry in. What stood there may take up room until it is forgotten, and does not come back.
+    /// Puts an entry in. An older entry under the same key may take up room until it is dropped, but is not found again.
     pub(super) fn put(&mut self, key: K, value: V) {
         let hash = self.hasher.hash_one(&key);
         self.put_young(hash, key, value);
     }
 
-    /// Puts an entry in, and gives back what stood there, if that is not forgotten.
+    /// Puts an entry in, and returns the one it replaces, unless that was dropped.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let hash = self.hasher.hash_one(&key);
         let old = self.old.remove(hash, &key);

@@ -1,4 +1,4 @@
-//! What each kind of packet changes in what is known of its connection.
+//! How each kind of packet changes the state of its connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -289,7 +289,7 @@ impl Handshake {
         }
     }
 
-    /// The client goes on as after a SYN-ACK that was not seen: only an offer of nothing leaves no doubt of what it said.
+    /// The client goes on as after a SYN-ACK that was not seen: only where the SYN offered nothing is it certain what the SYN-ACK said.
     fn on_unseen_answer(&mut self, packet: &Packet<'_>) {
         let Some(syns) = &self.syns else { return };
         if syns.acked(packet.segment.sequence).is_none() {
