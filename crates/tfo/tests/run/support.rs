@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fastopen_lab::testing::need;
 use fastopen_lab::{Capture, Host, HostSpec, Lab, Point, Scenario};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -59,6 +60,7 @@ impl World {
 
     /// A program on the client, without `tfo run`.
     pub(crate) fn bare(&self, program: &[&str]) -> Command {
+        need(program[0]);
         let mut command = self.lab.client().unwrap().command(program[0]).unwrap();
         command
             .args(&program[1..])
@@ -69,6 +71,7 @@ impl World {
 
     /// The same with it.
     pub(crate) fn under(&self, options: &[&str], program: &[&str]) -> Command {
+        program.iter().take(1).for_each(need);
         let arguments = [&[TFO, "run"], options, &["--"], program].concat();
         let mut command = self.bare(&arguments);
         command.env("XDG_STATE_HOME", self.state.path());
