@@ -1,4 +1,4 @@
-//! The keys of a listener's own, which override those of its network namespace.
+//! The keys of a socket's own, which override those of its network namespace.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -6,59 +6,19 @@ use fastopen::{Key, KeyRing};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::listeners::Held;
 use crate::sys::socket;
 
-impl Held {
-    /// The keys that were set on this socket; `None` where it uses those of its network namespace.
-    ///
-    /// # Errors
-    /// [`Error`] if no owner is known, none may be duplicated from, or this kind of socket has no keys.
-    ///
-    /// # Examples
-    /// ```
-    /// use std::net::TcpListener;
-    ///
-    /// let server = TcpListener::bind("127.0.0.1:0")?;
-    /// let address = server.local_addr()?;
-    /// let held = fastopen_attach::listeners::list()?.into_iter().find(|held| held.listener.address == address).unwrap();
-    /// assert_eq!(held.keys()?, None);
-    /// let keys = "1-2-3-4,5-6-7-8".parse()?;
-    /// held.set_keys(&keys)?;
-    /// assert_eq!(held.keys()?, Some(keys));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// Source: `net/ipv4/tcp.c:do_tcp_getsockopt`, which has no bytes for a socket without keys of its own.
-    pub fn keys(&self) -> Result<Option<KeyRing>, Error> {
-        let bytes = &mut Zeroizing::new([0; 2 * Key::LEN]);
-        let length = socket::get(
-            self.duplicate()?.as_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_FASTOPEN_KEY,
-            bytes.as_mut_slice(),
-        )
-        .map_err(|error| {
-            let listener = format!("the listener {}", self.listener.address);
-            Error::new("getsockopt(TCP_FASTOPEN_KEY)", listener, error)
-        })?;
-        Ok(keys_of(&bytes[..length]))
-    }
-
-    /// Sets keys on this socket. No call takes them away again: it has keys of its own until it is closed. Its Fast Open queue stays as it
-    /// is.
-    ///
-    /// # Errors
-    /// As [`keys`](Self::keys).
-    ///
-    /// Source: tcp(7); `net/ipv4/tcp_fastopen.c:tcp_fastopen_reset_cipher`.
-    pub fn set_keys(&self, keys: &KeyRing) -> Result<(), Error> {
-        set(
-            &self.duplicate()?,
-            keys,
-            &format!("the listener {}", self.listener.address),
-        )
-    }
+/// The keys that were set on a socket that is known by that name; `None` where it uses those of its network namespace.
+pub(crate) fn of(socket: &OwnedFd, name: &str) -> Result<Option<KeyRing>, Error> {
+    let bytes = &mut Zeroizing::new([0; 2 * Key::LEN]);
+    let length = socket::get(
+        socket.as_fd(),
+        libc::IPPROTO_TCP,
+        libc::TCP_FASTOPEN_KEY,
+        bytes.as_mut_slice(),
+    )
+    .map_err(|error| Error::new("getsockopt(TCP_FASTOPEN_KEY)", name, error))?;
+    Ok(keys_of(&bytes[..length]))
 }
 
 /// Sets keys on a socket that is known by that name.

@@ -84,7 +84,7 @@ fn at(place: &ListenerAddress) -> anyhow::Result<Vec<Held>> {
         anyhow::anyhow!("there is no TCP listener at {place}"),
         match others.len() {
             0 => "start the server first; for one in a container: --netns PID".to_owned(),
-            ..=5 => format!(
+            1..=5 => format!(
                 "there are listeners at {}; for one in a container: --netns PID",
                 others.join(", ")
             ),

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::table::Place;
+/// Where a connection stands in the table, as long as it is followed.
+pub(super) type Place = u32;
 
 /// When a connection times out; of several at the same time, the oldest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

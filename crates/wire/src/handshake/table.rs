@@ -6,13 +6,10 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::deadlines::Deadline;
+use super::deadlines::{Deadline, Place};
 use super::flow::FlowKey;
 use super::lone::LoneSyn;
 use super::machine::Handshake;
-
-/// Where a connection stands in the table, as long as it is followed.
-pub(super) type Place = u32;
 
 /// The connections lie in places that are used again, and only the places are hashed: an index so small stays in the processor's cache,
 /// where most packets that begin a connection find that there is none yet.

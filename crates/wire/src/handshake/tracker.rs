@@ -7,7 +7,7 @@ use crate::icmp::IcmpError;
 use crate::segment::Segment;
 
 use super::connection::Connection;
-use super::deadlines::{Deadline, Deadlines};
+use super::deadlines::{Deadline, Deadlines, Place};
 use super::flow::FlowKey;
 use super::limits::Limits;
 use super::lone::LoneSyn;
@@ -16,7 +16,7 @@ use super::memory::Memory;
 use super::packet::Packet;
 use super::past::Past;
 use super::report::Ending;
-use super::table::{Followed, Place, State, Table};
+use super::table::{Followed, State, Table};
 
 /// Follows every connection from its SYN, and reports each once.
 ///

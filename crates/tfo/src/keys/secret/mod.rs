@@ -107,7 +107,7 @@ impl Source {
     /// The secret can't be read, others than its owner may read or write it, or it is none. They contain nothing of it.
     pub(super) fn rotation(&self) -> anyhow::Result<Rotation> {
         let secret = match (&self.secret, &self.secret_command) {
-            (Some(path), _) => self.from_file(path)?,
+            (Some(path), _) => self.read_secret(path)?,
             (None, Some(command)) => {
                 let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
                 runtime.block_on(from_command(command))?
@@ -126,7 +126,7 @@ impl Source {
         }
     }
 
-    fn from_file(&self, path: &Path) -> anyhow::Result<Secret> {
+    fn read_secret(&self, path: &Path) -> anyhow::Result<Secret> {
         let name = self.name();
         let bytes = read_file(path).with_context(|| format!("can't read the secret from {name}"))?;
         decode(&bytes).with_context(|| format!("{name} holds no secret"))
