@@ -23,8 +23,14 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("programs_that_start_programs", programs_that_start_programs),
         test("a_filter_of_the_programs_own", a_filter_of_the_programs_own),
         test("an_ordinary_user", an_ordinary_user),
-        test("a_program_that_drops_its_privileges", a_program_that_drops_its_privileges),
-        test("the_first_process_of_its_namespace", the_first_process_of_its_namespace),
+        test(
+            "a_program_that_drops_its_privileges",
+            a_program_that_drops_its_privileges,
+        ),
+        test(
+            "the_first_process_of_its_namespace",
+            the_first_process_of_its_namespace,
+        ),
         test("a_server_that_listens", a_server_that_listens),
         test("what_can_not_be_run", what_can_not_be_run),
         test("a_second_supervisor_is_told", a_second_supervisor_is_told),

@@ -136,7 +136,12 @@ fn a_first_address_that_is_dead() {
     assert_eq!(rounds(&capture, 80), [2], "{bare:?}");
     for expected in [2, 1, 1] {
         let ran = world.run(&[], &curl);
-        assert_eq!((&ran.output, rounds(&capture, 80)), (&bare, vec![expected]), "{:#}", ran.report);
+        assert_eq!(
+            (&ran.output, rounds(&capture, 80)),
+            (&bare, vec![expected]),
+            "{:#}",
+            ran.report
+        );
     }
 }
 
@@ -150,7 +155,12 @@ fn without_ipv6() {
     let capture = world.lab.capture();
     for expected in [2, 1] {
         let ran = world.run(&[], &curl);
-        assert_eq!((&ran.output, rounds(&capture, 80)), (&bare, vec![expected]), "{:#}", ran.report);
+        assert_eq!(
+            (&ran.output, rounds(&capture, 80)),
+            (&bare, vec![expected]),
+            "{:#}",
+            ran.report
+        );
     }
 }
 
@@ -171,11 +181,17 @@ for i in range(3):
     let file = world.state.path().join("report.json");
     let report = format!("--report={}", file.display());
     let output = world
-        .bare(&["unshare", "-Urn", TFO, "run", "--all", &report, "--", "python3", "-c", script])
+        .bare(&[
+            "unshare", "-Urn", TFO, "run", "--all", &report, "--", "python3", "-c", script,
+        ])
         .env("XDG_STATE_HOME", world.state.path())
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout).matches("hello").count(), 3, "{output:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).matches("hello").count(),
+        3,
+        "{output:?}"
+    );
     let report = read_report(&file);
     assert!(report["accepted"].as_u64().unwrap() > 0, "{report:#}");
 }
