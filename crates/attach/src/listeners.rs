@@ -8,6 +8,7 @@ use fastopen_host::listeners::Listener;
 use fastopen_host::owners::{Owners, Process as Owner};
 
 use crate::error::Error;
+use crate::keys;
 use crate::process::Process;
 use crate::sys::socket;
 
@@ -18,6 +19,8 @@ pub struct Held {
     pub listener: Listener,
     /// The processes that are known to hold it; none where this process may not see them.
     pub owners: Vec<Owner>,
+    /// How many processes could not be inspected because the privilege is missing, and may hold it too.
+    pub unreadable: usize,
 }
 
 /// Every TCP listener of the calling thread's network namespace, with its owners.
@@ -35,10 +38,18 @@ pub struct Held {
 /// # Ok::<(), fastopen_host::Error>(())
 /// ```
 pub fn list() -> Result<Vec<Held>, fastopen_host::Error> {
-    let listeners = fastopen_host::listeners::list()?;
+    owned(fastopen_host::listeners::list()?)
+}
+
+/// These listeners, with their owners, as [`list`] finds them.
+///
+/// # Errors
+/// [`fastopen_host::Error`] if `/proc` can't be read.
+pub fn owned(listeners: Vec<Listener>) -> Result<Vec<Held>, fastopen_host::Error> {
     let owners = Owners::find(listeners.iter().map(|listener| listener.inode))?;
     let held = |listener: Listener| Held {
         owners: owners.of(listener.inode).to_vec(),
+        unreadable: owners.unreadable(),
         listener,
     };
     Ok(listeners.into_iter().map(held).collect())
@@ -49,12 +60,15 @@ pub fn list() -> Result<Vec<Held>, fastopen_host::Error> {
 pub struct Switched {
     /// The length before; 0: Fast Open was off.
     pub before: u32,
+    /// The length that it was to have.
+    pub asked: u32,
     /// The length now: the kernel caps it at `net.core.somaxconn`.
     pub now: u32,
 }
 
 impl Held {
-    /// Sets the length of the Fast Open queue; 0 switches it off. Connections that are open, or wait to be accepted, stay as they are.
+    /// Sets the length of the Fast Open queue, made of what it is; 0 switches it off. Connections that are open, or wait to be accepted,
+    /// stay as they are.
     ///
     /// The first of the owners that lets go of a duplicate is enough: the socket is the same for all.
     ///
@@ -69,29 +83,73 @@ impl Held {
     /// let server = TcpListener::bind("127.0.0.1:0")?;
     /// let address = server.local_addr()?;
     /// let held = fastopen_attach::listeners::list()?.into_iter().find(|held| held.listener.address == address).unwrap();
-    /// let switched = held.set_queue(16, None)?;
+    /// // 16 places, unless it has some already.
+    /// let switched = held.set_queue(|before| if before == 0 { 16 } else { before }, None)?;
     /// assert_eq!((switched.before, switched.now), (0, 16));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// Source: tcp(7), pidfd_getfd(2); `net/ipv4/tcp.c:do_tcp_setsockopt`.
-    pub fn set_queue(&self, length: u32, keys: Option<&KeyRing>) -> Result<Switched, Error> {
+    pub fn set_queue(
+        &self,
+        length: impl FnOnce(u32) -> u32,
+        keys: Option<&KeyRing>,
+    ) -> Result<Switched, Error> {
         let socket = self.duplicate()?;
-        let address = format!("the listener {}", self.listener.address);
+        let name = self.name();
         let get = || {
             socket::integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN)
                 .map(|length| u32::try_from(length).unwrap_or(0))
-                .map_err(|error| Error::new("getsockopt(TCP_FASTOPEN)", &address, error))
+                .map_err(|error| Error::new("getsockopt(TCP_FASTOPEN)", &name, error))
         };
         let before = get()?;
         if let Some(keys) = keys {
-            set_keys(&socket, keys)
-                .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN_KEY)", &address, error))?;
+            keys::set(&socket, keys, &name)?;
         }
-        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        let asked = length(before);
+        let length = i32::try_from(asked).unwrap_or(i32::MAX);
         socket::set_integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN, length)
-            .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN)", &address, error))?;
-        Ok(Switched { before, now: get()? })
+            .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN)", &name, error))?;
+        Ok(Switched {
+            before,
+            asked,
+            now: get()?,
+        })
+    }
+
+    /// The keys that were set on this socket; `None` where it uses those of its network namespace.
+    ///
+    /// # Errors
+    /// [`Error`] if no owner is known, none may be duplicated from, or this kind of socket has no keys.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::net::TcpListener;
+    ///
+    /// let server = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = server.local_addr()?;
+    /// let held = fastopen_attach::listeners::list()?.into_iter().find(|held| held.listener.address == address).unwrap();
+    /// assert_eq!(held.keys()?, None);
+    /// let keys = "1-2-3-4,5-6-7-8".parse()?;
+    /// held.set_keys(&keys)?;
+    /// assert_eq!(held.keys()?, Some(keys));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Source: `net/ipv4/tcp.c:do_tcp_getsockopt`, which has no bytes for a socket without keys of its own.
+    pub fn keys(&self) -> Result<Option<KeyRing>, Error> {
+        keys::of(&self.duplicate()?, &self.name())
+    }
+
+    /// Sets keys on this socket. No call takes them away again: it has keys of its own until it is closed. Its Fast Open queue stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    ///
+    /// Source: tcp(7); `net/ipv4/tcp_fastopen.c:tcp_fastopen_reset_cipher`.
+    pub fn set_keys(&self, keys: &KeyRing) -> Result<(), Error> {
+        keys::set(&self.duplicate()?, keys, &self.name())
     }
 
     fn duplicate(&self) -> Result<OwnedFd, Error> {
@@ -104,46 +162,35 @@ impl Held {
                 Err(error) => refusal = Some(error),
             }
         }
-        let address = format!("the listener {}", self.listener.address);
+        let name = self.name();
         Err(match refusal {
             Some(error) => error,
             None if self.owners.is_empty() => {
-                let reason = "no process that this user may look into holds it; root sees them all";
-                Error::new(
-                    "finding the owner",
-                    address,
-                    io::Error::new(io::ErrorKind::PermissionDenied, reason),
-                )
+                let (kind, reason) = match self.unreadable {
+                    0 => (
+                        io::ErrorKind::NotFound,
+                        "no process that can be seen here holds it: it has ended, or is in another PID namespace (in a container: \
+                         --pid=host)",
+                    ),
+                    _ => (
+                        io::ErrorKind::PermissionDenied,
+                        "no process that this user may look into holds it; root sees them all",
+                    ),
+                };
+                Error::new("finding the owner", name, io::Error::new(kind, reason))
             }
             None => {
                 let reason = "its owners have closed it";
                 Error::new(
                     "duplicating",
-                    address,
+                    name,
                     io::Error::new(io::ErrorKind::NotFound, reason),
                 )
             }
         })
     }
-}
 
-fn set_keys(socket: &OwnedFd, keys: &KeyRing) -> io::Result<()> {
-    let mut bytes = [0; 2 * fastopen::Key::LEN];
-    let (primary, backup) = bytes.split_at_mut(fastopen::Key::LEN);
-    primary.copy_from_slice(keys.primary().as_bytes());
-    let len = match keys.backup() {
-        Some(key) => {
-            backup.copy_from_slice(key.as_bytes());
-            2 * fastopen::Key::LEN
-        }
-        None => fastopen::Key::LEN,
-    };
-    let set = socket::set(
-        socket.as_fd(),
-        libc::IPPROTO_TCP,
-        libc::TCP_FASTOPEN_KEY,
-        &bytes[..len],
-    );
-    zeroize::Zeroize::zeroize(&mut bytes);
-    set
+    fn name(&self) -> String {
+        format!("the listener {}", self.listener.address)
+    }
 }

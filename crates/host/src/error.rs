@@ -43,7 +43,7 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
-    /// The kernel refused a request for want of privilege.
+    /// The kernel refused a request because the privilege is missing.
     #[error("{request} is not permitted: {}", permission_help(*in_user_namespace))]
     NotPermitted {
         /// What was asked for.
@@ -94,17 +94,6 @@ impl Error {
         Self::Malformed {
             source_name: source_name.into(),
             problem: problem.into(),
-        }
-    }
-
-    #[cfg(feature = "netlink")]
-    pub(crate) fn request(request: &'static str, error: io::Error) -> Self {
-        if error.kind() != io::ErrorKind::PermissionDenied {
-            return Self::Request { request, error };
-        }
-        Self::NotPermitted {
-            request,
-            in_user_namespace: crate::proc::in_user_namespace(),
         }
     }
 }

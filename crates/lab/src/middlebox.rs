@@ -1,4 +1,4 @@
-//! The middlebox's thread: frames in, frames out. What happens to them is the engine's business.
+//! The middlebox's thread: frames in, frames out. What happens to them is decided in `engine`.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,12 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::addressing::{host_mac, port_mac};
 use crate::capture::Tap;
+use crate::capture::{Frame, Point};
 use crate::engine::{Counters, Departure, Engine, PortId, Time};
+use crate::error::Error;
 use crate::lead::Lead;
 use crate::sys::namespace::Namespace;
 use crate::sys::packet_socket::{Arrival, FrameBuffer, Mac, PacketSocket};
 use crate::sys::wait::{self, Bell};
-use crate::{Error, Frame, Point};
 
 /// The middlebox's end of a host's link.
 #[derive(Debug)]
@@ -107,13 +108,13 @@ impl Drop for Middlebox {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.bell.ring();
         if let Some(thread) = self.thread.take() {
-            // A panic there was printed there; another one here would hide what the test has to say.
+            // The thread's panic was already printed; another one here would hide the test's own failure.
             let _ = thread.join();
         }
     }
 }
 
-/// As many frames are taken from one port before the others get their turn.
+/// How many frames are taken from one port before the others get their turn.
 const BATCH: usize = 64;
 
 impl Shared {

@@ -9,11 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::addressing::{Addresses, IPV4_PREFIX, IPV6_PREFIX, host_mac, port_mac};
+use crate::error::Error;
 use crate::netlink::{self, Family, VethEnd};
+use crate::scenario::HostSpec;
 use crate::sys::namespace::Namespace;
 use crate::sys::offload;
 use crate::sys::packet_socket::PacketSocket;
-use crate::{Error, HostSpec};
 
 /// What a host's interface is called.
 pub(crate) const HOST_INTERFACE: &str = "eth0";
@@ -49,7 +50,7 @@ pub(crate) fn make_host(
     Ok((namespace, port))
 }
 
-/// The kernel does some of what it is told later, in its own time, and longer when it is busy: links are up at once but drop what is
+/// The kernel does some of this asynchronously, and later when it is busy: links are up at once but drop what is
 /// sent until its link watcher has run (net/core/link_watch.c), and packets for a new IPv6 address are refused until its address
 /// worker has run (net/ipv6/addrconf.c).
 fn wait_until(what: &str, done: impl Fn() -> Result<bool, Error>) -> Result<(), Error> {

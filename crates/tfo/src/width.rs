@@ -12,11 +12,14 @@ const DEFAULT: usize = 80;
 
 /// How many columns a line on standard output may take: as many as the terminal has, between 40 and 120, or 80 where there is none.
 pub fn of_stdout() -> usize {
+    of_terminal().map_or(DEFAULT, |columns| columns.clamp(*LIMITS.start(), *LIMITS.end()))
+}
+
+/// How many columns the terminal has that standard output is, if it is one that says so.
+pub fn of_terminal() -> Option<usize> {
     // The crate terminal_size reports nothing where the number of rows is 0, as with `stty cols 60` on a new pseudo-terminal.
-    match rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col) {
-        0 => DEFAULT,
-        columns => usize::from(columns).clamp(*LIMITS.start(), *LIMITS.end()),
-    }
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col;
+    (columns > 0).then(|| columns.into())
 }
 
 /// Breaks text between its words; a word that is longer than a line stays whole. Escape sequences of styles take no room.

@@ -1,7 +1,7 @@
 //! What is done about each call that is reported.
 //!
-//! A call that is let through is carried out by the kernel as if nobody had looked. What was read of the program's memory may be changed
-//! by another of its threads afterwards; nothing rests on it but what is said of the connection.
+//! A call that is let through is carried out by the kernel unchanged. What was read of the program's memory may be changed
+//! by another of its threads afterwards; only what is reported of the connection depends on it.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -314,7 +314,7 @@ fn clear(held: &OwnedFd) {
     let _ = socket::set_integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 0);
 }
 
-/// Whether the kernel has a cookie for the host; where it can't tell it is taken to have one, so that nothing is deferred unawares.
+/// Whether the kernel has a cookie for the host; where it can't tell it is taken to have one, so that a deferred connection is never missed.
 fn has_cookie(destination: SocketAddr) -> bool {
     fastopen_host::cookies::get(destination.ip())
         .map_or(true, |entry| entry.is_some_and(|entry| entry.cookie.is_some()))

@@ -1,15 +1,16 @@
 //! What is remembered of destinations, and what follows from it for the next connection: pure.
 //!
 //! A deferred connect() succeeds before anybody has answered, so that a program never tries its next address. Therefore the first
-//! connection to an address and port is an ordinary one, and only a destination that answered lately is deferred. A failure makes it
+//! connection to an address and port is an ordinary one, and only a destination that answered recently is deferred. A failure makes it
 //! plain for a minute, and each further one for twice as long, up to a day; so do clients that write too late.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// For how long an answer speaks for the next connection. A host that dies meanwhile costs one connection its other addresses.
-const LATELY: u64 = 60 * 60;
+/// For how long an answer is taken as evidence that the destination is reachable. If the host fails within that time, one connection does not try its
+/// other addresses.
+const RECENT: u64 = 60 * 60;
 const FIRST_PAUSE: u64 = 60;
 const LONGEST_PAUSE: u64 = 24 * 60 * 60;
 /// After so many connections in a row that had to be released, and whose client wrote later, deferring costs more than it saves.
@@ -85,7 +86,7 @@ impl Memory {
         if entry.server_first {
             return Decision::Plain(Why::ServerFirst);
         }
-        match now.abs_diff(entry.answered) < LATELY {
+        match now.abs_diff(entry.answered) < RECENT {
             true => Decision::Defer,
             false => Decision::Learn,
         }
@@ -102,7 +103,7 @@ impl Memory {
         let rtt = rtt.map_or(0, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
         // Every connection to a busy destination says about the same; the file need not be written each time.
         let is_news = self.entries.get(&destination).is_none_or(|entry| {
-            now.abs_diff(entry.answered) > LATELY / 4 || rtt > 0 && rtt.abs_diff(entry.rtt) > entry.rtt / 2
+            now.abs_diff(entry.answered) > RECENT / 4 || rtt > 0 && rtt.abs_diff(entry.rtt) > entry.rtt / 2
         });
         if is_news {
             self.learn(destination, now, |entry| {
@@ -159,7 +160,7 @@ impl Memory {
         if self.entries.len() <= self.capacity {
             return;
         }
-        // Seldom: it makes room for many at once.
+        // Rare: it makes room for many at once.
         let mut by_age: Vec<_> = self
             .entries
             .iter()
@@ -235,9 +236,9 @@ mod tests {
             Decision::Learn,
             "another port of the host"
         );
-        assert_eq!(memory.decide(at(80), NOW + LATELY), Decision::Learn);
+        assert_eq!(memory.decide(at(80), NOW + RECENT), Decision::Learn);
         assert_eq!(
-            memory.decide(at(80), NOW - LATELY),
+            memory.decide(at(80), NOW - RECENT),
             Decision::Learn,
             "the clock was set back"
         );
@@ -266,7 +267,11 @@ mod tests {
         memory.answered(at(80), NOW + 200, None);
         memory.worked(at(80), NOW + 200, None);
         memory.failed(at(80), NOW + 200);
-        assert_eq!(memory.decide(at(80), NOW + 260), Decision::Learn, "it began anew");
+        assert_eq!(
+            memory.decide(at(80), NOW + 260),
+            Decision::Learn,
+            "it started over"
+        );
     }
 
     #[test]
@@ -300,7 +305,7 @@ mod tests {
             memory.answered(at(80), NOW, ms(measured));
             assert_eq!(memory.rtt(at(80)), ms(remembered));
         }
-        memory.answered(at(80), NOW + LATELY, None);
+        memory.answered(at(80), NOW + RECENT, None);
         assert_eq!(memory.rtt(at(80)), ms(90), "not measured this time");
     }
 

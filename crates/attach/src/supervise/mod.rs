@@ -19,6 +19,7 @@ mod marked;
 mod memory;
 mod observe;
 mod rules;
+mod settings;
 mod shared;
 mod signals;
 mod sockaddr;
@@ -27,6 +28,7 @@ mod store;
 mod supervisor;
 mod tracked;
 
-pub use launch::{NotSupervised, Settings, exec, supervise};
+pub use launch::{NotSupervised, exec, supervise};
 pub use observe::{Connection, Note, Observer};
 pub use rules::{ParseRuleError, Rule, Rules};
+pub use settings::Settings;

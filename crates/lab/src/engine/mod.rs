@@ -32,8 +32,9 @@ use self::proxy::Step;
 pub(crate) use self::queue::Departure;
 use self::queue::Queue;
 use self::topology::Topology;
+use crate::packet::SegmentBuilder;
 use crate::packet::TcpPacket;
-use crate::{Hold, Rule, Scenario, SegmentBuilder};
+use crate::scenario::{Hold, Rule, Scenario};
 
 /// Time since the lab began.
 pub(crate) type Time = Duration;
@@ -207,7 +208,7 @@ impl Engine {
         true
     }
 
-    /// A proxied connection's packets are the proxy's business first.
+    /// A proxied connection's packets go to the proxy first.
     fn pass_proxy(&mut self, mut transit: Transit) {
         let Some((key, direction)) = transit.flow() else {
             return self.apply_rules(transit);

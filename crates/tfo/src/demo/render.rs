@@ -3,16 +3,14 @@
 use std::io::{self, Write};
 
 use fastopen::{ArrivalKind, Connector, Outcome};
-use fastopen_wire::Side;
 
 use super::Setting;
 use super::report::{Connection, Exchange, Greeting, Kind, Path, Report};
+use crate::diagram::ladder;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
-use crate::trace::ladder;
-use crate::units;
 use crate::width::hang;
 
-/// From this many columns on there is room for a sequence diagram whose arrows bear their words.
+/// From this many columns on there is room for a sequence diagram with the words on its arrows.
 const LADDER: usize = 72;
 /// From this many on there is room for the table of paths.
 const TABLE: usize = 80;
@@ -37,7 +35,7 @@ pub(super) fn connection(connection: &Connection, columns: usize, out: &mut impl
     let title = format!("{BOLD}{}{BOLD:#}", connection.title());
     writeln!(out, "\n{}", hang("", &title, columns))?;
     if columns < LADDER {
-        list(packets, columns, out)?;
+        ladder::list(out, packets, columns)?;
     } else {
         ladder::rows(out, packets, columns)?;
     }
@@ -61,23 +59,6 @@ pub(super) fn connection(connection: &Connection, columns: usize, out: &mut impl
         exchange.rounds
     );
     writeln!(out, "{}", hang("  ", &rounds, columns))
-}
-
-/// A connection's packets one below the other.
-fn list(packets: &fastopen_wire::Connection, columns: usize, out: &mut impl Write) -> io::Result<()> {
-    let Some(first) = packets.steps.first() else {
-        return Ok(());
-    };
-    for step in &packets.steps {
-        let time = units::time(step.time.saturating_sub(first.time));
-        let arrow = match step.from {
-            Side::Client => "→",
-            Side::Server => "←",
-        };
-        let before = format!("{DIM}{time:>9}{DIM:#} {arrow} ");
-        writeln!(out, "{}", hang(&before, &step.to_string(), columns))?;
-    }
-    Ok(())
 }
 
 pub(super) fn greetings_heading(columns: usize, out: &mut impl Write) -> io::Result<()> {
@@ -189,7 +170,7 @@ fn explanation(columns: usize, out: &mut impl Write) -> io::Result<()> {
         ),
         (
             "died",
-            "The path let the handshake pass and then dropped everything, which no handshake shows. Whoever waits in vain reports it to \
+            "The path let the handshake pass and then dropped everything, which no handshake shows. A client without an answer reports it to \
              the path memory, as the client here did. The next connection is plain."
                 .to_owned(),
         ),
@@ -208,7 +189,7 @@ fn explanation(columns: usize, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// A server takes part once its machine allows it, and the second connection is fast. `tests/lab/first_steps.rs` runs these.
-const NEXT: [(&str, &str); 4] = [
+const NEXT: &[(&str, &str)] = &[
     ("tfo doctor", "Is this machine ready?"),
     (
         "sudo sysctl -w net.ipv4.tcp_fastopen=3",

@@ -1,9 +1,10 @@
 //! `tfo run`: a program, unchanged, with Fast Open.
 //!
-//! [`fastopen_attach::supervise`] does the work. Here are the options, and what is told of it: [`report`] adds up what the supervisor
+//! [`fastopen_attach::supervise`] does the work. Here are the options, and the report: [`report`] adds up what the supervisor
 //! sees, [`text`] and [`json`] write that.
 
 mod json;
+mod recorder;
 mod report;
 mod text;
 
@@ -22,7 +23,7 @@ use crate::hint::Hint;
 use crate::status::Status;
 use crate::style::HINT;
 use crate::warning;
-use report::{Destination, Recorder};
+use recorder::{Destination, Recorder};
 
 /// Run a program, unchanged, with Fast Open
 ///

@@ -114,8 +114,8 @@ fn explained(note: Note) -> &'static str {
     match note {
         Note::LeftOut => "left out by the rules",
         Note::FirstContact => "the first connection to there",
-        Note::FailedLately => "it failed lately",
-        Note::LateWriter => "programs wrote late to there lately",
+        Note::FailedLately => "a recent connection to there failed",
+        Note::LateWriter => "recent connections to there were written to late",
         Note::OtherNamespace => "the socket belongs to another network namespace",
         Note::ServerFirst => "the server speaks first there",
         Note::Released => "the program did not write at once",
@@ -130,7 +130,7 @@ fn explained(note: Note) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests;
+    use super::super::recorder::tests;
     use super::*;
 
     #[test]

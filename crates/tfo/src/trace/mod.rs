@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   capture ──▶ read ─┐
-//!                     ├──▶ session ──▶ line, ladder, json   as connections are reported
+//!                     ├──▶ session ──▶ line, json, diagram  as connections are reported
 //!   packets ──▶ live ─┘   (Tracker)├─▶ annotated             a little later
-//!                                  └─▶ summary, svg         at the end
+//!                                  └─▶ summary, picture     at the end
 //! ```
 //! `words` says what a verdict rests on, for all of them.
 
@@ -12,18 +12,14 @@ mod annotated;
 pub mod capture;
 mod echoes;
 mod json;
-pub(crate) mod ladder;
 mod line;
 mod live;
 mod output;
 mod read;
-#[cfg(test)]
-pub(crate) mod sample;
 mod selection;
 mod session;
 mod stop;
 mod summary;
-mod svg;
 mod unread;
 mod words;
 
@@ -32,14 +28,15 @@ use std::path::PathBuf;
 use anyhow::Context;
 use fastopen_host::privileges::{self, User};
 
+use crate::diagram::PictureFile;
 use crate::output::{self as files, Access, OutputFile};
 use crate::status::Status;
+use crate::width;
 
 use output::{Format, Output};
 use selection::Selection;
 use session::Session;
 use stop::Stop;
-pub(crate) use svg::PictureFile;
 
 /// Watch handshakes, live or in a capture, with a verdict for each
 ///
@@ -97,7 +94,7 @@ Verdicts:
   syn-lost            the SYN with data or a cookie got no answer, and one without connected
   dataless            the SYN presented a cookie and carried no data
   cookie-granted      the SYN asked for a cookie and the SYN-ACK brought one
-  cookie-not-granted  the SYN asked for a cookie in vain
+  cookie-not-granted  the SYN asked for a cookie and the SYN-ACK brought none
   plain               an ordinary handshake
   refused             the SYN was answered with a reset
   unanswered          no SYN was answered
@@ -113,6 +110,10 @@ Exit status:
 /// # Errors
 /// A name that can't be resolved, what can't be read or written, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    crate::json::failure_too(args.json, follow(args))
+}
+
+fn follow(args: &Args) -> anyhow::Result<Status> {
     let selection = Selection::new(args.host.as_deref(), args.port)?;
     let written = [&args.write, &args.svg].into_iter().flatten();
     files::refuse_same(
@@ -142,7 +143,8 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     if !session.has_begun() {
         return followed;
     }
-    match (followed, session.finish()) {
+    let finished = session.finish(followed.is_err());
+    match (followed, finished) {
         (Err(error), _) | (_, Err(error)) => Err(error),
         (Ok(Status::Works), Ok(false)) => Ok(Status::Inconclusive),
         (Ok(status), Ok(_)) => Ok(status),
@@ -160,10 +162,10 @@ impl Args {
         match (self.json, self.ladder) {
             (true, _) => Format::Json,
             (_, true) => Format::Ladder {
-                width: ladder::width(),
+                width: width::of_stdout(),
             },
             _ => Format::Lines {
-                width: ladder::terminal_width(),
+                width: width::of_terminal(),
             },
         }
     }

@@ -199,7 +199,10 @@ fn proxy(name: &'static str, arguments: fn(&Path) -> Vec<String>) {
     let mut rounds = Vec::new();
     // A proxy that gets no processor for a round trip is released, once or so on a machine that has others; twice in a row would make its
     // upstream plain, and no further connection fast.
-    while rounds.len() < 4 || rounds.len() < 7 && rounds.last() != Some(&1) {
+    for attempt in 0..7 {
+        if attempt >= 4 && rounds.last() == Some(&1) {
+            break;
+        }
         let output = world
             .bare(&["curl", "-s", "http://127.0.0.1:8080/"])
             .output()

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::first_flight::{begins_with, gather};
-use super::wakers::Side;
 use super::{LazyStream, State};
+use crate::for_tokio::wakers::Side;
 
 impl LazyStream {
     /// Sends the first bytes, or says that there are none of these to be sent any more: then the stream stands and takes them.
@@ -122,8 +122,10 @@ impl AsyncWrite for LazyStream {
     ) -> Poll<Result<usize>> {
         let this = self.get_mut();
         let stands = matches!(&this.state, State::Connected { unreported, .. } if unreported.is_empty());
-        if !stands && let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
-            return Poll::Ready(Ok(written));
+        if !stands {
+            if let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
+                return Poll::Ready(Ok(written));
+            }
         }
         this.poll_later_write(cx, bufs)
     }

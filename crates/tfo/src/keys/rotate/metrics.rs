@@ -1,8 +1,5 @@
-//! The service's metrics, in a file for node_exporter's textfile collector.
+//! The service's metrics.
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::metrics_page::{Kind, Page};
@@ -15,21 +12,13 @@ pub(super) struct Metrics {
     pub(super) changes: u64,
     pub(super) secret_failures: u64,
     pub(super) namespaces: usize,
+    pub(super) listeners: usize,
     pub(super) namespace_failures: usize,
     pub(super) overwritten: u64,
     pub(super) clock_is_unset: bool,
 }
 
 impl Metrics {
-    /// Replaces the file at once, so that nobody reads half of it.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let mut temporary = path.as_os_str().to_owned();
-        // The collector reads what ends in .prom.
-        temporary.push(".new");
-        fs::write(&temporary, self.page())?;
-        fs::rename(&temporary, path)
-    }
-
     pub(super) fn page(&self) -> String {
         let mut page = Page::default();
         if let Some(primary) = self.fingerprints.first() {
@@ -84,9 +73,15 @@ impl Metrics {
                 self.namespaces as u64,
             ),
             (
+                "fastopen_rotation_listeners",
+                Kind::Gauge,
+                "The listeners with keys of their own that have the schedule's (--listeners).",
+                self.listeners as u64,
+            ),
+            (
                 "fastopen_rotation_namespace_failures",
                 Kind::Gauge,
-                "The network namespaces whose keys could not be set or had been changed.",
+                "The network namespaces, and listeners in them, whose keys could not be set or had been changed.",
                 self.namespace_failures as u64,
             ),
             (

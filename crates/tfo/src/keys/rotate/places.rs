@@ -1,24 +1,20 @@
 //! The network namespaces whose keys are kept to the schedule.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::thread;
 
 use fastopen::KeyRing;
 
 use super::super::kernel;
+use super::listeners::{self, Listeners};
 use crate::namespace::Namespace;
+use crate::namespace::machine::{self, Id};
 use crate::{hint, program};
 
-/// Where names of network namespaces are mounted: by ip-netns(8), and by Docker.
-const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+/// What a hint tells to run as root.
+const COMMAND: &str = "tfo keys rotate";
 /// In how many namespaces that have the keys already it is looked whether they still do, each time.
 const LOOKS: usize = 200;
-
-/// A network namespace by its device and inode, as long as it exists; later another may have the same.
-type Id = (u64, u64);
 
 /// Which namespaces there are, and which have the keys.
 #[derive(Debug)]
@@ -30,6 +26,8 @@ pub(super) struct Places {
     looked: Option<Id>,
     /// How often somebody else had changed the keys.
     pub(super) overwritten: u64,
+    /// Those with keys of their own, where they are to have the schedule's.
+    listeners: Option<Listeners>,
 }
 
 #[derive(Debug)]
@@ -58,7 +56,19 @@ impl Places {
             done: BTreeMap::new(),
             looked: None,
             overwritten: 0,
+            listeners: None,
         }
+    }
+
+    /// And in them the listeners that have keys of their own.
+    pub(super) fn with_listeners(mut self) -> Self {
+        self.listeners = Some(Listeners::default());
+        self
+    }
+
+    /// How many listeners with keys of their own have the schedule's.
+    pub(super) fn listener_count(&self) -> usize {
+        self.listeners.as_ref().map_or(0, Listeners::count)
     }
 
     /// How many have the keys.
@@ -76,6 +86,9 @@ impl Places {
     pub(super) fn keep(&mut self, keys: &KeyRing) -> Vec<String> {
         let (found, mut failures) = self.find();
         self.done.retain(|id, _| found.contains_key(id));
+        if let Some(listeners) = &mut self.listeners {
+            listeners.retain(|id| found.contains_key(id));
+        }
         let new: Vec<(Id, Namespace)> = found
             .into_iter()
             .filter(|(id, _)| !self.done.contains_key(id))
@@ -84,24 +97,43 @@ impl Places {
         if new.is_empty() && old.is_empty() {
             return failures;
         }
-        let here = self.here();
+        let here = machine::here();
+        let with_listeners = self.listeners.is_some();
+        let mut listening = BTreeMap::new();
+        let mut unlisted = Vec::new();
+        let mut look_for_listeners = |id: Id, namespace: &Namespace| {
+            if !with_listeners {
+                return;
+            }
+            match listeners::here() {
+                Ok(found) => drop(listening.insert(id, found)),
+                Err(error) => unlisted.push(told(namespace, &error.into())),
+            }
+        };
         let work = || {
             let new: Vec<_> = new
                 .into_iter()
                 .map(|(id, namespace)| {
-                    let written = enter(here, id, &namespace).and_then(|()| kernel::write(keys));
+                    let written =
+                        machine::enter(here, id, &namespace, COMMAND).and_then(|()| kernel::write(keys));
+                    if written.is_ok() {
+                        look_for_listeners(id, &namespace);
+                    }
                     (id, namespace, written)
                 })
                 .collect();
             let old: Vec<_> = old
                 .into_iter()
                 .map(|(id, namespace)| {
-                    let changed = enter(here, id, &namespace)
+                    let changed = machine::enter(here, id, &namespace, COMMAND)
                         .and_then(|()| kernel::read())
                         .map(|found| {
                             let changed = found.as_ref() != Some(keys);
                             changed.then(|| kernel::write(keys))
                         });
+                    if changed.is_ok() {
+                        look_for_listeners(id, &namespace);
+                    }
                     (id, namespace, changed)
                 })
                 .collect();
@@ -121,6 +153,7 @@ impl Places {
         for (id, namespace, written) in new {
             match written {
                 Ok(()) => drop(self.done.insert(id, namespace)),
+                Err(_) if self.is_gone(id, &namespace) => {}
                 Err(error) => failures.push(told(&namespace, &error)),
             }
         }
@@ -131,14 +164,19 @@ impl Places {
                     self.overwritten += 1;
                     failures.push(format!(
                         "{}: somebody else had set other keys; they are the schedule's again",
-                        name(&namespace)
+                        machine::name(&namespace)
                     ));
                 }
+                Ok(Some(Err(_))) | Err(_) if self.is_gone(id, &namespace) => drop(self.done.remove(&id)),
                 Ok(Some(Err(error))) | Err(error) => {
                     self.done.remove(&id);
                     failures.push(told(&namespace, &error));
                 }
             }
+        }
+        failures.extend(unlisted);
+        if let Some(listeners) = &mut self.listeners {
+            failures.extend(listeners.keep(listening, keys));
         }
         failures
     }
@@ -150,39 +188,20 @@ impl Places {
         match &self.wanted {
             Wanted::Named(namespaces) => {
                 for namespace in namespaces {
-                    match id(&namespace.path()) {
+                    match machine::id(namespace) {
                         Ok(id) => drop(found.insert(id, namespace.clone())),
-                        Err(error) => failures.push(format!("{}: {error}", name(namespace))),
+                        Err(error) => failures.push(format!("{}: {error}", machine::name(namespace))),
                     }
                 }
             }
-            Wanted::All => {
-                let named = FOLDERS.iter().flat_map(|folder| entries(Path::new(folder)));
-                let of_processes = entries(Path::new("/proc"))
-                    .filter_map(|path| path.file_name()?.to_str()?.parse::<u32>().ok())
-                    .map(Namespace::Process);
-                // The names last: they are what a person knows it by.
-                for namespace in of_processes.chain(named.map(Namespace::File)) {
-                    // One that is gone, or a name of none.
-                    if let Ok(id) = id(&namespace.path())
-                        && self.is_of_namespaces(id)
-                    {
-                        found.insert(id, namespace);
-                    }
-                }
-            }
+            Wanted::All => found = machine::all(),
         }
         (found, failures)
     }
 
-    /// Whether it is a namespace at all: `ip netns add` makes the file before it mounts the namespace on it.
-    fn is_of_namespaces(&self, (device, _): Id) -> bool {
-        self.here().is_none_or(|(namespaces, _)| namespaces == device)
-    }
-
-    /// The namespace of this process.
-    fn here(&self) -> Option<Id> {
-        id(Path::new("/proc/self/ns/net")).ok()
+    /// Whether it was found and has ended since, as containers and their processes do at any time.
+    fn is_gone(&self, namespace_id: Id, namespace: &Namespace) -> bool {
+        matches!(self.wanted, Wanted::All) && machine::id(namespace).ok() != Some(namespace_id)
     }
 
     /// The next few that have the keys.
@@ -200,41 +219,7 @@ impl Places {
     }
 }
 
-/// Enters it, unless the thread is there already, as it takes privileges.
-fn enter(here: Option<Id>, namespace_id: Id, namespace: &Namespace) -> anyhow::Result<()> {
-    let is_in = || id(Path::new("/proc/thread-self/ns/net")).ok() == Some(namespace_id);
-    if here == Some(namespace_id) && is_in() {
-        return Ok(());
-    }
-    namespace.enter("tfo keys rotate")?;
-    // The number of a process may be another's meanwhile.
-    anyhow::ensure!(is_in(), "it ended");
-    Ok(())
-}
-
-fn id(path: &Path) -> std::io::Result<Id> {
-    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-}
-
-fn name(namespace: &Namespace) -> String {
-    match namespace {
-        Namespace::File(path) if path == Path::new("/proc/thread-self/ns/net") => {
-            "this network namespace".to_owned()
-        }
-        Namespace::File(path) => path.display().to_string(),
-        Namespace::Process(pid) => format!("network namespace of process {pid}"),
-    }
-}
-
 fn told(namespace: &Namespace, error: &anyhow::Error) -> String {
     let hint = hint::of(error).map_or_else(String::new, |hint| format!(" ({hint})"));
-    format!("{}: {}{hint}", name(namespace), program::message(error))
+    format!("{}: {}{hint}", machine::name(namespace), program::message(error))
 }

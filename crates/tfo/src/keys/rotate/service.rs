@@ -1,6 +1,5 @@
 //! The rotation as a service.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -11,10 +10,13 @@ use super::super::report::{Report, Rotated};
 use super::super::{derive, text};
 use super::Args;
 use super::metrics::Metrics;
-use super::notify::Manager;
 use super::places::Places;
-use super::timetable::{Cause, Decision, Timetable};
+use super::reading::{self, Reading};
+use super::timetable::{self, Cause, Decision, Timetable};
 use crate::interrupt::Interrupt;
+use crate::service::notify::Manager;
+use crate::service::problems::Problems;
+use crate::service::textfile::TextFile;
 use crate::{fingerprint, hint, json, printable, program, stdout, warning};
 
 /// How often clocks, keys and namespaces are looked at.
@@ -24,28 +26,34 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     anyhow::ensure!(
         args.source.is_lasting(),
-        "--watch reads the secret anew for each change, which standard input does not allow: name a file or --secret-command"
+        "--watch reads the secret again for each change, which standard input does not allow: name a file or --secret-command"
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut interrupt = Interrupt::new()?;
         let mut reload = signal(SignalKind::hangup())?;
+        let changed = reading::watch(&args.source, LOOK);
         let look = Manager::watchdog().map_or(LOOK, |watchdog| (watchdog / 2).min(LOOK));
         let mut service = Service::new(args)?;
         loop {
-            service.look()?;
+            service.look();
             let pause = service.timetable.pause(SystemTime::now(), look);
             tokio::select! {
                 () = interrupt.stop_requested() => break,
-                _ = reload.recv() => service.timetable.reload(),
+                _ = reload.recv() => service.timetable.ask(Cause::Reload),
+                () = changed.notified() => service.timetable.ask(Cause::SecretChanged),
+                (cause, rotation) = reading::done(&mut service.reading) => service.read(cause, rotation)?,
                 () = tokio::time::sleep(pause) => {}
             }
         }
         service.manager.tell("STOPPING=1");
         Ok(())
-    })
+    });
+    // A file system that does not answer is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 struct Service<'a> {
@@ -53,13 +61,13 @@ struct Service<'a> {
     started: Instant,
     manager: Manager,
     timetable: Timetable,
+    reading: Option<Reading>,
     places: Places,
     /// The keys that are set. The secret is kept no longer than it takes to make them.
     keys: Option<KeyRing>,
     metrics: Metrics,
-    /// What was said already, and still is so.
-    known: BTreeSet<String>,
-    exported: String,
+    problems: Problems,
+    textfile: Option<TextFile>,
     is_ready: bool,
 }
 
@@ -70,48 +78,68 @@ impl<'a> Service<'a> {
             started: Instant::now(),
             manager: Manager::from_environment().context("the service manager's socket (NOTIFY_SOCKET)")?,
             timetable: Timetable::default(),
+            reading: None,
             places: args.places(),
             keys: None,
             metrics: Metrics::default(),
-            known: BTreeSet::new(),
-            exported: String::new(),
+            problems: Problems::default(),
+            textfile: args.textfile.as_deref().map(TextFile::at),
             is_ready: false,
         })
     }
 
-    /// Does what is due. Only an output that nobody reads any more ends the service.
-    fn look(&mut self) -> anyhow::Result<()> {
+    /// Does what is due.
+    fn look(&mut self) {
         let now = SystemTime::now();
         let decision = self.timetable.decide(now, self.started.elapsed());
         self.metrics.clock_is_unset = decision == Decision::ClockIsUnset;
         let mut problems = Vec::new();
         match decision {
-            Decision::Change(cause) => match self.args.source.rotation() {
-                Ok(rotation) => self.change(&rotation, cause)?,
-                Err(error) => {
-                    self.timetable.failed(self.started.elapsed());
-                    self.metrics.secret_failures += 1;
-                    self.warn_of_secret(&error);
-                }
-            },
-            Decision::ClockIsUnset => {
-                problems.push(format!(
-                    "the clock says {}: it was not set, and the keys stay as they are until it is",
-                    derive::time(now)
-                ));
-                self.keep(&mut problems);
+            Decision::Change(cause) => {
+                self.timetable.reading();
+                self.reading = Some(Reading::start(&self.args.source, cause));
             }
-            Decision::Wait => self.keep(&mut problems),
+            Decision::ClockIsUnset => problems.push(format!(
+                "the clock says {}: it was not set, and the keys stay as they are until it is",
+                derive::time(now)
+            )),
+            Decision::Wait => {}
         }
-        self.warn(problems);
-        self.export();
+        if let Some(reading) = &mut self.reading
+            && reading.is_newly_late()
+        {
+            self.metrics.secret_failures += 1;
+            self.warn_of_secret(&anyhow::anyhow!(
+                "{} does not answer: it is still being read",
+                self.args.source.name()
+            ));
+        }
+        self.keep(&mut problems);
+        problems.extend(self.export());
+        self.problems.tell(problems);
         self.manager.tell("WATCHDOG=1");
-        Ok(())
+    }
+
+    /// The secret was read, or could not be. Only an output that nobody reads any more ends the service.
+    fn read(&mut self, cause: Cause, rotation: anyhow::Result<Rotation>) -> anyhow::Result<()> {
+        match rotation {
+            Ok(rotation) => self.change(&rotation, cause),
+            Err(error) => {
+                self.timetable.failed(self.started.elapsed());
+                self.metrics.secret_failures += 1;
+                self.warn_of_secret(&error);
+                Ok(())
+            }
+        }
     }
 
     fn change(&mut self, rotation: &Rotation, cause: Cause) -> anyhow::Result<()> {
         // The secret may have taken its time.
         let now = SystemTime::now();
+        if timetable::is_unset(now) {
+            self.timetable.put_off(cause);
+            return Ok(());
+        }
         let keys = rotation.keys(now);
         let next = rotation.next_change(now);
         let failures = self.places.set(&keys);
@@ -121,21 +149,22 @@ impl<'a> Service<'a> {
         self.metrics.changed = Some((now, next));
         self.metrics.namespace_failures = failures.len();
         self.keys = Some(keys);
-        self.known.clear();
+        self.problems = Problems::default();
+        self.problems.tell(failures.clone());
         let report = Rotated {
             time: derive::time(now),
             cause: cause.name().to_owned(),
             fingerprints: self.metrics.fingerprints.clone(),
             next_change: Some(derive::time(next)),
             namespaces: self.places.count(),
-            failures: failures.clone(),
+            listeners: self.places.listener_count(),
+            failures,
         };
         let mut out = stdout::lock();
         match self.args.output.json {
             true => json::line(&mut out, &Report::Rotated(report))?,
             false => text::rotated_line(&report, &mut out)?,
         }
-        self.warn(failures);
         let next = derive::time(next);
         self.manager.tell(&format!(
             "STATUS=Keys in {} network namespaces; next change {next}",
@@ -171,29 +200,12 @@ impl<'a> Service<'a> {
         ));
     }
 
-    /// Says what is new.
-    fn warn(&mut self, problems: Vec<String>) {
-        for problem in &problems {
-            if !self.known.contains(problem) {
-                warning::print(format_args!("{problem}"));
-            }
-        }
-        self.known = problems.into_iter().collect();
-    }
-
-    fn export(&mut self) {
-        let Some(path) = &self.args.textfile else {
-            return;
-        };
+    /// Keeps the metrics' file. Says what failed.
+    fn export(&mut self) -> Option<String> {
         self.metrics.namespaces = self.places.count();
+        self.metrics.listeners = self.places.listener_count();
         self.metrics.overwritten = self.places.overwritten;
-        let page = self.metrics.page();
-        if page == self.exported {
-            return;
-        }
-        match self.metrics.write(path) {
-            Ok(()) => self.exported = page,
-            Err(error) => self.warn(vec![format!("can't write {}: {error}", path.display())]),
-        }
+        let file = self.textfile.as_mut()?;
+        file.write(self.metrics.page()).err()
     }
 }
