@@ -102,7 +102,7 @@ impl Recorder {
         }
     }
 
-    /// Writes a line on standard error, if that takes it at once: the program's calls wait for whoever writes here.
+    /// Writes a line to standard error if that takes it at once: the program's calls wait while this process writes.
     fn say(&mut self, line: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if !takes_a_line(Duration::ZERO) {
             self.left_out += 1;
@@ -131,7 +131,7 @@ impl Recorder {
     }
 }
 
-/// Whether standard error takes a line within this time, without waiting for whoever reads it: a full pipe and a stopped terminal do not.
+/// Whether standard error takes a line within this time, whoever reads it: a full pipe and a stopped terminal do not.
 fn takes_a_line(within: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
     let stderr = io::stderr();

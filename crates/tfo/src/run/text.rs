@@ -115,7 +115,7 @@ fn explained(note: Note) -> &'static str {
         Note::LeftOut => "left out by the rules",
         Note::FirstContact => "the first connection to there",
         Note::FailedLately => "a recent connection to there failed",
-        Note::LateWriter => "programs recently wrote late to there",
+        Note::LateWriter => "recent connections to there were written to late",
         Note::OtherNamespace => "the socket belongs to another network namespace",
         Note::ServerFirst => "the server speaks first there",
         Note::Released => "the program did not write at once",
