@@ -1,6 +1,5 @@
 //! How wide the output may be, and text broken at words to fit.
 
-use std::io;
 use std::ops::RangeInclusive;
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
@@ -12,11 +11,24 @@ const DEFAULT: usize = 80;
 
 /// How many columns a line on standard output may take: as many as the terminal has, between 40 and 120, or 80 where there is none.
 pub fn of_stdout() -> usize {
-    // The crate terminal_size reports nothing where the number of rows is 0, as with `stty cols 60` on a new pseudo-terminal.
-    match rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col) {
-        0 => DEFAULT,
-        columns => usize::from(columns).clamp(*LIMITS.start(), *LIMITS.end()),
+    match of_terminal() {
+        None => DEFAULT,
+        Some(columns) => columns.clamp(*LIMITS.start(), *LIMITS.end()),
     }
+}
+
+/// As many columns as standard output's terminal has.
+#[cfg(unix)]
+pub(crate) fn of_terminal() -> Option<usize> {
+    // The crate terminal_size reports nothing where the number of rows is 0, as with `stty cols 60` on a new pseudo-terminal.
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| size.ws_col.into())
+}
+
+/// Not known on Windows.
+#[cfg(windows)]
+pub(crate) fn of_terminal() -> Option<usize> {
+    None
 }
 
 /// Breaks text between its words; a word that is longer than a line stays whole. Escape sequences of styles take no room.

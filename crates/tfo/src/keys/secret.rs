@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -13,7 +12,7 @@ use anyhow::{Context, anyhow, bail};
 use fastopen::{Rotation, Secret};
 use zeroize::Zeroizing;
 
-use crate::hint::{self, Hint};
+use crate::hint::Hint;
 use crate::{printable, units};
 
 /// The options that name the secret and the schedule.
@@ -112,13 +111,21 @@ fn read_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         return Ok(read_some(io::stdin().lock())?);
     }
     let file = File::open(path)?;
+    refuse_other_readers(&file, path)?;
+    Ok(read_some(file)?)
+}
+
+#[cfg(unix)]
+fn refuse_other_readers(file: &File, path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
     let metadata = file.metadata()?;
     const OF_OTHERS: u32 = 0o006;
     const WRITABLE_BY_GROUP: u32 = 0o020;
     let mode = metadata.permissions().mode();
     if metadata.is_file() && mode & (OF_OTHERS | WRITABLE_BY_GROUP) != 0 {
         let path = printable::path(path);
-        return Err(hint::with(
+        return Err(crate::hint::with(
             anyhow!(
                 "its mode is {:04o}: others may read it or change it",
                 mode & 0o7777
@@ -126,7 +133,13 @@ fn read_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
             format!("chmod go= {path}; in Kubernetes: defaultMode: 0400 in the volume"),
         ));
     }
-    Ok(read_some(file)?)
+    Ok(())
+}
+
+/// Windows has no mode that says it.
+#[cfg(windows)]
+fn refuse_other_readers(_: &File, _: &Path) -> anyhow::Result<()> {
+    Ok(())
 }
 
 /// Reads no more than a secret can have, into room that does not grow: what a buffer grew out of would stay in memory.

@@ -26,8 +26,7 @@ pub(super) fn width() -> usize {
 
 /// How many columns the terminal has that standard output is, if it is one that says so.
 pub(super) fn terminal_width() -> Option<usize> {
-    let columns = usize::from(rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col);
-    (columns > 0).then_some(columns)
+    width::of_terminal()
 }
 
 /// Draws a connection in so many columns; as a list where they are too few for a diagram.

@@ -10,10 +10,12 @@
 
 mod annotated;
 pub mod capture;
+#[cfg(target_os = "linux")]
 mod echoes;
 mod json;
 pub(crate) mod ladder;
 mod line;
+#[cfg_attr(not(target_os = "linux"), path = "no_live.rs")]
 mod live;
 mod output;
 mod read;
@@ -21,6 +23,7 @@ mod read;
 pub(crate) mod sample;
 mod selection;
 mod session;
+#[cfg_attr(windows, path = "stop_windows.rs")]
 mod stop;
 mod summary;
 mod svg;
