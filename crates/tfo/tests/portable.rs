@@ -36,7 +36,12 @@ fn cookies_are_computed_as_linux_computes_them() {
     ] {
         let mint = ["cookies", "mint", "--key-file", "-", client, server];
         assert_eq!(printed(&tfo(&mint, key), 0).trim_end(), cookie);
-        let check = |cookie| tfo(&["cookies", "check", "--key-file", "-", client, server, cookie], key);
+        let check = |cookie| {
+            tfo(
+                &["cookies", "check", "--key-file", "-", client, server, cookie],
+                key,
+            )
+        };
         printed(&check(cookie), 0);
         printed(&check("0123456789abcdef"), 1);
     }
@@ -117,7 +122,11 @@ fn what_needs_linux_says_so() {
 /// An IPv4 packet between 192.0.2.1:40000 and 192.0.2.2:443.
 fn segment(from_server: bool, seq: u32, ack: u32, flags: u8, options: &[u8], data: &[u8]) -> Vec<u8> {
     let (client, server) = (([192, 0, 2, 1], 40_000_u16), ([192, 0, 2, 2], 443));
-    let (from, to) = if from_server { (server, client) } else { (client, server) };
+    let (from, to) = if from_server {
+        (server, client)
+    } else {
+        (client, server)
+    };
     let header_len = u8::try_from(20 + options.len()).unwrap();
     let len = u16::from(header_len) + 20 + u16::try_from(data.len()).unwrap();
     let mut packet = vec![0x45, 0];
