@@ -18,6 +18,8 @@ pub struct Held {
     pub listener: Listener,
     /// The processes that are known to hold it; none where this process may not see them.
     pub owners: Vec<Owner>,
+    /// How many processes could not be looked into, for want of privilege, and may hold it too.
+    pub unreadable: usize,
 }
 
 /// Every TCP listener of the calling thread's network namespace, with its owners.
@@ -35,10 +37,18 @@ pub struct Held {
 /// # Ok::<(), fastopen_host::Error>(())
 /// ```
 pub fn list() -> Result<Vec<Held>, fastopen_host::Error> {
-    let listeners = fastopen_host::listeners::list()?;
+    owned(fastopen_host::listeners::list()?)
+}
+
+/// These listeners, with their owners, as [`list`] finds them.
+///
+/// # Errors
+/// [`fastopen_host::Error`] if `/proc` can't be read.
+pub fn owned(listeners: Vec<Listener>) -> Result<Vec<Held>, fastopen_host::Error> {
     let owners = Owners::find(listeners.iter().map(|listener| listener.inode))?;
     let held = |listener: Listener| Held {
         owners: owners.of(listener.inode).to_vec(),
+        unreadable: owners.unreadable(),
         listener,
     };
     Ok(listeners.into_iter().map(held).collect())
@@ -49,12 +59,15 @@ pub fn list() -> Result<Vec<Held>, fastopen_host::Error> {
 pub struct Switched {
     /// The length before; 0: Fast Open was off.
     pub before: u32,
+    /// The length that it was to have.
+    pub asked: u32,
     /// The length now: the kernel caps it at `net.core.somaxconn`.
     pub now: u32,
 }
 
 impl Held {
-    /// Sets the length of the Fast Open queue; 0 switches it off. Connections that are open, or wait to be accepted, stay as they are.
+    /// Sets the length of the Fast Open queue, made of what it is; 0 switches it off. Connections that are open, or wait to be accepted,
+    /// stay as they are.
     ///
     /// The first of the owners that lets go of a duplicate is enough: the socket is the same for all.
     ///
@@ -69,13 +82,18 @@ impl Held {
     /// let server = TcpListener::bind("127.0.0.1:0")?;
     /// let address = server.local_addr()?;
     /// let held = fastopen_attach::listeners::list()?.into_iter().find(|held| held.listener.address == address).unwrap();
-    /// let switched = held.set_queue(16, None)?;
+    /// // 16 places, unless it has some already.
+    /// let switched = held.set_queue(|before| if before == 0 { 16 } else { before }, None)?;
     /// assert_eq!((switched.before, switched.now), (0, 16));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// Source: tcp(7), pidfd_getfd(2); `net/ipv4/tcp.c:do_tcp_setsockopt`.
-    pub fn set_queue(&self, length: u32, keys: Option<&KeyRing>) -> Result<Switched, Error> {
+    pub fn set_queue(
+        &self,
+        length: impl FnOnce(u32) -> u32,
+        keys: Option<&KeyRing>,
+    ) -> Result<Switched, Error> {
         let socket = self.duplicate()?;
         let address = format!("the listener {}", self.listener.address);
         let get = || {
@@ -88,10 +106,15 @@ impl Held {
             set_keys(&socket, keys)
                 .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN_KEY)", &address, error))?;
         }
-        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        let asked = length(before);
+        let length = i32::try_from(asked).unwrap_or(i32::MAX);
         socket::set_integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN, length)
             .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN)", &address, error))?;
-        Ok(Switched { before, now: get()? })
+        Ok(Switched {
+            before,
+            asked,
+            now: get()?,
+        })
     }
 
     fn duplicate(&self) -> Result<OwnedFd, Error> {
@@ -108,12 +131,18 @@ impl Held {
         Err(match refusal {
             Some(error) => error,
             None if self.owners.is_empty() => {
-                let reason = "no process that this user may look into holds it; root sees them all";
-                Error::new(
-                    "finding the owner",
-                    address,
-                    io::Error::new(io::ErrorKind::PermissionDenied, reason),
-                )
+                let (kind, reason) = match self.unreadable {
+                    0 => (
+                        io::ErrorKind::NotFound,
+                        "no process that can be seen here holds it: it has ended, or is in another PID namespace (in a container: \
+                         --pid=host)",
+                    ),
+                    _ => (
+                        io::ErrorKind::PermissionDenied,
+                        "no process that this user may look into holds it; root sees them all",
+                    ),
+                };
+                Error::new("finding the owner", address, io::Error::new(kind, reason))
             }
             None => {
                 let reason = "its owners have closed it";

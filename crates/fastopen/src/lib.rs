@@ -103,7 +103,6 @@ mod replay_safe;
 mod rotation;
 #[cfg(feature = "serde")]
 mod serial;
-mod socket_setup;
 mod sys;
 mod tcp_info;
 

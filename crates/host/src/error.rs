@@ -96,17 +96,6 @@ impl Error {
             problem: problem.into(),
         }
     }
-
-    #[cfg(feature = "netlink")]
-    pub(crate) fn request(request: &'static str, error: io::Error) -> Self {
-        if error.kind() != io::ErrorKind::PermissionDenied {
-            return Self::Request { request, error };
-        }
-        Self::NotPermitted {
-            request,
-            in_user_namespace: crate::proc::in_user_namespace(),
-        }
-    }
 }
 
 impl From<Error> for io::Error {

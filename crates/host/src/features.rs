@@ -1,6 +1,6 @@
 //! Which kernel each part of Fast Open dates from.
 
-use crate::KernelVersion;
+use crate::kernel::KernelVersion;
 
 /// A part of Fast Open, and the Linux version that brought it.
 ///

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::{Error, proc};
+use crate::error::Error;
+use crate::proc;
 
 /// A Linux version, as far as it says what the kernel can do.
 ///

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::Error;
@@ -73,16 +74,25 @@ impl Owners {
         let files = match fs::read_dir(folder.join("fd")) {
             Ok(files) => files,
             Err(error) => {
-                self.unreadable += usize::from(error.kind() == std::io::ErrorKind::PermissionDenied);
+                self.unreadable += usize::from(error.kind() == ErrorKind::PermissionDenied);
                 return;
             }
         };
-        let held: HashSet<u64> = files
-            .flatten()
-            .filter_map(|file| fs::read_link(file.path()).ok())
-            .filter_map(|target| socket_inode(target.to_str()?))
-            .filter(|inode| wanted.contains(inode))
-            .collect();
+        let mut held = HashSet::new();
+        for file in files.flatten() {
+            match fs::read_link(file.path()) {
+                Ok(target) => {
+                    let inode = target.to_str().and_then(socket_inode);
+                    held.extend(inode.filter(|inode| wanted.contains(inode)));
+                }
+                // With CAP_DAC_READ_SEARCH and without CAP_SYS_PTRACE its files can be listed, and not what they are.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    self.unreadable += 1;
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
         if held.is_empty() {
             return;
         }

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-use crate::Error;
+use crate::error::Error;
 
 /// No file that is read whole comes near it; one that does is not what it should be.
 const LIMIT: u64 = 1 << 20;

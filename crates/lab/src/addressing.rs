@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Scenario;
+use crate::scenario::Scenario;
 use crate::sys::packet_socket::Mac;
 
 /// All hosts are on one link.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use crate::Error;
+use crate::error::Error;
 use crate::network;
 use crate::sys::namespace;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::ScenarioError;
+use crate::scenario::ScenarioError;
 
 /// Why there is no lab, or why it can't do what it was asked for.
 #[derive(Debug, thiserror::Error)]

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crate::addressing::Addresses;
+use crate::error::Error;
 use crate::sys::child;
 use crate::sys::namespace::Namespace;
-use crate::{Error, RawPeer};
 
 /// One host of a [`Lab`](crate::Lab): a network namespace of its own.
 ///
@@ -137,15 +137,9 @@ impl Host {
             .map_err(|source| self.sysctl_error(name, source))
     }
 
-    /// Speaks for the host from user space; the scenario declares it with [`HostSpec::raw`](crate::HostSpec::raw).
-    ///
-    /// # Errors
-    /// [`Error::NotRaw`] for a host whose kernel speaks for itself, [`Error::System`] when there can be no more sockets.
-    pub fn raw_peer(&self) -> Result<RawPeer, Error> {
-        if !self.inner.raw {
-            return Err(Error::NotRaw(self.name().to_owned()));
-        }
-        RawPeer::open(self)
+    /// Whether its kernel leaves all packets to a program.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.inner.raw
     }
 
     pub(crate) fn network_addresses(&self) -> Addresses {

@@ -4,10 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
 use crate::addressing::Addresses;
+use crate::capture::Capture;
 use crate::engine::{Counters, Engine};
+use crate::error::Error;
+use crate::host::Host;
 use crate::middlebox::{Middlebox, Port};
 use crate::network;
-use crate::{Capture, Error, Host, Rule, Scenario, ScenarioError};
+use crate::scenario::{Rule, Scenario, ScenarioError};
 
 /// A network that does what a [`Scenario`] says. Dropping it takes the link away from under its hosts.
 #[derive(Debug)]

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::addressing::{host_mac, port_mac};
 use crate::capture::Tap;
+use crate::capture::{Frame, Point};
 use crate::engine::{Counters, Departure, Engine, PortId, Time};
+use crate::error::Error;
 use crate::lead::Lead;
 use crate::sys::namespace::Namespace;
 use crate::sys::packet_socket::{Arrival, FrameBuffer, Mac, PacketSocket};
 use crate::sys::wait::{self, Bell};
-use crate::{Error, Frame, Point};
 
 /// The middlebox's end of a host's link.
 #[derive(Debug)]

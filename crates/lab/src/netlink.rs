@@ -17,7 +17,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 pub(crate) use netlink_packet_route::AddressFamily as Family;
 
-use crate::Error;
+use crate::error::Error;
 use crate::sys::namespace::Namespace;
 use crate::sys::packet_socket::Mac;
 

@@ -9,11 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::addressing::{Addresses, IPV4_PREFIX, IPV6_PREFIX, host_mac, port_mac};
+use crate::error::Error;
 use crate::netlink::{self, Family, VethEnd};
+use crate::scenario::HostSpec;
 use crate::sys::namespace::Namespace;
 use crate::sys::offload;
 use crate::sys::packet_socket::PacketSocket;
-use crate::{Error, HostSpec};
 
 /// What a host's interface is called.
 pub(crate) const HOST_INTERFACE: &str = "eth0";

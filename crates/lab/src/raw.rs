@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use fastopen_wire::{FastOpen, Segment};
 
 use crate::addressing::{Addresses, host_mac, port_mac};
+use crate::error::Error;
+use crate::host::Host;
 use crate::netlink;
 use crate::network::HOST_INTERFACE;
+use crate::packet::SegmentBuilder;
 use crate::sys::packet_socket::{FrameBuffer, PacketSocket};
 use crate::sys::wait;
-use crate::{Error, Host, SegmentBuilder};
 
 /// A host that no kernel answers for: it sends what it is told and nothing else.
 ///
@@ -46,15 +48,22 @@ const FIRST_PORT: u16 = 40_000;
 /// What sequence numbers start from; one is as good as another.
 const FIRST_SEQUENCE: u32 = 1_000_000;
 
-impl RawPeer {
-    pub(crate) fn open(host: &Host) -> Result<Self, Error> {
-        let addresses = host.network_addresses();
-        let socket = host.run(|| {
+impl Host {
+    /// Speaks for the host from user space; the scenario declares it with [`HostSpec::raw`](crate::HostSpec::raw).
+    ///
+    /// # Errors
+    /// [`Error::NotRaw`] for a host whose kernel speaks for itself, [`Error::System`] when there can be no more sockets.
+    pub fn raw_peer(&self) -> Result<RawPeer, Error> {
+        if !self.is_raw() {
+            return Err(Error::NotRaw(self.name().to_owned()));
+        }
+        let addresses = self.network_addresses();
+        let socket = self.run(|| {
             let interface = netlink::interface_index(HOST_INTERFACE)?;
             PacketSocket::open(interface)
-                .map_err(Error::system(format!("open a packet socket in {}", host.name())))
+                .map_err(Error::system(format!("open a packet socket in {}", self.name())))
         })?;
-        Ok(Self {
+        Ok(RawPeer {
             socket,
             buffer: FrameBuffer::new(),
             addresses,
@@ -62,7 +71,9 @@ impl RawPeer {
             next_port: AtomicU16::new(FIRST_PORT),
         })
     }
+}
 
+impl RawPeer {
     /// Its IPv4 address.
     pub fn ipv4(&self) -> Ipv4Addr {
         self.addresses.ipv4

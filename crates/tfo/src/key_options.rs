@@ -29,6 +29,11 @@ pub struct KeyOptions {
 }
 
 impl KeyOptions {
+    /// Whether one of the options was given.
+    pub(crate) fn are_given(&self) -> bool {
+        self.key.is_some() || self.key_file.is_some()
+    }
+
     /// The keys of the command line, the file or the environment, in this order. Errors contain nothing of them.
     ///
     /// # Errors
@@ -37,12 +42,7 @@ impl KeyOptions {
         let (from, keys) = if let Some(Typed(keys)) = &self.key {
             ("--key".to_owned(), keys.clone())
         } else if let Some(path) = &self.key_file {
-            let from = match is_standard_input(path) {
-                true => "standard input".to_owned(),
-                false => path.display().to_string(),
-            };
-            let text = read_text(path).with_context(|| format!("reading the key from {from}"))?;
-            (from, parse(&text))
+            return read_file(path).map(Some);
         } else if let Some(text) = env::var_os(VARIABLE) {
             (
                 format!("the environment variable {VARIABLE}"),
@@ -51,10 +51,26 @@ impl KeyOptions {
         } else {
             return Ok(None);
         };
-        keys.map(Some)
-            .with_context(|| format!("{from} holds no key"))
-            .hint("to make a key: tfo keys generate")
+        found(&from, keys).map(Some)
     }
+}
+
+/// The keys in a file; `-` is standard input. Errors contain nothing of them.
+///
+/// # Errors
+/// It can't be read, or holds no key.
+pub(crate) fn read_file(path: &Path) -> anyhow::Result<KeyRing> {
+    let from = match is_standard_input(path) {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    };
+    let text = read_text(path).with_context(|| format!("reading the key from {from}"))?;
+    found(&from, parse(&text))
+}
+
+fn found(from: &str, keys: Result<KeyRing, ParseKeyError>) -> anyhow::Result<KeyRing> {
+    keys.with_context(|| format!("{from} holds no key"))
+        .hint("to make a key: tfo keys generate")
 }
 
 impl Typed {

@@ -28,6 +28,7 @@ pub mod cookies;
 #[cfg(target_os = "linux")]
 pub mod demo;
 mod descriptors;
+mod diagram;
 #[cfg(target_os = "linux")]
 pub mod doctor;
 #[cfg(not(target_os = "linux"))]
@@ -58,6 +59,8 @@ pub mod send;
 pub mod serve;
 #[cfg(target_os = "linux")]
 mod server;
+#[cfg(target_os = "linux")]
+mod service;
 #[cfg(target_os = "linux")]
 mod stats;
 pub mod status;

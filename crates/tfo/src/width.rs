@@ -11,23 +11,20 @@ const DEFAULT: usize = 80;
 
 /// How many columns a line on standard output may take: as many as the terminal has, between 40 and 120, or 80 where there is none.
 pub fn of_stdout() -> usize {
-    match of_terminal() {
-        None => DEFAULT,
-        Some(columns) => columns.clamp(*LIMITS.start(), *LIMITS.end()),
-    }
+    of_terminal().map_or(DEFAULT, |columns| columns.clamp(*LIMITS.start(), *LIMITS.end()))
 }
 
-/// As many columns as standard output's terminal has.
+/// How many columns the terminal has that standard output is, if it is one that says so.
 #[cfg(unix)]
-pub(crate) fn of_terminal() -> Option<usize> {
+pub fn of_terminal() -> Option<usize> {
     // The crate terminal_size reports nothing where the number of rows is 0, as with `stty cols 60` on a new pseudo-terminal.
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    (size.ws_col > 0).then(|| size.ws_col.into())
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?.ws_col;
+    (columns > 0).then(|| columns.into())
 }
 
 /// Not known on Windows.
 #[cfg(windows)]
-pub(crate) fn of_terminal() -> Option<usize> {
+pub fn of_terminal() -> Option<usize> {
     None
 }
 

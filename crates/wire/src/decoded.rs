@@ -2,10 +2,11 @@
 
 use crate::error::DecodeError;
 use crate::icmp::IcmpError;
+use crate::inner_packet::inner_packet;
 use crate::ip::{IpPacket, TCP};
-use crate::link::LinkType;
+use crate::link_type::LinkType;
 use crate::segment::Segment;
-use crate::tunnel::{self, Tunnel};
+use crate::tunnel::Tunnel;
 
 /// What a frame says of TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,7 @@ impl<'a> Decoded<'a> {
                     tunnel: outermost,
                 });
             }
-            let Some((tunnel, packet)) = tunnel::inner_packet(&ip) else {
+            let Some((tunnel, packet)) = inner_packet(&ip) else {
                 let protocol = ip.protocol;
                 return Err(DecodeError::NotTcp { protocol });
             };

@@ -1,6 +1,6 @@
 //! What may stand between a link layer and IP: EtherTypes, VLAN tags, 802.2, PPPoE, PPP and MPLS, in any order.
 
-use crate::link::LinkError;
+use crate::link_type::LinkError;
 
 /// The header that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

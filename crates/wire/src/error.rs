@@ -1,6 +1,6 @@
 //! Why a packet gives nothing.
 
-use crate::link::LinkError;
+use crate::link_type::LinkError;
 use crate::tunnel::Tunnel;
 
 /// Why a packet is not a TCP segment that can be read.

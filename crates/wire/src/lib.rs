@@ -51,8 +51,10 @@ mod encapsulation;
 mod error;
 mod handshake;
 mod icmp;
+mod inner_packet;
 mod ip;
 mod link;
+mod link_type;
 mod option;
 mod segment;
 #[cfg(feature = "serde")]
@@ -66,7 +68,7 @@ pub use handshake::{
     Connection, Event, FallbackCause, Limits, Note, Side, Step, Syn, SynAck, Tracker, Verdict,
 };
 pub use icmp::{IcmpError, IcmpKind};
-pub use link::{LinkError, LinkType};
+pub use link_type::{LinkError, LinkType};
 pub use option::{FastOpen, OptionKind, Options, OptionsError, RawOption, fast_open};
 pub use segment::{Flags, Segment};
 pub use tunnel::Tunnel;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::error::DecodeError;
 use crate::ip::{Fragment, IpPacket, TCP};
-use crate::link::LinkType;
+use crate::link_type::LinkType;
 use crate::option::{FastOpen, fast_open};
 
 const HEADER_LEN: usize = 20;

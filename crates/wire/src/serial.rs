@@ -1,10 +1,9 @@
-//! How values look in JSON and the like, where deriving does not say it.
+//! How options and times look in JSON and the like.
 
 use std::time::Duration;
 
-use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::handshake::Connection;
 use crate::option::{FastOpen, OptionKind};
 
 /// Cookies are bearer tokens: only their length is told.
@@ -21,29 +20,6 @@ impl Serialize for FastOpen {
         map.serialize_entry("kind", &kind.map(OptionKind::number))?;
         map.serialize_entry("cookie_len", &cookie_len)?;
         map.end()
-    }
-}
-
-impl Serialize for Connection {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Connection", 13)?;
-        object.serialize_field("client", &self.client)?;
-        object.serialize_field("server", &self.server)?;
-        object.serialize_field("verdict", &self.verdict)?;
-        object.serialize_field("evidence", &self.evidence)?;
-        object.serialize_field("started", &self.started.as_secs_f64())?;
-        object.serialize_field(
-            "answered_after",
-            &self.answered_after.map(|after| after.as_secs_f64()),
-        )?;
-        object.serialize_field("syn", &self.syn)?;
-        object.serialize_field("syn_ack", &self.syn_ack)?;
-        object.serialize_field("rounds_used", &self.rounds_used())?;
-        object.serialize_field("rounds_saved", &self.rounds_saved())?;
-        object.serialize_field("notes", &self.notes)?;
-        object.serialize_field("steps", &self.steps)?;
-        object.serialize_field("steps_omitted", &self.steps_omitted)?;
-        object.end()
     }
 }
 

@@ -16,7 +16,6 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use rustix::net::{
@@ -28,25 +27,12 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::filter::{self, Watched};
 use super::guardian;
 use super::observe::Observer;
-use super::rules::Rules;
+use super::settings::Settings;
 use super::shared::Shared;
 use super::supervisor::Supervisor;
 use crate::sys::fork::{self, Side};
 use crate::sys::process;
 use crate::sys::seccomp::{self, Listener};
-
-/// What a supervisor is to do.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Which destinations may get data in a SYN.
-    pub rules: Rules,
-    /// Switch Fast Open on for listeners, with a queue of this length.
-    pub listen: Option<u32>,
-    /// The file in which what is learnt of destinations is kept.
-    pub memory: Option<PathBuf>,
-    /// Hold back the program's end until the observer has been told of it.
-    pub holds_exit: bool,
-}
 
 /// Why a program can't be supervised. It can still be run.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,7 @@ mod launch;
 mod memory;
 mod observe;
 mod rules;
+mod settings;
 mod shared;
 mod sockaddr;
 mod step;
@@ -24,6 +25,7 @@ mod store;
 mod supervisor;
 mod tracked;
 
-pub use launch::{NotSupervised, Settings, exec, supervise};
+pub use launch::{NotSupervised, exec, supervise};
 pub use observe::{Connection, Note, Observer};
 pub use rules::{ParseRuleError, Rule, Rules};
+pub use settings::Settings;

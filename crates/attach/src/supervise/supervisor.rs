@@ -10,10 +10,10 @@ use rustix::event::{Timespec, epoll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::guardian;
-use super::launch::Settings;
 use super::memory::Memory;
 use super::observe::Observer;
 use super::rules::Rules;
+use super::settings::Settings;
 use super::shared::Shared;
 use super::step::{End, RELEASE_BUSY_AFTER, Step};
 use super::store::Store;

@@ -101,9 +101,8 @@ impl Connector {
         address: impl ToDestination,
         first_bytes: ReplaySafe<T>,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        let result = run(self, address, FirstFlight::Bytes(first_bytes.as_bytes()));
-        seen::ended(&result);
-        result
+        let first_flight = FirstFlight::Bytes(first_bytes.as_bytes());
+        seen::ended(run(self, address, first_flight))
     }
 
     /// Connects to a server that speaks first, as [`connect_server_first`] does, with these settings.
@@ -114,9 +113,7 @@ impl Connector {
         &self,
         address: impl ToDestination,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        let result = run(self, address, FirstFlight::ServerFirst);
-        seen::ended(&result);
-        result
+        seen::ended(run(self, address, FirstFlight::ServerFirst))
     }
 }
 
@@ -139,13 +136,10 @@ fn run(
         }
     };
     let mut delivery = drive.finish(won);
-    if let Some(until) = delivery.proof_until {
+    if let Some(until) = delivery.await_proof_until() {
         let socket = delivery.connected.stream.as_fd();
         // A failure to wait only leaves the outcome unknown.
-        let _ = sys::wait_readable(
-            socket,
-            delivery.deadline.map_or(until, |deadline| deadline.min(until)),
-        );
+        let _ = sys::wait_readable(socket, until);
         if let Ok(info) = sys::tcp_info(socket) {
             delivery.look_for_proof(&info, Instant::now());
         }

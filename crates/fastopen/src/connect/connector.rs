@@ -11,10 +11,9 @@ use super::first_flight::FirstFlight;
 use super::memory::{Advice, PathMemory};
 use super::order;
 use super::race::{Plan, PlannedSyn, Race, Settings};
-use super::resolve::{Resolve, Resolver};
+use super::resolver::{Resolve, Resolver};
 use crate::outcome::{Outcome, Reason};
-use crate::socket_setup::SocketSetup;
-use crate::sys::{self, SocketOptions};
+use crate::sys::{self, SocketOptions, SocketSetup};
 
 /// Whether to use Fast Open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

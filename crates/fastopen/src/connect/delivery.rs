@@ -25,8 +25,8 @@ pub(crate) struct Delivery<'a, S> {
     pub(crate) deadline: Option<Instant>,
     /// When the attempt began that has connected.
     began: Instant,
-    /// Until when data from the server proves that it was sent before the client's ACK could arrive. To be awaited.
-    pub(crate) proof_until: Option<Instant>,
+    /// Until when data from the server proves that it was sent before the client's ACK could arrive.
+    proof_until: Option<Instant>,
 }
 
 /// Why the kernel did not take the rest of the first bytes.
@@ -66,6 +66,12 @@ impl<'a, S> Delivery<'a, S> {
             began,
             proof_until,
         }
+    }
+
+    /// Until when to wait for data from the server, which may prove that it was sent early.
+    pub(crate) fn await_proof_until(&self) -> Option<Instant> {
+        let until = self.proof_until?;
+        Some(self.deadline.map_or(until, |deadline| deadline.min(until)))
     }
 
     /// Takes a look at a connection on which something may have arrived.

@@ -18,6 +18,7 @@ mod memory;
 mod order;
 mod race;
 mod resolve;
+mod resolver;
 mod round_trip;
 pub(crate) mod seen;
 mod start;
@@ -29,6 +30,6 @@ pub use connector::{Connector, Policy};
 pub use destination::{Destination, ToDestination};
 pub use error::ConnectError;
 pub use memory::{PathEntry, PathMemory};
-pub use resolve::Resolve;
+pub use resolver::Resolve;
 #[cfg(feature = "tokio")]
-pub use resolve::Resolving;
+pub use resolver::Resolving;

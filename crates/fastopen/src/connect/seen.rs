@@ -4,14 +4,15 @@ use super::connected::Connected;
 use super::error::ConnectError;
 use crate::counts;
 
-/// Every connect ends here.
-pub(crate) fn ended<S>(result: &Result<Connected<S>, ConnectError>) {
-    match result {
+/// Counts and traces how a connect ended, and returns it. Every connect ends here.
+pub(crate) fn ended<S>(result: Result<Connected<S>, ConnectError>) -> Result<Connected<S>, ConnectError> {
+    match &result {
         Ok(connected) => counts::count(connected.outcome),
         Err(_) => counts::count_failure(),
     }
     #[cfg(feature = "tracing")]
-    trace(result);
+    trace(&result);
+    result
 }
 
 #[cfg(feature = "tracing")]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -13,6 +13,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::first_flight::{PREFACE, has_whole_request};
 use crate::for_tokio::LazyStream;
+use crate::for_tokio::wakers::{Side, Wakers};
 
 /// How long HTTP/2's preface waits for a request to travel with it.
 const FOR_A_REQUEST: Duration = Duration::from_millis(1);
@@ -24,8 +25,8 @@ const FOR_A_REQUEST: Duration = Duration::from_millis(1);
 pub struct HttpStream<S = LazyStream> {
     io: S,
     opening: Opening,
-    /// Whoever waits for the opening to go on: a reader and a writer at most.
-    waiting: [Option<Waker>; 2],
+    /// Whoever waits for the opening to go on.
+    wakers: Wakers,
 }
 
 enum Opening {
@@ -40,9 +41,6 @@ enum Opening {
     /// Nothing was sent, and nothing will be.
     Closed,
 }
-
-const READER: usize = 0;
-const WRITER: usize = 1;
 
 impl<S> HttpStream<S> {
     /// One that connects with its first write.
@@ -60,7 +58,7 @@ impl<S> HttpStream<S> {
         Self {
             io,
             opening,
-            waiting: [None, None],
+            wakers: Wakers::default(),
         }
     }
 
@@ -71,14 +69,7 @@ impl<S> HttpStream<S> {
 
     fn go_on(&mut self, opening: Opening) {
         self.opening = opening;
-        self.waiting
-            .iter_mut()
-            .filter_map(Option::take)
-            .for_each(Waker::wake);
-    }
-
-    fn wait(&mut self, who: usize, cx: &Context<'_>) {
-        self.waiting[who] = Some(cx.waker().clone());
+        self.wakers.wake_all();
     }
 
     /// Takes a piece of HTTP/2's beginning; `None` for everything else, which is not to be held.
@@ -106,7 +97,7 @@ impl<S> HttpStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> HttpStream<S> {
-    fn poll_sending(&mut self, who: usize, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll_sending(&mut self, side: Side, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while let Opening::Sending(held, sent) = &mut self.opening {
             if *sent == held.len() {
                 self.go_on(Opening::Over);
@@ -120,7 +111,7 @@ impl<S: AsyncWrite + Unpin> HttpStream<S> {
                     return Poll::Ready(Err(error));
                 }
                 Poll::Pending => {
-                    self.wait(who, cx);
+                    self.wakers.register(side, cx.waker());
                     return Poll::Pending;
                 }
             }
@@ -140,12 +131,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HttpStream<S> {
         let this = self.get_mut();
         match &mut this.opening {
             Opening::Silent => {
-                this.wait(READER, cx);
+                this.wakers.register(Side::Read, cx.waker());
                 return Poll::Pending;
             }
             Opening::Held(held, until) => {
                 if until.as_mut().poll(cx).is_pending() {
-                    this.wait(READER, cx);
+                    this.wakers.register(Side::Read, cx.waker());
                     return Poll::Pending;
                 }
                 let held = std::mem::take(held);
@@ -154,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for HttpStream<S> {
             Opening::Closed => return Poll::Ready(Ok(())),
             Opening::Sending(..) | Opening::Over => {}
         }
-        ready!(this.poll_sending(READER, cx))?;
+        ready!(this.poll_sending(Side::Read, cx))?;
         Pin::new(&mut this.io).poll_read(cx, buf)
     }
 }
@@ -178,7 +169,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HttpStream<S> {
         }
         if let Some(taken) = this.hold(bufs) {
             // Sets out at once if it is complete. Whoever flushes or reads goes on with it.
-            return match this.poll_sending(WRITER, cx) {
+            return match this.poll_sending(Side::Write, cx) {
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 _ => Poll::Ready(Ok(taken)),
             };
@@ -186,7 +177,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HttpStream<S> {
         if matches!(this.opening, Opening::Silent) {
             this.go_on(Opening::Over);
         }
-        ready!(this.poll_sending(WRITER, cx))?;
+        ready!(this.poll_sending(Side::Write, cx))?;
         Pin::new(&mut this.io).poll_write_vectored(cx, bufs)
     }
 
@@ -196,7 +187,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HttpStream<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_sending(WRITER, cx))?;
+        ready!(this.poll_sending(Side::Write, cx))?;
         match this.opening {
             Opening::Over => Pin::new(&mut this.io).poll_flush(cx),
             _ => Poll::Ready(Ok(())),
@@ -205,7 +196,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HttpStream<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_sending(WRITER, cx))?;
+        ready!(this.poll_sending(Side::Write, cx))?;
         match this.opening {
             Opening::Over => Pin::new(&mut this.io).poll_shutdown(cx),
             _ => {

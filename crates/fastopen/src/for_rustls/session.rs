@@ -2,11 +2,13 @@
 
 use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use rustls::ServerConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+
+use crate::for_tokio::wakers::{Side, Wakers};
 
 /// A socket and the session above it.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ impl Shared {
             tls: Box::new(tls),
             confirmed: Some(confirmed),
             failed: None,
-            waiting: [None, None],
+            wakers: Wakers::default(),
         };
         Self {
             tcp,
@@ -43,12 +45,9 @@ pub(super) struct Session {
     confirmed: Option<watch::Sender<bool>>,
     /// Why the handshake failed.
     failed: Option<(ErrorKind, String)>,
-    /// A reader and a writer who can't go on before the handshake does.
-    waiting: [Option<Waker>; 2],
+    /// Whoever can't go on before the handshake does.
+    wakers: Wakers,
 }
-
-pub(super) const READER: usize = 0;
-pub(super) const WRITER: usize = 1;
 
 impl Session {
     /// Why the handshake failed, if it has.
@@ -60,15 +59,12 @@ impl Session {
     }
 
     /// Has it woken when the handshake has gone on.
-    pub(super) fn wait(&mut self, who: usize, cx: &Context<'_>) {
-        self.waiting[who] = Some(cx.waker().clone());
+    pub(super) fn wait(&self, side: Side, cx: &Context<'_>) {
+        self.wakers.register(side, cx.waker());
     }
 
-    pub(super) fn wake_all(&mut self) {
-        self.waiting
-            .iter_mut()
-            .filter_map(Option::take)
-            .for_each(Waker::wake);
+    pub(super) fn wake_all(&self) {
+        self.wakers.wake_all();
     }
 
     /// The handshake will not be completed: whoever waits for it is told.

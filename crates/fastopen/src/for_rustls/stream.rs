@@ -14,8 +14,9 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::handshake::complete;
-use super::session::{READER, Shared, WRITER};
+use super::session::Shared;
 use crate::for_tokio::Peer;
+use crate::for_tokio::wakers::Side;
 
 /// Lets a server take so many bytes of early data per connection, and answer them at once (TLS 1.3).
 ///
@@ -146,7 +147,7 @@ impl AsyncRead for ServerStream {
             match session.poll_receive(tcp, cx) {
                 Poll::Ready(received) => received?,
                 Poll::Pending => {
-                    session.wait(READER, cx);
+                    session.wait(Side::Read, cx);
                     return Poll::Pending;
                 }
             };
@@ -166,7 +167,7 @@ impl AsyncWrite for ServerStream {
             }
             if sent.is_pending() || session.tls.is_handshaking() {
                 // The socket takes no more, or the session before its handshake is complete.
-                session.wait(WRITER, cx);
+                session.wait(Side::Write, cx);
                 return Poll::Pending;
             }
         }
@@ -182,7 +183,7 @@ impl AsyncWrite for ServerStream {
         if session.tls.is_handshaking() && session.check().is_ok() {
             // The answer sets out; the client's tickets come with the end of the handshake, and would come too late after the closing alert.
             let _ = session.poll_send(tcp, cx)?;
-            session.wait(WRITER, cx);
+            session.wait(Side::Write, cx);
             return Poll::Pending;
         }
         if !std::mem::replace(&mut this.closing, true) {

@@ -87,9 +87,7 @@ impl Connector {
         first_bytes: ReplaySafe<T>,
     ) -> Result<Connected<TcpStream>, ConnectError> {
         let first_flight = FirstFlight::Bytes(first_bytes.as_bytes());
-        let result = run(self, address.to_destination(), first_flight).await;
-        seen::ended(&result);
-        result
+        seen::ended(run(self, address.to_destination(), first_flight).await)
     }
 
     /// Connects to a server that speaks first, as [`fastopen::for_tokio::connect_server_first`](connect_server_first) does, with these
@@ -101,9 +99,8 @@ impl Connector {
         &self,
         address: impl ToDestination,
     ) -> Result<Connected<TcpStream>, ConnectError> {
-        let result = run(self, address.to_destination(), FirstFlight::ServerFirst).await;
-        seen::ended(&result);
-        result
+        let destination = address.to_destination();
+        seen::ended(run(self, destination, FirstFlight::ServerFirst).await)
     }
 }
 
@@ -136,8 +133,7 @@ async fn run(
         }
     };
     let mut delivery = drive.finish(won);
-    if let Some(until) = delivery.proof_until {
-        let until = delivery.deadline.map_or(until, |deadline| deadline.min(until));
+    if let Some(until) = delivery.await_proof_until() {
         // A failure to wait only leaves the outcome unknown.
         let _ = timeout_at(until.into(), delivery.connected.stream.readable()).await;
         if let Ok(info) = sys::tcp_info(delivery.connected.stream.as_fd()) {

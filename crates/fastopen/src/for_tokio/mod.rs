@@ -9,11 +9,10 @@ mod lazy;
 mod listen;
 mod peer;
 mod readiness;
+pub(crate) mod wakers;
 
 pub use confirmation::Confirmation;
 pub use connect::{connect, connect_server_first};
-#[cfg(all(feature = "hyper", feature = "rustls"))]
-pub(crate) use lazy::wakers;
 pub use lazy::{ConnectReport, LazyStream};
 pub use listen::listen;
 pub use peer::Peer;

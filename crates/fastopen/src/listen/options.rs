@@ -10,8 +10,7 @@ use super::error::ListenError;
 use super::warning::ListenWarning;
 use crate::error::CallError;
 use crate::key::KeyRing;
-use crate::socket_setup::SocketSetup;
-use crate::sys::{self, AsFd, BorrowedFd};
+use crate::sys::{self, AsFd, BorrowedFd, SocketSetup};
 
 /// Listens with Fast Open.
 ///

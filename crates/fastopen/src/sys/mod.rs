@@ -51,8 +51,10 @@ pub(crate) use platform::*;
 pub(crate) use poll::{wait_readable, wait_writable};
 
 mod options;
+mod setup;
 
 pub(crate) use options::SocketOptions;
+pub(crate) use setup::SocketSetup;
 
 use std::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::socket_setup::SocketSetup;
+use super::setup::SocketSetup;
 
 /// What an application wants of a socket before it connects.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use netlink_packet_generic::constants::{
 };
 
 use super::{Entry, parse};
-use crate::Error;
+use crate::error::Error;
 use crate::netlink::{Connection, NETLINK_GENERIC, NLM_F_ACK, attributes, encode};
 
 /// The family's commands.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use fastopen_wire::Cookie;
 
-use crate::Error;
+use crate::error::Error;
 use crate::netlink::{self, NLM_F_ACK, NLM_F_DUMP};
 use family::{Metrics, command};
 

@@ -7,7 +7,8 @@
 mod counter;
 mod parse;
 
-use crate::{Error, proc};
+use crate::error::Error;
+use crate::proc;
 
 pub use counter::Counter;
 

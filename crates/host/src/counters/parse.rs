@@ -1,6 +1,6 @@
 //! The text of `/proc/net/netstat`: pairs of lines, names over values.
 
-use crate::Error;
+use crate::error::Error;
 
 const PREFIX: &str = "TcpExt:";
 

@@ -10,7 +10,8 @@ mod parse;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{Error, proc};
+use crate::error::Error;
+use crate::proc;
 
 /// A socket that listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

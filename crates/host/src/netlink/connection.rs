@@ -6,7 +6,8 @@ use netlink_packet_core::{Emitable, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeade
 use netlink_sys::{Socket, SocketAddr};
 
 use super::message::{self, Content};
-use crate::Error;
+use crate::error::Error;
+use crate::proc::in_user_namespace;
 
 pub(crate) use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_SOCK_DIAG};
 
@@ -30,7 +31,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Opens a connection to a part of the kernel; `request` says what it is for, should it fail.
     pub(crate) fn open(protocol: isize, request: &'static str) -> Result<Self, Error> {
-        let socket = Socket::new(protocol).map_err(|error| Error::request(request, error))?;
+        let socket = Socket::new(protocol).map_err(|error| failed(request, error))?;
         Ok(Self {
             socket,
             request,
@@ -62,7 +63,7 @@ impl Connection {
         header.emit(&mut bytes);
         bytes.extend_from_slice(body);
         retry(|| self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0))
-            .map_err(|error| Error::request(request, error))?;
+            .map_err(|error| failed(request, error))?;
         Ok(())
     }
 
@@ -111,7 +112,7 @@ impl Connection {
                 request: self.request,
             }),
             0 => Ok(None),
-            _ => Err(Error::request(
+            _ => Err(failed(
                 self.request,
                 io::Error::from_raw_os_error(code.saturating_abs()),
             )),
@@ -132,7 +133,7 @@ impl Connection {
                     self.datagram.clear();
                     return Err(match error.kind() {
                         ErrorKind::WouldBlock => Error::malformed(self.request, "it has no end"),
-                        _ => Error::request(self.request, error),
+                        _ => failed(self.request, error),
                     });
                 }
             };
@@ -145,6 +146,16 @@ impl Connection {
                 return Ok(());
             }
         }
+    }
+}
+
+fn failed(request: &'static str, error: io::Error) -> Error {
+    if error.kind() != ErrorKind::PermissionDenied {
+        return Error::Request { request, error };
+    }
+    Error::NotPermitted {
+        request,
+        in_user_namespace: in_user_namespace(),
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) use attributes::{Attribute, attributes, encode};
 pub(crate) use connection::{Connection, NETLINK_GENERIC, NETLINK_SOCK_DIAG};
 pub(crate) use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP};
 
-use crate::Error;
+use crate::error::Error;
 
 /// How often a list that changed while it was read is read again.
 const ATTEMPTS: usize = 4;

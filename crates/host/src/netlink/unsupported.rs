@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::Error;
+use crate::error::Error;
 
 pub(crate) const NETLINK_GENERIC: isize = 0;
 pub(crate) const NETLINK_SOCK_DIAG: isize = 0;

@@ -24,7 +24,7 @@ mod filter;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::Error;
+use crate::error::Error;
 use crate::sys::ring::Ring;
 
 use block::Position;

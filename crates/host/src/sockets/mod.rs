@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 pub use crate::tcp_state::TcpState as State;
 pub use filter::{Filter, States};
 
-use crate::Error;
+use crate::error::Error;
 use crate::netlink::{self, Connection, NETLINK_SOCK_DIAG, NLM_F_ACK, NLM_F_DUMP};
 use message::Family;
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::instruction::Instruction;
-use crate::Error;
+use crate::error::Error;
 
 #[derive(Debug)]
 pub(crate) struct Ring(Infallible);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::instruction::Instruction;
-use crate::Error;
+use crate::error::Error;
 
 const BLOCK_LEN: usize = 256 << 10;
 const BLOCKS: usize = 64;

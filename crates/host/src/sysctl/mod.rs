@@ -18,7 +18,8 @@ use zeroize::{Zeroize, Zeroizing};
 pub use fast_open::{FastOpenBits, ParseFastOpenBitsError};
 pub use key::KeyState;
 
-use crate::{Error, proc};
+use crate::error::Error;
+use crate::proc;
 
 /// A setting by its name; `Display` writes it as `sysctl` takes it, such as `net.ipv4.tcp_fastopen`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,8 +4,9 @@ use fastopen_wire::Segment;
 
 use super::matching::View;
 use super::{Departure, Engine, Flow, Transit, edited, proxy, topology};
+use crate::packet::SegmentBuilder;
 use crate::packet::{TcpPacket, packet_too_big, prohibited};
-use crate::{Action, Forgery, Replay, SegmentBuilder, SegmentKind};
+use crate::scenario::{Action, Forgery, Replay, SegmentKind};
 
 impl Engine {
     /// Applies all rules in order, until one ends the packet's way.

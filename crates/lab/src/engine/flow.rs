@@ -9,7 +9,7 @@ use fastopen_wire::Segment;
 use super::direction::Direction;
 use super::proxy::{self, Proxy, Step};
 use super::{PortId, Time, edited};
-use crate::{Hold, Moment, Rebind, SegmentKind};
+use crate::scenario::{Hold, Moment, Rebind, SegmentKind};
 
 /// As many connections are remembered; the oldest are forgotten.
 const ROOM: usize = 65_536;

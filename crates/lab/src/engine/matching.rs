@@ -4,7 +4,7 @@ use fastopen_wire::{FastOpen, Segment};
 
 use super::PortId;
 use super::topology::{Name, Target, Topology};
-use crate::{Action, OptionState, Pick, Rule, SegmentKind};
+use crate::scenario::{Action, OptionState, Pick, Rule, SegmentKind};
 
 /// A rule at work: its names resolved, its packets counted.
 #[derive(Debug)]

@@ -32,8 +32,9 @@ use self::proxy::Step;
 pub(crate) use self::queue::Departure;
 use self::queue::Queue;
 use self::topology::Topology;
+use crate::packet::SegmentBuilder;
 use crate::packet::TcpPacket;
-use crate::{Hold, Rule, Scenario, SegmentBuilder};
+use crate::scenario::{Hold, Rule, Scenario};
 
 /// Time since the lab began.
 pub(crate) type Time = Duration;

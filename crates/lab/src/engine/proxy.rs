@@ -5,7 +5,7 @@ use fastopen_wire::Segment;
 
 use super::direction::Direction;
 use super::{Time, edited};
-use crate::SegmentBuilder;
+use crate::packet::SegmentBuilder;
 
 /// An MSS that suits both families at an MTU of 1500. Window scaling, timestamps and SACK are agreed on with nobody, so that there is
 /// nothing to translate.

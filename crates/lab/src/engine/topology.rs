@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::PortId;
 use crate::addressing::Addresses;
-use crate::{Balance, Scenario};
+use crate::scenario::{Balance, Scenario};
 
 /// The hosts and farms of a scenario.
 #[derive(Debug)]

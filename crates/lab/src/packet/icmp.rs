@@ -59,7 +59,7 @@ mod tests {
     use etherparse::{Icmpv4Slice, Icmpv4Type, Icmpv6Slice, Icmpv6Type, NetSlice, SlicedPacket};
 
     use super::*;
-    use crate::SegmentBuilder;
+    use crate::packet::SegmentBuilder;
 
     fn packet(ends: [&str; 2]) -> Vec<u8> {
         let [source, destination] = ends.map(|end| end.parse().unwrap());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Action, Forgery, Hold, Moment, Rebind, Replay};
 
@@ -51,7 +52,11 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longer_than: Option<usize>,
     /// Which of the packets that fit it takes.
-    #[serde(default, skip_serializing_if = "Pick::is_all")]
+    #[serde(
+        default,
+        deserialize_with = "possible_pick",
+        skip_serializing_if = "Pick::is_all"
+    )]
     pub pick: Pick,
 }
 
@@ -232,7 +237,7 @@ pub enum OptionState {
 
 /// Which of the packets that fit a rule it takes. Packets are counted from 1, retransmissions included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", try_from = "PickText")]
+#[serde(rename_all = "kebab-case")]
 pub enum Pick {
     /// All of them.
     #[default]
@@ -255,33 +260,13 @@ impl Pick {
     }
 }
 
-/// A pick as it is written, before it is known to make sense.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PickText {
-    All,
-    Nth(u64),
-    First(u64),
-    From(u64),
-    Every(u64),
-    Probability(f64),
-}
-
-impl TryFrom<PickText> for Pick {
-    type Error = &'static str;
-
-    fn try_from(text: PickText) -> Result<Self, Self::Error> {
-        match text {
-            PickText::Nth(0) | PickText::From(0) | PickText::Every(0) => Err("packets are counted from 1"),
-            PickText::Probability(share) if !(0.0..=1.0).contains(&share) => {
-                Err("a probability lies between 0 and 1")
-            }
-            PickText::All => Ok(Self::All),
-            PickText::Nth(n) => Ok(Self::Nth(n)),
-            PickText::First(n) => Ok(Self::First(n)),
-            PickText::From(n) => Ok(Self::From(n)),
-            PickText::Every(n) => Ok(Self::Every(n)),
-            PickText::Probability(share) => Ok(Self::Probability(share)),
+/// A pick that some packet can fit.
+fn possible_pick<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pick, D::Error> {
+    match Pick::deserialize(deserializer)? {
+        Pick::Nth(0) | Pick::From(0) | Pick::Every(0) => Err(D::Error::custom("packets are counted from 1")),
+        Pick::Probability(share) if !(0.0..=1.0).contains(&share) => {
+            Err(D::Error::custom("a probability lies between 0 and 1"))
         }
+        pick => Ok(pick),
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Host;
+use crate::host::Host;
 
 /// With this in the environment a missing program fails its tests; CI sets it.
 pub(super) const REQUIRED: &str = "FASTOPEN_REQUIRE_PROGRAMS";

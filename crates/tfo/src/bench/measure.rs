@@ -11,7 +11,8 @@ use indicatif::ProgressBar;
 use tokio::time::sleep;
 
 use super::Args;
-use super::report::{Pair, Report};
+use super::pair::Pair;
+use super::report::Report;
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 use crate::stats::Random;

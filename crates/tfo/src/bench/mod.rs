@@ -5,6 +5,8 @@
 
 mod histogram;
 mod measure;
+mod pair;
+mod range;
 mod reliability;
 mod report;
 mod svg;

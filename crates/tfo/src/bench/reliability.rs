@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::report::{Pair, Range};
+use super::pair::Pair;
+use super::range::Range;
 use crate::stats::PairCounts;
 
 /// Both kinds of connection, and the difference between them.

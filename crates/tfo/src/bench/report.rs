@@ -1,15 +1,15 @@
 //! What `tfo bench` says, as a value. Its JSON form is described by `schemas/bench.json`.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use super::pair::Pair;
+use super::range::{Range, rounded};
 use super::reliability::Reliability;
-use crate::stats::{Interval, Medians, Random, mean, median, quantile};
+use crate::stats::{Medians, Random, mean, median, quantile};
 use crate::status::Status;
 use crate::timed::{Service, Target};
-use crate::units;
 
 /// How many times the pairs are drawn again for the intervals.
 const RESAMPLES: usize = if cfg!(test) { 500 } else { 10_000 };
@@ -72,14 +72,6 @@ pub(super) enum Verdict {
     Unreachable,
 }
 
-/// An estimate and its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Range {
-    pub(super) estimate: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
-}
-
 /// The times of one kind of connection, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Times {
@@ -88,51 +80,6 @@ pub(super) struct Times {
     pub(super) p10_ms: f64,
     pub(super) p90_ms: f64,
     pub(super) p99_ms: f64,
-}
-
-/// A plain and a fast connection, one right after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Pair {
-    pub(super) fast_first: bool,
-    /// From the SYN to the first byte of the answer; nothing where none came.
-    #[serde(rename = "plain_ms", serialize_with = "milliseconds")]
-    pub(super) plain: Option<Duration>,
-    #[serde(rename = "fast_ms", serialize_with = "milliseconds")]
-    pub(super) fast: Option<Duration>,
-    /// Whether the SYN was lost, or its answer.
-    pub(super) plain_syn_lost: bool,
-    pub(super) fast_syn_lost: bool,
-    /// What became of the fast one's first bytes; nothing without a connection.
-    pub(super) outcome: Option<&'static str>,
-    pub(super) syn_bytes: usize,
-}
-
-impl Pair {
-    pub(super) fn new(fast_first: bool) -> Self {
-        Self {
-            fast_first,
-            plain: None,
-            fast: None,
-            plain_syn_lost: false,
-            fast_syn_lost: false,
-            outcome: None,
-            syn_bytes: 0,
-        }
-    }
-
-    /// Whether the connection brought no answer, or only after another SYN.
-    pub(super) fn fast_in_trouble(&self) -> bool {
-        self.fast.is_none() || self.fast_syn_lost
-    }
-
-    pub(super) fn plain_in_trouble(&self) -> bool {
-        self.plain.is_none() || self.plain_syn_lost
-    }
-
-    /// The times with and without Fast Open in milliseconds, where both connections were answered.
-    fn times(&self) -> Option<(f64, f64)> {
-        Some((units::milliseconds(self.fast?), units::milliseconds(self.plain?)))
-    }
 }
 
 impl Report {
@@ -219,16 +166,6 @@ impl Report {
     }
 }
 
-impl From<Interval> for Range {
-    fn from(interval: Interval) -> Self {
-        Self {
-            estimate: rounded(interval.estimate),
-            low: rounded(interval.low),
-            high: rounded(interval.high),
-        }
-    }
-}
-
 impl Times {
     fn of(times: &[f64]) -> Option<Self> {
         Some(Self {
@@ -241,19 +178,10 @@ impl Times {
     }
 }
 
-/// To three places: microseconds, or thousandths.
-fn rounded(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
-}
-
-fn milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(units::milliseconds).serialize(serializer)
-}
-
 /// A measurement with these times in milliseconds, fast and plain.
 #[cfg(test)]
 pub(super) fn sample(times: impl IntoIterator<Item = (f64, f64)>) -> Report {
-    let time = |ms: f64| Some(Duration::from_secs_f64(ms / 1000.0));
+    let time = |ms: f64| Some(std::time::Duration::from_secs_f64(ms / 1000.0));
     let mut report = Report::new(&"192.0.2.2:80".parse().unwrap(), "HTTP request", 88, 50, 1);
     report.address = Some("192.0.2.2:80".parse().unwrap());
     report.pairs = times

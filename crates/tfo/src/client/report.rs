@@ -8,9 +8,11 @@ use fastopen::{Attempt, AttemptEnd, ConnectError, Outcome, Reason};
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
-use super::words::MEASURABLE;
 use crate::status::Status;
 use crate::units;
+
+/// From this round-trip time on, it weighs more than the machine's own delays.
+pub(crate) const MEASURABLE: Duration = Duration::from_millis(5);
 
 /// What a connection came to.
 #[derive(Clone, Debug, Default, Serialize)]

@@ -1,13 +1,8 @@
 //! What an outcome means, and what to do next, in words.
 
-use std::time::Duration;
-
 use fastopen::{Outcome, Reason};
 
-use super::report::{End, Report};
-
-/// From this round-trip time on, it weighs more than the machine's own delays.
-pub(crate) const MEASURABLE: Duration = Duration::from_millis(5);
+use super::report::{End, MEASURABLE, Report};
 
 /// What happened to the SYN and the data in it.
 pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {

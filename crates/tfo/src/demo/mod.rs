@@ -33,12 +33,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use fastopen_lab::Error;
 
+use crate::diagram::PictureFile;
 use crate::hint::Hint;
 use crate::json;
 use crate::output;
 use crate::status::Status;
 use crate::stdout::{self, Stdout};
-use crate::trace::PictureFile;
 use crate::width;
 
 use connections::Network;

@@ -3,13 +3,11 @@
 use std::io::{self, Write};
 
 use fastopen::{ArrivalKind, Connector, Outcome};
-use fastopen_wire::Side;
 
 use super::Setting;
 use super::report::{Connection, Exchange, Greeting, Kind, Path, Report};
+use crate::diagram::ladder;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
-use crate::trace::ladder;
-use crate::units;
 use crate::width::hang;
 
 /// From this many columns on there is room for a sequence diagram whose arrows bear their words.
@@ -37,7 +35,7 @@ pub(super) fn connection(connection: &Connection, columns: usize, out: &mut impl
     let title = format!("{BOLD}{}{BOLD:#}", connection.title());
     writeln!(out, "\n{}", hang("", &title, columns))?;
     if columns < LADDER {
-        list(packets, columns, out)?;
+        ladder::list(out, packets, columns)?;
     } else {
         ladder::rows(out, packets, columns)?;
     }
@@ -61,23 +59,6 @@ pub(super) fn connection(connection: &Connection, columns: usize, out: &mut impl
         exchange.rounds
     );
     writeln!(out, "{}", hang("  ", &rounds, columns))
-}
-
-/// A connection's packets one below the other.
-fn list(packets: &fastopen_wire::Connection, columns: usize, out: &mut impl Write) -> io::Result<()> {
-    let Some(first) = packets.steps.first() else {
-        return Ok(());
-    };
-    for step in &packets.steps {
-        let time = units::time(step.time.saturating_sub(first.time));
-        let arrow = match step.from {
-            Side::Client => "→",
-            Side::Server => "←",
-        };
-        let before = format!("{DIM}{time:>9}{DIM:#} {arrow} ");
-        writeln!(out, "{}", hang(&before, &step.to_string(), columns))?;
-    }
-    Ok(())
 }
 
 pub(super) fn greetings_heading(columns: usize, out: &mut impl Write) -> io::Result<()> {

@@ -4,7 +4,7 @@ use fastopen::{ArrivalKind, Outcome, Reason};
 
 use super::hostile::HOSTILE;
 use super::report::{Arrived, Connection, Duplicate, Exchange, Greeting, Kind, Path, Report, Syn, SynOption};
-use crate::trace::sample as packets;
+use crate::diagram::sample as packets;
 
 const FAST: ArrivalKind = ArrivalKind::Fast { data: true };
 

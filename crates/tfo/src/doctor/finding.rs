@@ -3,7 +3,7 @@
 use fastopen_host::sysctl::Sysctl;
 use serde::Serialize;
 
-use super::place::Place;
+use super::place::{Persist, Place};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -102,14 +102,6 @@ pub(super) struct Fix {
     pub(super) sysctl: Sysctl,
     #[serde(skip)]
     pub(super) value: String,
-}
-
-/// Where a setting is kept, and in which form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Persist {
-    #[serde(rename = "where")]
-    pub(super) place: String,
-    pub(super) what: String,
 }
 
 impl Fix {

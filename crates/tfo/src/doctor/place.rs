@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::finding::Persist;
-
 /// A file that is read at every boot.
 pub(super) const SYSCTL_FILE: &str = "/etc/sysctl.d/60-fastopen.conf";
 
@@ -33,6 +31,14 @@ pub(super) struct Signs {
     pub(super) podman: bool,
     /// Process 1 is known to be in another network namespace, which was then made by a program within the container or the machine.
     pub(super) nested: bool,
+}
+
+/// Where a setting is kept, and in which form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Persist {
+    #[serde(rename = "where")]
+    pub(super) place: String,
+    pub(super) what: String,
 }
 
 impl Place {

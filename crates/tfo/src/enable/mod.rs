@@ -3,12 +3,15 @@
 //! [`selection`] says which listeners are meant, [`fastopen_attach::listeners`] switches them, [`report`] says what came of it, and
 //! [`text`] draws that.
 
+mod cgroup;
 mod report;
 mod selection;
 mod text;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use fastopen::ListenOptions;
@@ -43,7 +46,16 @@ pub struct Enable {
     queue: Option<u32>,
     #[command(flatten)]
     keys: KeyOptions,
-    /// Print one JSON object (described by schemas/enable.json)
+    /// Stay, and switch it on for listeners that come, too: after restarts, and of servers that start later
+    #[arg(long, group = "Selection")]
+    watch: bool,
+    /// Which listeners and how, with --watch, unless options name them [default: /etc/tfo/enable.toml]
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    rules: Option<PathBuf>,
+    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
+    #[arg(long, value_name = "FILE.prom", requires = "watch")]
+    textfile: Option<PathBuf>,
+    /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (schemas/enable-watch.json)
     #[arg(long)]
     json: bool,
 }
@@ -97,8 +109,8 @@ Exit status:
 struct Which {
     #[command(flatten)]
     selection: Selection,
-    /// Look in the network namespace of this process, or of a file such as /run/netns/NAME; takes root
-    #[arg(long, value_name = "PID|PATH")]
+    /// Look in the network namespace of this process, of this name (ip netns), or of this file; takes root
+    #[arg(long, value_name = "PID|NAME|PATH")]
     netns: Option<Namespace>,
 }
 
@@ -107,16 +119,14 @@ struct Which {
 /// # Errors
 /// There is no such listener, no privilege, no key where one was named, and those of the system and of standard output.
 pub fn enable(args: &Enable) -> anyhow::Result<Status> {
+    if args.watch {
+        watch::run(args)?;
+        return Ok(Status::Works);
+    }
     let keys = args.keys.read()?;
     let action = Action::Enable;
     let report = act(action, &args.which, |held| {
-        let off = held.listener.fast_open_queue.unwrap_or(0) == 0;
-        let queue = match (args.queue, off) {
-            (Some(queue), _) => queue,
-            (None, true) => ListenOptions::DEFAULT_QUEUE,
-            (None, false) => held.listener.fast_open_queue.unwrap_or(0),
-        };
-        Socket::new(held, Some(queue), held.set_queue(queue, keys.as_ref()))
+        Socket::new(held, held.set_queue(queue(args.queue), keys.as_ref()))
     })?;
     print(&report, args.json)
 }
@@ -127,9 +137,18 @@ pub fn enable(args: &Enable) -> anyhow::Result<Status> {
 /// As [`enable`].
 pub fn disable(args: &Disable) -> anyhow::Result<Status> {
     let report = act(Action::Disable, &args.which, |held| {
-        Socket::new(held, None, held.set_queue(0, None))
+        Socket::new(held, held.set_queue(|_| 0, None))
     })?;
     print(&report, args.json)
+}
+
+/// The length of a queue that has this one now, for what was asked: one that a server has chosen stays unless another is named.
+fn queue(asked: Option<u32>) -> impl FnOnce(u32) -> u32 {
+    move |before| match (asked, before) {
+        (Some(asked), _) => asked,
+        (None, 0) => ListenOptions::DEFAULT_QUEUE,
+        (None, before) => before,
+    }
 }
 
 fn act(action: Action, which: &Which, switch: impl Fn(&Held) -> Socket) -> anyhow::Result<Report> {

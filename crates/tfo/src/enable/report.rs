@@ -71,13 +71,17 @@ pub(super) struct Owner {
 }
 
 impl Socket {
-    /// What came of the request for this queue length; `None` for switching off.
-    pub(super) fn new(held: &Held, asked: Option<u32>, switched: Result<Switched, Error>) -> Self {
+    pub(super) fn new(held: &Held, switched: Result<Switched, Error>) -> Self {
         let listener = &held.listener;
         let (before, now) = match &switched {
             Ok(switched) => (Some(switched.before), Some(switched.now)),
             Err(_) => (listener.fast_open_queue, listener.fast_open_queue),
         };
+        let capped_from = switched
+            .as_ref()
+            .ok()
+            .map(|switched| switched.asked)
+            .filter(|asked| now.is_some_and(|now| now < *asked));
         let error = switched.err();
         Self {
             address: listener.address,
@@ -88,7 +92,7 @@ impl Socket {
                 .collect(),
             before,
             now,
-            capped_from: asked.filter(|asked| error.is_none() && now.is_some_and(|now| now < *asked)),
+            capped_from,
             not_permitted: error.as_ref().is_some_and(Error::is_not_permitted),
             error: error.map(|error| error.to_string()),
         }
@@ -114,10 +118,7 @@ impl Report {
         let missing: Vec<Missing> = match (action, server_bit) {
             (Action::Disable, _) | (Action::Enable, Some((_, true))) => Vec::new(),
             (Action::Enable, Some((bits, false))) => vec![Missing::server_bit(bits, namespace)],
-            (Action::Enable, None) => vec![Missing {
-                what: "this kernel has no TCP Fast Open (there is no net.ipv4.tcp_fastopen)".to_owned(),
-                command: None,
-            }],
+            (Action::Enable, None) => vec![Missing::fast_open()],
         };
         Self {
             action,
@@ -139,7 +140,14 @@ impl Report {
 }
 
 impl Missing {
-    fn server_bit(bits: FastOpenBits, namespace: Option<&Namespace>) -> Self {
+    pub(super) fn fast_open() -> Self {
+        Self {
+            what: "this kernel has no TCP Fast Open (there is no net.ipv4.tcp_fastopen)".to_owned(),
+            command: None,
+        }
+    }
+
+    pub(super) fn server_bit(bits: FastOpenBits, namespace: Option<&Namespace>) -> Self {
         let wanted = (bits | FastOpenBits::SERVER).bits();
         let inside = namespace.map_or(String::new(), |namespace| match namespace {
             Namespace::Process(pid) => format!("nsenter --net -t {pid} "),

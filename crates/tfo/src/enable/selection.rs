@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use fastopen_attach::listeners::Held;
 
+use super::cgroup;
 use crate::hint;
 
 /// The options that choose listeners. Several choose all that any of them names.
@@ -31,6 +32,23 @@ impl Selection {
     /// The processes that were named.
     pub(super) fn processes(&self) -> &[u32] {
         &self.pid
+    }
+
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    pub(super) fn units(&self) -> &[String] {
+        &self.unit
+    }
+
+    pub(super) fn is_all(&self) -> bool {
+        self.all
+    }
+
+    /// Whether none of its options was given.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.all && self.places.is_empty() && self.pid.is_empty() && self.unit.is_empty()
     }
 
     pub(super) fn includes(&self, held: &Held) -> bool {
@@ -85,26 +103,16 @@ impl Selection {
 fn is_of(held: &Held, unit: &str) -> bool {
     held.owners.iter().any(|owner| {
         fs::read_to_string(format!("/proc/{}/cgroup", owner.pid))
-            .is_ok_and(|groups| names_unit(&groups, unit))
+            .is_ok_and(|groups| cgroup::names_unit(&groups, unit))
     })
-}
-
-/// Whether the text of `/proc/PID/cgroup` has the unit among the parts of a path. A unit without a suffix is a service.
-fn names_unit(groups: &str, unit: &str) -> bool {
-    let service = format!("{unit}.service");
-    groups
-        .lines()
-        .filter_map(|line| line.splitn(3, ':').nth(2))
-        .flat_map(|path| path.split('/').filter(|part| !part.is_empty()))
-        .any(|part| part == unit || part == service)
 }
 
 /// A port, and the address where one is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     text: String,
-    ip: Option<IpAddr>,
-    port: u16,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) port: u16,
 }
 
 impl Place {
@@ -175,12 +183,5 @@ mod tests {
         ] {
             assert!(text.parse::<Place>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_unit_is_a_part_of_a_control_groups_path() {
-        let groups = "1:name=systemd:/\n0::/system.slice/nginx.service/workers\n";
-        assert!(names_unit(groups, "nginx.service") && names_unit(groups, "nginx"));
-        assert!(!names_unit(groups, "ngin") && !names_unit(groups, ""));
     }
 }

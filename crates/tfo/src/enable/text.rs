@@ -8,7 +8,7 @@ use super::report::{Action, Owner, Report, Socket};
 use crate::style::{BAD, BOLD, DIM, GOOD, HINT, WARNING};
 use crate::units;
 
-const REPLAY: &str = "the data in a SYN can be delivered twice, repeated by the network or by somebody who captured it; keep it \
+pub(super) const REPLAY: &str = "the data in a SYN can be delivered twice, repeated by the network or by somebody who captured it; keep it \
                       where a repeated first request does no harm";
 
 pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
@@ -18,19 +18,13 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let key = (socket.address, socket.before, socket.now, socket.error.as_deref());
         groups.entry(key).or_default().push(socket);
     }
-    for ((address, before, now, error), sockets) in &groups {
+    for ((address, _, _, error), sockets) in &groups {
         write!(out, "{BOLD}{address}{BOLD:#}{}: ", owners(sockets))?;
         match error {
             Some(error) => writeln!(out, "{BAD}not switched{BAD:#}: {error}")?,
-            None => writeln!(out, "{}", change(before.unwrap_or(0), now.unwrap_or(0)))?,
+            None => writeln!(out, "{}", change(sockets[0]))?,
         }
-        if let Some(asked) = sockets[0].capped_from {
-            let limit = now.unwrap_or(0);
-            writeln!(
-                out,
-                "  {WARNING}capped{WARNING:#}: {asked} was asked for, and net.core.somaxconn allows {limit}"
-            )?;
-        }
+        capped(sockets[0], out)?;
     }
     for missing in &report.missing {
         writeln!(out, "{WARNING}missing:{WARNING:#} {}", missing.what)?;
@@ -52,7 +46,18 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn change(before: u32, now: u32) -> String {
+pub(super) fn capped(socket: &Socket, out: &mut impl Write) -> io::Result<()> {
+    let (Some(asked), limit) = (socket.capped_from, socket.now.unwrap_or(0)) else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "  {WARNING}capped{WARNING:#}: {asked} was asked for, and net.core.somaxconn allows {limit}"
+    )
+}
+
+pub(super) fn change(socket: &Socket) -> String {
+    let (before, now) = (socket.before.unwrap_or(0), socket.now.unwrap_or(0));
     match (before, now) {
         (0, 0) => "Fast Open was off and is off".to_owned(),
         (_, 0) => format!("{GOOD}Fast Open off{GOOD:#} (the queue was {before})"),
@@ -79,7 +84,7 @@ fn undo(changed: impl Iterator<Item = (SocketAddr, Option<u32>, Option<u32>)>) -
     by_queue.into_iter().map(command).collect()
 }
 
-fn owners(sockets: &[&Socket]) -> String {
+pub(super) fn owners(sockets: &[&Socket]) -> String {
     let mut owners: Vec<&Owner> = sockets.iter().flat_map(|socket| &socket.processes).collect();
     owners.sort_by_key(|owner| owner.pid);
     owners.dedup();

@@ -218,6 +218,7 @@ fn hexadecimal(digits: &[u8]) -> Option<Zeroizing<[u8; Secret::LEN]>> {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

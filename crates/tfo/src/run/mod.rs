@@ -4,6 +4,7 @@
 //! sees, [`text`] and [`json`] write that.
 
 mod json;
+mod recorder;
 mod report;
 mod text;
 
@@ -22,7 +23,7 @@ use crate::hint::Hint;
 use crate::status::Status;
 use crate::style::HINT;
 use crate::warning;
-use report::{Destination, Recorder};
+use recorder::{Destination, Recorder};
 
 /// Run a program, unchanged, with Fast Open
 ///

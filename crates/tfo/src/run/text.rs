@@ -119,7 +119,7 @@ fn explained(note: Note) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests;
+    use super::super::recorder::tests;
     use super::*;
 
     #[test]

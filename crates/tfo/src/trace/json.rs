@@ -56,8 +56,8 @@ fn micros(time: Duration) -> u64 {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::sample;
     use super::*;
+    use crate::diagram::sample;
 
     #[test]
     fn a_connection_fits_the_schema() {

@@ -47,7 +47,7 @@ pub(super) fn write(
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
+    use crate::diagram::sample;
 
     fn written(width: Option<usize>) -> String {
         let mut text = Vec::new();

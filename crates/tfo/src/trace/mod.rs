@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   capture ──▶ read ─┐
-//!                     ├──▶ session ──▶ line, ladder, json   as connections are reported
+//!                     ├──▶ session ──▶ line, json, diagram  as connections are reported
 //!   packets ──▶ live ─┘   (Tracker)├─▶ annotated             a little later
-//!                                  └─▶ summary, svg         at the end
+//!                                  └─▶ summary, picture     at the end
 //! ```
 //! `words` says what a verdict rests on, for all of them.
 
@@ -13,20 +13,16 @@ pub mod capture;
 #[cfg(target_os = "linux")]
 mod echoes;
 mod json;
-pub(crate) mod ladder;
 mod line;
 #[cfg_attr(not(target_os = "linux"), path = "no_live.rs")]
 mod live;
 mod output;
 mod read;
-#[cfg(test)]
-pub(crate) mod sample;
 mod selection;
 mod session;
 #[cfg_attr(windows, path = "stop_windows.rs")]
 mod stop;
 mod summary;
-mod svg;
 mod unread;
 mod words;
 
@@ -35,14 +31,15 @@ use std::path::PathBuf;
 use anyhow::Context;
 use fastopen_host::privileges::{self, User};
 
+use crate::diagram::PictureFile;
 use crate::output::{self as files, Access, OutputFile};
 use crate::status::Status;
+use crate::width;
 
 use output::{Format, Output};
 use selection::Selection;
 use session::Session;
 use stop::Stop;
-pub(crate) use svg::PictureFile;
 
 /// Watch handshakes, live or in a capture, with a verdict for each
 ///
@@ -163,10 +160,10 @@ impl Args {
         match (self.json, self.ladder) {
             (true, _) => Format::Json,
             (_, true) => Format::Ladder {
-                width: ladder::width(),
+                width: width::of_stdout(),
             },
             _ => Format::Lines {
-                width: ladder::terminal_width(),
+                width: width::of_terminal(),
             },
         }
     }

@@ -7,8 +7,9 @@ use anstyle::Style;
 use fastopen_wire::Connection;
 
 use super::json::Report;
+use super::line;
 use super::summary::Summary;
-use super::{ladder, line, words};
+use crate::diagram::{ladder, words};
 use crate::json;
 use crate::stdout::{self, Colourless, Stdout};
 

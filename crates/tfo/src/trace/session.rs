@@ -11,8 +11,8 @@ use super::capture::Record;
 use super::output::Output;
 use super::selection::Selection;
 use super::summary::Summary;
-use super::svg::PictureFile;
 use super::unread::Unread;
+use crate::diagram::PictureFile;
 use crate::output::OutputFile;
 use crate::warning;
 

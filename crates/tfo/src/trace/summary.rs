@@ -181,8 +181,8 @@ impl fmt::Display for Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::diagram::sample;
 
     fn written(summary: &Summary) -> String {
         let mut text = Vec::new();

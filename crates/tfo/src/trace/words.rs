@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use anstyle::Style;
 use fastopen_wire::{Connection, Cookie, Event, FastOpen, Side, Step, Verdict};
 
-use crate::style::{BAD, GOOD, WARNING};
+use crate::diagram::words::step;
 use crate::units;
 
 /// The packet that settled the verdict.
@@ -45,15 +44,6 @@ fn tell(text: &mut String, connection: &Connection, packet: Option<u64>) {
     }
 }
 
-/// A packet of the connection, and what it saved where it is the one that says so.
-pub(super) fn step(connection: &Connection, step: &Step) -> String {
-    let saved = connection.verdict == Verdict::Accepted && connection.rounds_saved() > 0;
-    match saved && connection.evidence == Some(step.number) && matches!(step.event, Event::SynAck { .. }) {
-        true => format!("{step}: one round trip saved"),
-        false => step.to_string(),
-    }
-}
-
 fn ground(connection: &Connection) -> String {
     if let (Verdict::Inconclusive, Some(cookie)) = (connection.verdict, cookie_of_unseen_syn(connection)) {
         return format!("SYN-ACK grants cookie {cookie}");
@@ -90,39 +80,10 @@ fn cookie_of_unseen_syn(connection: &Connection) -> Option<Cookie> {
     }
 }
 
-/// What a verdict is to its reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    Good,
-    Bad,
-    /// It deserves a look.
-    Warning,
-    Neutral,
-}
-
-pub(super) fn tone(verdict: Verdict) -> Tone {
-    match verdict {
-        Verdict::Accepted => Tone::Good,
-        Verdict::Ignored | Verdict::SynLost | Verdict::Refused | Verdict::Unanswered => Tone::Bad,
-        Verdict::CookieNotGranted | Verdict::Dataless | Verdict::Inconclusive => Tone::Warning,
-        Verdict::CookieGranted | Verdict::Plain => Tone::Neutral,
-    }
-}
-
-/// A verdict's style in a terminal.
-pub(super) fn style(verdict: Verdict) -> Style {
-    match tone(verdict) {
-        Tone::Good => GOOD,
-        Tone::Bad => BAD,
-        Tone::Warning => WARNING,
-        Tone::Neutral => Style::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::diagram::sample;
 
     #[test]
     fn a_lone_syn_acks_cookie_is_told() {

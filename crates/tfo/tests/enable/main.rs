@@ -6,11 +6,16 @@
 mod choosing;
 mod servers;
 mod support;
+mod watch;
 
 use std::process::ExitCode;
 
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    testing::main([servers::tests(), choosing::tests()].into_iter().flatten())
+    testing::main(
+        [servers::tests(), choosing::tests(), watch::tests()]
+            .into_iter()
+            .flatten(),
+    )
 }

@@ -10,11 +10,11 @@ use crate::segment::Segment;
 
 use super::client_syns::ClientSyns;
 use super::connection::SynAck;
+use super::limits::Limits;
 use super::memory::Memory;
 use super::note::{FallbackCause, Note};
 use super::packet::Packet;
 use super::step::{Side, Step};
-use super::tracker::Limits;
 use super::verdict::Verdict;
 
 /// The last cookie that a client and a server were seen to use.

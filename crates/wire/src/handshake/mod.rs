@@ -5,6 +5,7 @@ mod connection;
 mod deadlines;
 mod flow;
 mod judge;
+mod limits;
 mod machine;
 mod memory;
 mod note;
@@ -12,12 +13,15 @@ mod observe;
 mod packet;
 mod past;
 mod report;
+#[cfg(feature = "serde")]
+mod serial;
 mod step;
 mod tracker;
 mod verdict;
 
 pub use connection::{Connection, Syn, SynAck};
+pub use limits::Limits;
 pub use note::{FallbackCause, Note};
 pub use step::{Event, Side, Step};
-pub use tracker::{Limits, Tracker};
+pub use tracker::Tracker;
 pub use verdict::Verdict;

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::connection::Syn;
+use super::limits::Limits;
 use super::machine::Handshake;
 use super::note::FallbackCause;
 use super::packet::Packet;
-use super::tracker::Limits;
 use super::verdict::Verdict;
 
 /// Enough of a connection to know its late packets from those of a new one. There are many of these: it is kept small.

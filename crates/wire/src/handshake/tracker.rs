@@ -11,34 +11,12 @@ use crate::segment::Segment;
 use super::connection::Connection;
 use super::deadlines::{Deadline, Deadlines};
 use super::flow::FlowKey;
+use super::limits::Limits;
 use super::machine::{Cookies, Handshake};
 use super::memory::Memory;
 use super::packet::Packet;
 use super::past::Past;
 use super::report::Ending;
-
-/// How much a [`Tracker`] keeps, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How many connections are followed at a time, and how many past ones and cookies are remembered. A connection takes about 1 KiB,
-    /// and 4 KiB at most.
-    pub connections: usize,
-    /// How long after its last SYN a connection is unanswered. 120 s is the longest that Linux waits between two SYNs
-    /// (`TCP_RTO_MAX`), and the time after which RFC 9293 takes packets for dead.
-    pub patience: Duration,
-    /// How long after its verdict a connection is still followed for the first data and acknowledgments.
-    pub settle: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 65_536,
-            patience: Duration::from_secs(120),
-            settle: Duration::from_secs(3),
-        }
-    }
-}
 
 /// Follows every connection from its SYN, and reports each once.
 ///

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::first_flight::{begins_with, gather};
-use super::wakers::Side;
 use super::{LazyStream, State};
+use crate::for_tokio::wakers::Side;
 
 impl LazyStream {
     /// Sends the first bytes, or says that there are none of these to be sent any more: then the stream stands and takes them.

@@ -5,7 +5,6 @@ mod first_flight;
 mod io;
 mod report;
 mod silence;
-pub(crate) mod wakers;
 
 pub use report::ConnectReport;
 
@@ -20,7 +19,7 @@ use tokio::net::TcpStream;
 
 use self::cut_short::CutShort;
 use self::silence::Silence;
-use self::wakers::{Side, Wakers};
+use super::wakers::{Side, Wakers};
 use crate::connect::{ConnectError, Connected, Connector, Destination, ToDestination};
 use crate::replay_safe::ReplaySafe;
 

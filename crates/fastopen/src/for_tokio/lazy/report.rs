@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{Attempt, Outcome};
+use crate::connect::Attempt;
+use crate::outcome::Outcome;
 
 /// How connecting went, as soon as it has. A clone is another handle to the same report.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use fastopen_wire::{Cookie, OptionKind};
 
 use super::*;
-use crate::{Forgery, SegmentKind};
+use crate::scenario::{Forgery, SegmentKind};
 
 #[test]
 fn without_rules_everything_crosses_in_half_a_round_trip() {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::{Balance, Farm, HostSpec, Moment, Pick, Rebind, SegmentKind};
+use crate::scenario::{Balance, Farm, HostSpec, Moment, Pick, Rebind, SegmentKind};
 
 #[test]
 fn a_held_ack_and_what_follows_wait_for_their_release() {
@@ -54,7 +54,7 @@ fn a_hold_ends_by_itself_and_keeps_the_order() {
 #[test]
 fn a_hold_can_be_for_one_segment_alone() {
     let mut rule = Rule::hold(Moment::Released).on(SegmentKind::HandshakeAck);
-    if let crate::Action::Hold(hold) = &mut rule.action {
+    if let crate::scenario::Action::Hold(hold) = &mut rule.action {
         hold.following = false;
     }
     let (mut engine, ends) = (engine([rule]), ends());
@@ -69,7 +69,7 @@ fn a_hold_can_be_for_one_segment_alone() {
 
 fn replay(closed: bool, source_port: Option<u16>) -> Rule {
     let mut rule = Rule::replay(ms(500)).on(SegmentKind::Syn);
-    if let crate::Action::Replay(replay) = &mut rule.action {
+    if let crate::scenario::Action::Replay(replay) = &mut rule.action {
         (replay.closed, replay.source_port) = (closed, source_port);
     }
     rule

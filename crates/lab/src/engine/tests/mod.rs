@@ -10,8 +10,9 @@ use std::time::Duration;
 use fastopen_wire::{FastOpen, Segment};
 
 use super::{Departure, Engine, PortId, Time};
+use crate::packet::SegmentBuilder;
 use crate::packet::is_right;
-use crate::{Rule, Scenario, SegmentBuilder};
+use crate::scenario::{Rule, Scenario};
 
 const CLIENT: PortId = 0;
 const SERVER: PortId = 1;

@@ -1,7 +1,7 @@
 //! Which packets a rule takes.
 
 use super::*;
-use crate::{OptionState, Pick, SegmentKind};
+use crate::scenario::{OptionState, Pick, SegmentKind};
 
 #[test]
 fn rules_take_what_they_say_and_nothing_else() {

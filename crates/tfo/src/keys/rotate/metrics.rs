@@ -1,8 +1,5 @@
-//! The service's metrics, in a file for node_exporter's textfile collector.
+//! The service's metrics.
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::metrics_page::{Kind, Page};
@@ -21,15 +18,6 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Replaces the file at once, so that nobody reads half of it.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let mut temporary = path.as_os_str().to_owned();
-        // The collector reads what ends in .prom.
-        temporary.push(".new");
-        fs::write(&temporary, self.page())?;
-        fs::rename(&temporary, path)
-    }
-
     pub(super) fn page(&self) -> String {
         let mut page = Page::default();
         if let Some(primary) = self.fingerprints.first() {

@@ -1,10 +1,9 @@
 //! Keys that follow the schedule: once, or as a service.
 //!
 //! [`timetable`] decides when there is something to do and is pure; [`places`] finds the network namespaces and sets their keys;
-//! [`service`] waits, and [`notify`] and [`metrics`] tell others about it.
+//! [`service`] waits, and [`metrics`] tells others about it.
 
 mod metrics;
-mod notify;
 mod places;
 mod service;
 mod timetable;

@@ -1,24 +1,19 @@
 //! The network namespaces whose keys are kept to the schedule.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::thread;
 
 use fastopen::KeyRing;
 
 use super::super::kernel;
 use crate::namespace::Namespace;
+use crate::namespace::machine::{self, Id};
 use crate::{hint, program};
 
-/// Where names of network namespaces are mounted: by ip-netns(8), and by Docker.
-const FOLDERS: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+/// What a hint tells to run as root.
+const COMMAND: &str = "tfo keys rotate";
 /// In how many namespaces that have the keys already it is looked whether they still do, each time.
 const LOOKS: usize = 200;
-
-/// A network namespace by its device and inode, as long as it exists; later another may have the same.
-type Id = (u64, u64);
 
 /// Which namespaces there are, and which have the keys.
 #[derive(Debug)]
@@ -84,19 +79,20 @@ impl Places {
         if new.is_empty() && old.is_empty() {
             return failures;
         }
-        let here = self.here();
+        let here = machine::here();
         let work = || {
             let new: Vec<_> = new
                 .into_iter()
                 .map(|(id, namespace)| {
-                    let written = enter(here, id, &namespace).and_then(|()| kernel::write(keys));
+                    let written =
+                        machine::enter(here, id, &namespace, COMMAND).and_then(|()| kernel::write(keys));
                     (id, namespace, written)
                 })
                 .collect();
             let old: Vec<_> = old
                 .into_iter()
                 .map(|(id, namespace)| {
-                    let changed = enter(here, id, &namespace)
+                    let changed = machine::enter(here, id, &namespace, COMMAND)
                         .and_then(|()| kernel::read())
                         .map(|found| {
                             let changed = found.as_ref() != Some(keys);
@@ -131,7 +127,7 @@ impl Places {
                     self.overwritten += 1;
                     failures.push(format!(
                         "{}: somebody else had set other keys; they are the schedule's again",
-                        name(&namespace)
+                        machine::name(&namespace)
                     ));
                 }
                 Ok(Some(Err(error))) | Err(error) => {
@@ -150,39 +146,15 @@ impl Places {
         match &self.wanted {
             Wanted::Named(namespaces) => {
                 for namespace in namespaces {
-                    match id(&namespace.path()) {
+                    match machine::id(namespace) {
                         Ok(id) => drop(found.insert(id, namespace.clone())),
-                        Err(error) => failures.push(format!("{}: {error}", name(namespace))),
+                        Err(error) => failures.push(format!("{}: {error}", machine::name(namespace))),
                     }
                 }
             }
-            Wanted::All => {
-                let named = FOLDERS.iter().flat_map(|folder| entries(Path::new(folder)));
-                let of_processes = entries(Path::new("/proc"))
-                    .filter_map(|path| path.file_name()?.to_str()?.parse::<u32>().ok())
-                    .map(Namespace::Process);
-                // The names last: they are what a person knows it by.
-                for namespace in of_processes.chain(named.map(Namespace::File)) {
-                    // One that is gone, or a name of none.
-                    if let Ok(id) = id(&namespace.path())
-                        && self.is_of_namespaces(id)
-                    {
-                        found.insert(id, namespace);
-                    }
-                }
-            }
+            Wanted::All => found = machine::all(),
         }
         (found, failures)
-    }
-
-    /// Whether it is a namespace at all: `ip netns add` makes the file before it mounts the namespace on it.
-    fn is_of_namespaces(&self, (device, _): Id) -> bool {
-        self.here().is_none_or(|(namespaces, _)| namespaces == device)
-    }
-
-    /// The namespace of this process.
-    fn here(&self) -> Option<Id> {
-        id(Path::new("/proc/self/ns/net")).ok()
     }
 
     /// The next few that have the keys.
@@ -200,41 +172,7 @@ impl Places {
     }
 }
 
-/// Enters it, unless the thread is there already, as it takes privileges.
-fn enter(here: Option<Id>, namespace_id: Id, namespace: &Namespace) -> anyhow::Result<()> {
-    let is_in = || id(Path::new("/proc/thread-self/ns/net")).ok() == Some(namespace_id);
-    if here == Some(namespace_id) && is_in() {
-        return Ok(());
-    }
-    namespace.enter("tfo keys rotate")?;
-    // The number of a process may be another's meanwhile.
-    anyhow::ensure!(is_in(), "it ended");
-    Ok(())
-}
-
-fn id(path: &Path) -> std::io::Result<Id> {
-    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-}
-
-fn name(namespace: &Namespace) -> String {
-    match namespace {
-        Namespace::File(path) if path == Path::new("/proc/thread-self/ns/net") => {
-            "this network namespace".to_owned()
-        }
-        Namespace::File(path) => path.display().to_string(),
-        Namespace::Process(pid) => format!("network namespace of process {pid}"),
-    }
-}
-
 fn told(namespace: &Namespace, error: &anyhow::Error) -> String {
     let hint = hint::of(error).map_or_else(String::new, |hint| format!(" ({hint})"));
-    format!("{}: {}{hint}", name(namespace), program::message(error))
+    format!("{}: {}{hint}", machine::name(namespace), program::message(error))
 }

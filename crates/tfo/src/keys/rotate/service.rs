@@ -1,6 +1,5 @@
 //! The rotation as a service.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -11,10 +10,12 @@ use super::super::report::{Report, Rotated};
 use super::super::{derive, text};
 use super::Args;
 use super::metrics::Metrics;
-use super::notify::Manager;
 use super::places::Places;
 use super::timetable::{Cause, Decision, Timetable};
 use crate::interrupt::Interrupt;
+use crate::service::notify::Manager;
+use crate::service::problems::Problems;
+use crate::service::textfile::TextFile;
 use crate::{fingerprint, hint, json, printable, program, stdout, warning};
 
 /// How often clocks, keys and namespaces are looked at.
@@ -57,9 +58,8 @@ struct Service<'a> {
     /// The keys that are set. The secret is kept no longer than it takes to make them.
     keys: Option<KeyRing>,
     metrics: Metrics,
-    /// What was said already, and still is so.
-    known: BTreeSet<String>,
-    exported: String,
+    problems: Problems,
+    textfile: Option<TextFile>,
     is_ready: bool,
 }
 
@@ -73,8 +73,8 @@ impl<'a> Service<'a> {
             places: args.places(),
             keys: None,
             metrics: Metrics::default(),
-            known: BTreeSet::new(),
-            exported: String::new(),
+            problems: Problems::default(),
+            textfile: args.textfile.as_deref().map(TextFile::at),
             is_ready: false,
         })
     }
@@ -87,7 +87,7 @@ impl<'a> Service<'a> {
         let mut problems = Vec::new();
         match decision {
             Decision::Change(cause) => match self.args.source.rotation() {
-                Ok(rotation) => self.change(&rotation, cause)?,
+                Ok(rotation) => problems = self.change(&rotation, cause)?,
                 Err(error) => {
                     self.timetable.failed(self.started.elapsed());
                     self.metrics.secret_failures += 1;
@@ -103,13 +103,14 @@ impl<'a> Service<'a> {
             }
             Decision::Wait => self.keep(&mut problems),
         }
-        self.warn(problems);
-        self.export();
+        problems.extend(self.export());
+        self.problems.tell(problems);
         self.manager.tell("WATCHDOG=1");
         Ok(())
     }
 
-    fn change(&mut self, rotation: &Rotation, cause: Cause) -> anyhow::Result<()> {
+    /// Says what failed.
+    fn change(&mut self, rotation: &Rotation, cause: Cause) -> anyhow::Result<Vec<String>> {
         // The secret may have taken its time.
         let now = SystemTime::now();
         let keys = rotation.keys(now);
@@ -121,7 +122,7 @@ impl<'a> Service<'a> {
         self.metrics.changed = Some((now, next));
         self.metrics.namespace_failures = failures.len();
         self.keys = Some(keys);
-        self.known.clear();
+        self.problems = Problems::default();
         let report = Rotated {
             time: derive::time(now),
             cause: cause.name().to_owned(),
@@ -135,7 +136,6 @@ impl<'a> Service<'a> {
             true => json::line(&mut out, &Report::Rotated(report))?,
             false => text::rotated_line(&report, &mut out)?,
         }
-        self.warn(failures);
         let next = derive::time(next);
         self.manager.tell(&format!(
             "STATUS=Keys in {} network namespaces; next change {next}",
@@ -145,7 +145,7 @@ impl<'a> Service<'a> {
             self.manager.tell("READY=1");
             self.is_ready = true;
         }
-        Ok(())
+        Ok(failures)
     }
 
     /// Sets the keys in namespaces that came, and where they were changed.
@@ -171,29 +171,11 @@ impl<'a> Service<'a> {
         ));
     }
 
-    /// Says what is new.
-    fn warn(&mut self, problems: Vec<String>) {
-        for problem in &problems {
-            if !self.known.contains(problem) {
-                warning::print(format_args!("{problem}"));
-            }
-        }
-        self.known = problems.into_iter().collect();
-    }
-
-    fn export(&mut self) {
-        let Some(path) = &self.args.textfile else {
-            return;
-        };
+    /// Keeps the metrics' file. Says what failed.
+    fn export(&mut self) -> Option<String> {
         self.metrics.namespaces = self.places.count();
         self.metrics.overwritten = self.places.overwritten;
-        let page = self.metrics.page();
-        if page == self.exported {
-            return;
-        }
-        match self.metrics.write(path) {
-            Ok(()) => self.exported = page,
-            Err(error) => self.warn(vec![format!("can't write {}: {error}", path.display())]),
-        }
+        let file = self.textfile.as_mut()?;
+        file.write(self.metrics.page()).err()
     }
 }

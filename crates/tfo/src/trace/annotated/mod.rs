@@ -141,8 +141,8 @@ mod tests {
     use fastopen_wire::LinkType;
 
     use super::super::capture::{Capture, Ending};
-    use super::super::sample;
     use super::*;
+    use crate::diagram::sample;
 
     fn record(number: u64) -> Record<'static> {
         Record {

@@ -7,13 +7,15 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 use std::{env, io};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// The service manager, if one waits for notifications.
 #[derive(Debug)]
-pub(super) struct Manager(Option<(UnixDatagram, SocketAddr)>);
+pub(crate) struct Manager(Option<(UnixDatagram, SocketAddr)>);
 
 impl Manager {
     /// As `NOTIFY_SOCKET` says.
-    pub(super) fn from_environment() -> io::Result<Self> {
+    pub(crate) fn from_environment() -> io::Result<Self> {
         match env::var_os("NOTIFY_SOCKET") {
             Some(name) if !name.is_empty() => Self::at(&name),
             _ => Ok(Self(None)),
@@ -29,14 +31,21 @@ impl Manager {
     }
 
     /// Tells it. A manager that is gone is no reason to stop.
-    pub(super) fn tell(&self, state: &str) {
+    pub(crate) fn tell(&self, state: &str) {
         if let Self(Some((socket, address))) = self {
             let _ = socket.send_to_addr(state.as_bytes(), address);
         }
     }
 
+    /// Tells it that a reload begins; `READY=1` is to follow. Type=notify-reload waits for it and compares the time.
+    pub(crate) fn tell_reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+    }
+
     /// How often it wants to see a sign of life, if it does from this process.
-    pub(super) fn watchdog() -> Option<Duration> {
+    pub(crate) fn watchdog() -> Option<Duration> {
         let number = |name| env::var(name).ok()?.parse::<u64>().ok();
         let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         number("WATCHDOG_USEC")

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use socket2::SockRef;
 
+use super::{AsFd, codes};
 use crate::error::CallError;
-use crate::sys::{AsFd, codes};
 
 /// The caller's function for each new socket.
 #[derive(Clone)]

@@ -1,7 +1,6 @@
 //! A connection's packets as a sequence diagram in a terminal.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use anstyle::Style;
 use fastopen_wire::{Connection, Side, Step, Verdict};
@@ -19,16 +18,6 @@ const BEFORE: usize = 4;
 const AROUND: usize = BEFORE + 2 + 2;
 const WIDTHS: std::ops::RangeInclusive<usize> = 60..=120;
 
-/// How many columns a diagram may take: as many as the terminal has, or 80 where there is none.
-pub(super) fn width() -> usize {
-    terminal_width().map_or(80, |columns| columns.min(*WIDTHS.end()))
-}
-
-/// How many columns the terminal has that standard output is, if it is one that says so.
-pub(super) fn terminal_width() -> Option<usize> {
-    width::of_terminal()
-}
-
 /// Draws a connection in so many columns; as a list where they are too few for a diagram.
 pub(crate) fn write(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
     headline(out, connection, width)?;
@@ -38,41 +27,40 @@ pub(crate) fn write(out: &mut impl Write, connection: &Connection, width: usize)
     }
 }
 
-/// Draws its packets alone.
+/// Draws its packets, without the verdict.
 pub(crate) fn rows(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
     let lane = width.saturating_sub(MARGIN + 2).max(AROUND + 8);
     let (client, server) = ("client", "server");
     let between = lane + 2 - client.len() + 2;
     writeln!(out, "{DIM}{client:>MARGIN$}{server:>between$}{DIM:#}")?;
-    let origin = connection.steps.first().map_or(Duration::ZERO, |step| step.time);
     for step in &connection.steps {
-        let settles = connection.evidence == Some(step.number);
-        let style = if settles {
-            words::style(connection.verdict).bold()
-        } else {
-            Style::new()
-        };
-        row(
-            out,
-            &Row {
-                connection,
-                step,
-                origin,
-            },
-            lane,
-            settles.then_some(style),
-        )?;
+        row(out, connection, step, lane)?;
     }
-    if connection.verdict == Verdict::Unanswered {
-        words_alone(out, "no answer", DIM, lane)?;
+    for line in after_the_packets(connection) {
+        words_alone(out, &line, DIM, lane)?;
     }
-    match connection.steps_omitted {
-        0 => Ok(()),
-        more => {
-            let more = units::count(more.into(), "more packet", "more packets");
-            words_alone(out, &more, DIM, lane)
+    Ok(())
+}
+
+/// Its packets as a list, each on as many lines as it needs.
+pub(crate) fn list(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
+    const INDENT: usize = 4;
+    for step in &connection.steps {
+        let (mark, style) = emphasis(connection, step);
+        let arrow = if step.from == Side::Client { "→" } else { "←" };
+        let time = time(connection, step);
+        let words = words::step(connection, step);
+        let text = format!("{time}, packet {} {arrow} {words}", step.number);
+        let lines = width::wrap(&text, width.saturating_sub(INDENT));
+        for (index, line) in lines.iter().enumerate() {
+            let before = if index == 0 { mark } else { "   " };
+            writeln!(out, "{style}{before} {line}{style:#}")?;
         }
     }
+    for line in after_the_packets(connection) {
+        writeln!(out, "  {DIM}{line}{DIM:#}")?;
+    }
+    Ok(())
 }
 
 /// The verdict, between whom, and what the packets do not show.
@@ -105,61 +93,10 @@ fn headline(out: &mut impl Write, connection: &Connection, width: usize) -> io::
     }
 }
 
-/// Its packets as a list, each on as many lines as it needs.
-fn list(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
-    const INDENT: usize = 4;
-    let origin = connection.steps.first().map_or(Duration::ZERO, |step| step.time);
-    for step in &connection.steps {
-        let settles = connection.evidence == Some(step.number);
-        let style = if settles {
-            words::style(connection.verdict).bold()
-        } else {
-            Style::new()
-        };
-        let mark = if settles { "▸" } else { " " };
-        let arrow = if step.from == Side::Client { "→" } else { "←" };
-        let time = units::time(step.time.saturating_sub(origin));
-        let told = format!(
-            "{time}, packet {} {arrow} {}",
-            step.number,
-            words::step(connection, step)
-        );
-        let lines = width::wrap(&told, width.saturating_sub(INDENT));
-        for (index, line) in lines.iter().enumerate() {
-            let before = if index == 0 { mark } else { "   " };
-            writeln!(out, "{style}{before} {line}{style:#}")?;
-        }
-    }
-    if connection.verdict == Verdict::Unanswered {
-        writeln!(out, "  {DIM}no answer{DIM:#}")?;
-    }
-    match connection.steps_omitted {
-        0 => Ok(()),
-        more => writeln!(
-            out,
-            "  {DIM}{}{DIM:#}",
-            units::count(more.into(), "more packet", "more packets")
-        ),
-    }
-}
-
-/// A packet, the connection that it belongs to, and when that began.
-struct Row<'a> {
-    connection: &'a Connection,
-    step: &'a Step,
-    origin: Duration,
-}
-
 /// A packet: its words above its arrow as far as they don't fit on it.
-fn row(out: &mut impl Write, row: &Row<'_>, lane: usize, settles: Option<Style>) -> io::Result<()> {
-    let Row {
-        connection,
-        step,
-        origin,
-    } = *row;
-    let style = settles.unwrap_or_default();
-    let mark = if settles.is_some() { "▸" } else { " " };
-    let time = units::time(step.time.saturating_sub(origin));
+fn row(out: &mut impl Write, connection: &Connection, step: &Step, lane: usize) -> io::Result<()> {
+    let (mark, style) = emphasis(connection, step);
+    let time = time(connection, step);
     let mut lines = width::wrap(&words::step(connection, step), lane - AROUND);
     let last = lines.pop().unwrap_or_default();
     for line in lines {
@@ -173,6 +110,28 @@ fn row(out: &mut impl Write, row: &Row<'_>, lane: usize, settles: Option<Style>)
         Side::Server => ("◀───", "─".repeat(rest)),
     };
     writeln!(out, "│{before} {style}{last}{style:#} {after}│")
+}
+
+/// A packet's mark and style: the one that settles the verdict stands out.
+fn emphasis(connection: &Connection, step: &Step) -> (&'static str, Style) {
+    match connection.evidence == Some(step.number) {
+        true => ("▸", words::style(connection.verdict).bold()),
+        false => (" ", Style::new()),
+    }
+}
+
+/// When a packet passed, counted from the first.
+fn time(connection: &Connection, step: &Step) -> String {
+    let origin = connection.steps.first().map_or(step.time, |first| first.time);
+    units::time(step.time.saturating_sub(origin))
+}
+
+/// What is left to say below the last packet.
+fn after_the_packets(connection: &Connection) -> impl Iterator<Item = String> {
+    let unanswered = connection.verdict == Verdict::Unanswered;
+    let omitted = u64::from(connection.steps_omitted);
+    let more = (omitted > 0).then(|| units::count(omitted, "more packet", "more packets"));
+    unanswered.then(|| "no answer".to_owned()).into_iter().chain(more)
 }
 
 fn words_alone(out: &mut impl Write, words: &str, style: Style, lane: usize) -> io::Result<()> {

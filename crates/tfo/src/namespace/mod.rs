@@ -1,5 +1,7 @@
 //! Network namespaces, as commands name and enter them.
 
+pub(crate) mod machine;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
@@ -58,7 +60,7 @@ impl Namespace {
             }
             (ErrorKind::NotFound, Self::Process(_)) => "give the number of a process that runs".to_owned(),
             _ => {
-                "give the number of a process in it, or a file such as /run/netns/NAME (ip netns lists them)"
+                "give its name (ip netns lists them), the number of a process in it, or a file such as /run/netns/NAME"
                     .to_owned()
             }
         }
@@ -69,9 +71,11 @@ impl FromStr for Namespace {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(text
-            .parse()
-            .map_or_else(|_| Self::File(PathBuf::from(text)), Self::Process))
+        Ok(match text.parse() {
+            Ok(pid) => Self::Process(pid),
+            Err(_) if text.contains('/') => Self::File(PathBuf::from(text)),
+            Err(_) => Self::File(machine::named(text)),
+        })
     }
 }
 
@@ -90,9 +94,10 @@ mod tests {
     use crate::hint;
 
     #[test]
-    fn a_number_is_a_process_and_anything_else_a_file() {
+    fn a_number_is_a_process_a_word_a_name_and_anything_else_a_file() {
         for (text, path) in [
             ("4711", "/proc/4711/ns/net"),
+            ("blue", "/run/netns/blue"),
             ("/run/netns/blue", "/run/netns/blue"),
             ("./4711", "./4711"),
         ] {

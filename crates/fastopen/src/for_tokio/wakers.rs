@@ -1,4 +1,4 @@
-//! Who waits for the connection: at most one reader and one writer.
+//! The tasks that wait for a stream: one that reads and one that writes, at most.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
