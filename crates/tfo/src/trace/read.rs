@@ -59,10 +59,13 @@ impl Input {
             true => stdout::duplicate(&io::stdin()),
             false => File::open(path),
         };
-        let file = opened.and_then(|file| match file.metadata()?.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => Ok(file),
-        });
+        // Windows tells nothing of a pipe.
+        let file = opened.and_then(
+            |file| match file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                true => Err(io::ErrorKind::IsADirectory.into()),
+                false => Ok(file),
+            },
+        );
         Ok(Self {
             path: if is_stdin {
                 name.clone()
@@ -78,7 +81,8 @@ impl Input {
 impl Input {
     /// Looks whether it begins as a capture does, where that can be looked at twice; not through a compression.
     fn look_at_start(&mut self) -> anyhow::Result<()> {
-        if !self.file.metadata()?.is_file() || self.file.stream_position()? != 0 {
+        if !self.file.metadata().is_ok_and(|metadata| metadata.is_file()) || self.file.stream_position()? != 0
+        {
             return Ok(());
         }
         let mut start = [0; capture::GZIP.len()];
