@@ -68,6 +68,7 @@
 //! - `serde`: [`Outcome`], [`Arrival`] and [`Attempt`] serialize, in the words of their `Display`.
 //! - `tracing`: an event for each connect and its attempts, with the target `fastopen::connect`; and for TLS handshakes that fail, with
 //!   `fastopen::tls`.
+//! - `macos-unverified`: Fast Open on macOS; see [Platforms](#platforms). The one feature that changes what existing code does, and only there.
 //!
 //! [`OutcomeCounts`] says without any feature how many connects came to which outcome.
 //!
@@ -76,6 +77,15 @@
 //! Linux, in full; the tests run on 6.1, 6.12 and 6.18. Android shares its code, and has not been run. On other Unix systems and on Windows
 //! everything is plain TCP and says so: the outcome is [`NotAttempted(Unsupported)`](Reason::Unsupported). On Windows the functions that
 //! take `AsFd` take [`AsSocket`](https://doc.rust-lang.org/std/os/windows/io/trait.AsSocket.html).
+//!
+//! macOS has Fast Open behind the feature `macos-unverified`: **it has never been run.** It was written from the kernel's sources,
+//! compiles, and what it makes of the kernel's flags is tested on Linux. Clients (`connectx`) get an outcome, in which
+//! `accepted` means that the SYN-ACK acknowledged data, where Linux says that it acknowledged all of it; the bytes of a
+//! [`Syn::Fast`] are those that the kernel took, of which the SYN carries what fits. Listeners are switched on, and do not learn how
+//! connections arrived. The system itself stops trying for a while on networks on which Fast Open has failed.
+//!
+//! FreeBSD stays plain because nothing that it tells separates accepted data from a missing cookie; Windows, because it has no
+//! field for the outcome at all. An outcome that has to be guessed is worse than none.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

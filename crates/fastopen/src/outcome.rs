@@ -46,7 +46,7 @@ pub enum Reason {
     PathMemory,
     /// No first bytes were given.
     Dataless,
-    /// The kernel has switched Fast Open off for a while, for `net.ipv4.tcp_fastopen_blackhole_timeout_sec`.
+    /// The kernel has switched Fast Open off for a while: on Linux for `net.ipv4.tcp_fastopen_blackhole_timeout_sec`, on macOS on this network.
     Blackhole,
 }
 

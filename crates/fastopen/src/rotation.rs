@@ -83,7 +83,7 @@ impl Rotation {
     /// The interval is not an even number of seconds from 10 seconds to 7 days.
     pub fn new(secret: Secret, interval: Duration) -> Result<Self, IntervalError> {
         let allowed = (Self::SHORTEST_INTERVAL..=Self::LONGEST_INTERVAL).contains(&interval);
-        if !allowed || interval.subsec_nanos() != 0 || !interval.as_secs().is_multiple_of(2) {
+        if !allowed || interval.subsec_nanos() != 0 || interval.as_secs() % 2 != 0 {
             return Err(IntervalError(interval));
         }
         Ok(Self {

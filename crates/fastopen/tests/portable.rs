@@ -11,11 +11,15 @@ use fastopen::{Arrival, Connected, Connector, Outcome, PathMemory, Policy, Reaso
 
 /// Whether this system, or this build of the library, has Fast Open.
 const HAS_FAST_OPEN: bool = cfg!(all(
-    any(target_os = "linux", target_os = "android"),
+    any(
+        target_os = "linux",
+        target_os = "android",
+        all(target_os = "macos", feature = "macos-unverified")
+    ),
     not(fastopen_portable)
 ));
 
-const ADDRESSES: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+const ADDRESSES: &[&str] = &["127.0.0.1:0", "[::1]:0"];
 
 /// A server that reads one connection to its end, sends it all back, and tells what it was.
 fn echo_once(listener: TcpListener) -> JoinHandle<Vec<u8>> {

@@ -41,12 +41,16 @@ pub mod interrupt;
 pub mod json;
 pub mod key_options;
 pub mod keys;
+#[cfg(target_os = "linux")]
+mod listener_address;
 pub mod man;
 #[cfg(target_os = "linux")]
 mod metrics_page;
 #[cfg(target_os = "linux")]
 mod namespace;
 pub mod output;
+#[cfg(target_os = "linux")]
+mod own_server;
 pub mod printable;
 #[cfg(target_os = "linux")]
 pub mod probe;

@@ -69,9 +69,9 @@ fn units_and_manifests_run_a_command_that_exists() {
     let manifest = read("contrib/kubernetes/daemonset.yaml");
     let command = manifest
         .lines()
-        .find_map(|line| line.trim().strip_prefix("command: [")?.strip_suffix(']'));
-    let words = command.into_iter().flat_map(|command| command.split(", "));
-    commands.push(words.map(str::to_owned).collect());
+        .find_map(|line| line.trim().split_once("exec tfo ")?.1.strip_suffix("\"]"));
+    let words = command.into_iter().flat_map(|command| command.split(' '));
+    commands.push(["tfo"].into_iter().chain(words).map(str::to_owned).collect());
     assert_eq!(commands.len(), 3);
     for command in commands {
         assert!(command.len() > 3, "{command:?}");

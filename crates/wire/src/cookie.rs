@@ -35,7 +35,7 @@ impl Cookie {
     /// [`CookieLengthError`] unless there are 4 to 16 bytes, an even number of them.
     pub fn new(cookie: &[u8]) -> Result<Self, CookieLengthError> {
         let len = cookie.len();
-        if !(Self::MIN_LEN..=Self::MAX_LEN).contains(&len) || !len.is_multiple_of(2) {
+        if !(Self::MIN_LEN..=Self::MAX_LEN).contains(&len) || len % 2 != 0 {
             return Err(CookieLengthError { len });
         }
         let mut bytes = [0; Self::MAX_LEN];
@@ -81,7 +81,7 @@ impl FromStr for Cookie {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.as_bytes();
-        if digits.len() > 2 * Self::MAX_LEN || !digits.len().is_multiple_of(2) {
+        if digits.len() > 2 * Self::MAX_LEN || digits.len() % 2 != 0 {
             return Err(ParseCookieError::Digits);
         }
         let mut bytes = [0; Self::MAX_LEN];

@@ -13,7 +13,10 @@ use crate::foreign::nginx;
 use fastopen_examples::lab::Site;
 
 const README: &str = include_str!("../../../README.md");
+const LIBRARY_README: &str = include_str!("../../../crates/fastopen/README.md");
 const CLIENT: &str = include_str!("../../../crates/fastopen/examples/client/client.rs");
+/// The library's own tests attack it.
+const SERVER: &str = include_str!("../../../crates/fastopen/examples/server/server.rs");
 /// Set for the process that is the client.
 const WANTED: &str = "FASTOPEN_README_CLIENT";
 
@@ -41,8 +44,14 @@ pub(crate) fn main() -> ExitCode {
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
-        test("readme::it_has_the_example_verbatim", || {
-            assert!(README.contains(CLIENT));
+        test("readme::it_has_the_examples_verbatim", || {
+            for example in [CLIENT, SERVER] {
+                assert!(
+                    README.contains(&format!("```rust,no_run\n{example}```\n")),
+                    "{example}"
+                );
+            }
+            assert!(LIBRARY_README.contains(CLIENT));
         }),
         test("readme::the_client_asks_nginx", the_client_asks_nginx),
     ]

@@ -15,7 +15,7 @@ use super::lesson::Lesson;
 use super::race::{Action, Id, Plan, PlannedSyn, Race};
 use super::start::{as_it_left, look_at_once, start};
 use crate::error::CallError;
-use crate::outcome::{Outcome, Sent};
+use crate::outcome::Sent;
 use crate::sys::{self, AsFd, Handshake};
 use crate::tcp_info::TcpInfo;
 
@@ -187,7 +187,7 @@ impl<'a, S: AsFd> Drive<'a, S> {
         let Won { attempt, info } = won;
         self.under_way.clear();
         let destination = self.race.address(attempt.id).ip();
-        let outcome = Outcome::judge(attempt.sent, &info, destination, sys::tells_client_failures());
+        let outcome = sys::outcome(attempt.socket.as_fd(), attempt.sent, &info, destination);
         let now = (self.clock)();
         let beginning = self.race.beginning();
         let began = self.race.began(attempt.id);

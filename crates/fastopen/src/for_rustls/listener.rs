@@ -92,9 +92,10 @@ impl TlsListener {
     }
 
     fn begin(&mut self, stream: TcpStream, address: SocketAddr) {
-        while self.handshakes.len() >= self.most
-            && let Some(oldest) = self.order.pop_front()
-        {
+        while self.handshakes.len() >= self.most {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
             if !oldest.is_finished() {
                 oldest.abort();
                 break;

@@ -243,11 +243,18 @@ impl ListenOptions {
         }
         sys::share_address(&socket, self.reuse_port)?;
         socket.bind(&address.into()).map_err(call("bind"))?;
-        // Before listen, so that there is no moment in which a connection arrives without them.
+        let listen = || {
+            let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
+            socket.listen(backlog).map_err(call("listen"))
+        };
+        if sys::LISTENS_FIRST {
+            listen()?;
+        }
+        // Before listen where it can be, so that there is no moment in which a connection arrives without them.
         let warnings = self.apply_to(socket.as_fd())?;
-        socket
-            .listen(i32::try_from(self.backlog).unwrap_or(i32::MAX))
-            .map_err(call("listen"))?;
+        if !sys::LISTENS_FIRST {
+            listen()?;
+        }
         Ok(Listening {
             listener: socket.into(),
             warnings,
@@ -275,10 +282,10 @@ impl ListenOptions {
         if !sys::set_save_syn(socket, self.save_syn)? && self.save_syn {
             warnings.push(ListenWarning::NoSavedSyn);
         }
-        if let Some(timeout) = self.handshake_timeout
-            && !sys::set_synack_retries(socket, synack_retries(timeout))?
-        {
-            warnings.push(ListenWarning::NoHandshakeTimeout);
+        if let Some(timeout) = self.handshake_timeout {
+            if !sys::set_synack_retries(socket, synack_retries(timeout))? {
+                warnings.push(ListenWarning::NoHandshakeTimeout);
+            }
         }
         Ok(warnings)
     }

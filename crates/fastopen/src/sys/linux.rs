@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use super::{FastSyn, Handshake, SocketOptions};
 use crate::error::CallError;
 use crate::key::{Key, KeyRing};
-use crate::outcome::{Reason, Sent};
+use crate::outcome::{Outcome, Reason, Sent};
 use crate::tcp_info::TcpInfo;
 
 pub(crate) fn open(
@@ -126,9 +126,13 @@ pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Handshake, CallError> 
     }
 }
 
+pub(crate) fn outcome(_: BorrowedFd<'_>, sent: Sent, info: &TcpInfo, destination: IpAddr) -> Outcome {
+    Outcome::judge(sent, info, destination, tells_client_failures())
+}
+
 /// Whether the kernel says why Fast Open failed on a client (`tcpi_fastopen_client_fail`). The field lies in what was padding before, so
 /// that the length of `tcp_info` does not show it.
-pub(crate) fn tells_client_failures() -> bool {
+fn tells_client_failures() -> bool {
     static TELLS: LazyLock<bool> = LazyLock::new(|| runs_with(Feature::ClientFail));
     *TELLS
 }
@@ -194,6 +198,8 @@ pub(crate) fn saved_syn(socket: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
         Err(error) => Err(error),
     }
 }
+
+pub(crate) const LISTENS_FIRST: bool = false;
 
 /// Sets the queue's length and answers what the kernel made of it; `None` where it has no Fast Open.
 pub(crate) fn set_queue(listener: BorrowedFd<'_>, len: u32) -> Result<Option<u32>, CallError> {

@@ -13,8 +13,9 @@
 //! - `send(socket, bytes)`, `wait_writable(sockets, until)`, `wait_readable(socket, until)`: the non-blocking write and the waits of
 //!   the blocking driver.
 //! - `rtt_of_earlier_connections(destination)`: the round-trip time that the system has kept, if it keeps any.
-//! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection; `tells_client_failures()`: whether that includes
-//!   why Fast Open failed.
+//! - `outcome(socket, sent, info, destination)`: what became of the first bytes, once the handshake is complete.
+//! - `tcp_info(socket)`, `saved_syn(socket)`: what the system tells of any connection.
+//! - `LISTENS_FIRST`: whether a listener takes its settings only once it listens.
 //! - `set_queue`, `set_keys`, `set_save_syn`, `set_synack_retries`, `server_enabled`: a listener's settings. What this kind of socket lacks
 //!   is a value: `None` or `false`.
 //! - `EdgeWaiter`: waits for the socket's next change, without taking anything away from its other users.
@@ -22,12 +23,29 @@
 //! All `unsafe` of the crate stands in here.
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(fastopen_portable)))]
-#[path = "linux.rs"]
-mod platform;
+mod linux;
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(fastopen_portable)))]
+use linux as platform;
 
 #[cfg(not(all(any(target_os = "linux", target_os = "android"), not(fastopen_portable))))]
-#[path = "portable.rs"]
-mod platform;
+mod portable;
+#[cfg(not(any(
+    all(any(target_os = "linux", target_os = "android"), not(fastopen_portable)),
+    all(target_os = "macos", feature = "macos-unverified", not(fastopen_portable)),
+)))]
+use portable as platform;
+
+#[cfg(all(target_os = "macos", feature = "macos-unverified", not(fastopen_portable)))]
+mod macos;
+#[cfg(all(target_os = "macos", feature = "macos-unverified", not(fastopen_portable)))]
+use macos as platform;
+
+// What it decides is tested everywhere.
+#[cfg(any(
+    test,
+    all(target_os = "macos", feature = "macos-unverified", not(fastopen_portable))
+))]
+mod connection_info;
 
 #[cfg(unix)]
 #[path = "unix.rs"]

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::{BorrowedFd, FastSyn, Handshake, SocketOptions, codes};
 use crate::error::CallError;
 use crate::key::KeyRing;
-use crate::outcome::Reason;
+use crate::outcome::{Outcome, Reason, Sent};
 use crate::tcp_info::TcpInfo;
 
 pub(crate) fn open(
@@ -50,6 +50,10 @@ pub(crate) fn connect_plain(socket: &Socket, address: SocketAddr) -> Result<(), 
     }
 }
 
+#[cfg_attr(
+    all(target_os = "macos", feature = "macos-unverified"),
+    allow(dead_code, reason = "macos.rs has its own")
+)]
 pub(crate) fn connect_fast(_: &Socket, _: SocketAddr, _: &[u8]) -> Result<FastSyn, CallError> {
     Ok(FastSyn::NotPossible(
         Reason::Unsupported,
@@ -68,8 +72,12 @@ pub(crate) fn handshake(socket: BorrowedFd<'_>) -> Result<Handshake, CallError> 
     })
 }
 
-pub(crate) fn tells_client_failures() -> bool {
-    false
+#[cfg_attr(
+    all(target_os = "macos", feature = "macos-unverified"),
+    allow(dead_code, reason = "macos.rs has its own")
+)]
+pub(crate) fn outcome(_: BorrowedFd<'_>, sent: Sent, info: &TcpInfo, destination: IpAddr) -> Outcome {
+    Outcome::judge(sent, info, destination, false)
 }
 
 pub(crate) fn is_out_of_descriptors(error: &CallError) -> bool {
@@ -96,6 +104,16 @@ pub(crate) fn saved_syn(_: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+#[cfg_attr(
+    all(target_os = "macos", feature = "macos-unverified"),
+    allow(dead_code, reason = "macos.rs has its own")
+)]
+pub(crate) const LISTENS_FIRST: bool = false;
+
+#[cfg_attr(
+    all(target_os = "macos", feature = "macos-unverified"),
+    allow(dead_code, reason = "macos.rs has its own")
+)]
 pub(crate) fn set_queue(_: BorrowedFd<'_>, _: u32) -> Result<Option<u32>, CallError> {
     Ok(None)
 }

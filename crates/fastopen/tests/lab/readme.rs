@@ -38,10 +38,6 @@ mod server {
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
         test(
-            "readme::its_server_is_the_one_that_is_tested",
-            its_server_is_the_one_that_is_tested,
-        ),
-        test(
             "readme::its_server_answers_others_while_it_is_attacked",
             its_server_answers_others_while_it_is_attacked,
         ),
@@ -60,15 +56,6 @@ pub(crate) fn serve_if_asked() {
     rlimit::setrlimit(rlimit::Resource::NOFILE, limit, limit).unwrap();
     let ended = server::run();
     panic!("the server has ended: {ended:?}");
-}
-
-fn its_server_is_the_one_that_is_tested() {
-    let readme = include_str!("../../../../README.md");
-    let server = include_str!("../../examples/server/server.rs");
-    assert!(
-        readme.contains(&format!("```rust,no_run\n{server}```\n")),
-        "README's server and crates/fastopen/examples/server/server.rs differ"
-    );
 }
 
 struct Server(Child);

@@ -35,7 +35,7 @@ impl FastOpenBits {
     pub const EVERY_LISTENER: Self = Self(0x400);
 
     /// The named bits, and the names that [`Display`](fmt::Display) writes and [`FromStr`] takes.
-    pub const NAMED: [(Self, &'static str); 5] = [
+    pub const NAMED: &[(Self, &'static str)] = &[
         (Self::CLIENT, "client"),
         (Self::SERVER, "server"),
         (Self::CLIENT_NO_COOKIE, "client-no-cookie"),
@@ -132,7 +132,7 @@ fn parse_word(word: &str) -> Option<FastOpenBits> {
         return u32::from_str_radix(digits, 16).ok().map(FastOpenBits);
     }
     word.parse::<u32>()
-        .or_else(|_| word.parse::<i32>().map(i32::cast_unsigned))
+        .or_else(|_| word.parse::<i32>().map(|value| value as u32))
         .ok()
         .map(FastOpenBits)
 }

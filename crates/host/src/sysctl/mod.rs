@@ -134,7 +134,7 @@ pub fn fast_open() -> Result<Option<FastOpenBits>, Error> {
 /// # Errors
 /// As [`Sysctl::write`].
 pub fn set_fast_open(bits: FastOpenBits) -> Result<(), Error> {
-    Sysctl::FastOpen.write(&bits.bits().cast_signed().to_string())
+    Sysctl::FastOpen.write(&(bits.bits() as i32).to_string())
 }
 
 /// Whether the server's keys are set (`net.ipv4.tcp_fastopen_key`), never what they are.
@@ -165,7 +165,7 @@ pub fn fast_open_key_text() -> Result<Option<Zeroizing<String>>, Error> {
     Ok(Sysctl::FastOpenKey.read()?.map(Zeroizing::new))
 }
 
-/// Sets the server's keys: one, or two with a comma between them. The kernel drops a third one and accepts an empty text without a word.
+/// Sets the server's keys: one, or two with a comma between them. The kernel silently drops a third one and accepts an empty text.
 ///
 /// # Errors
 /// As [`Sysctl::write`]; the message contains nothing of the keys.

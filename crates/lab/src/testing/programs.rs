@@ -1,4 +1,4 @@
-//! Programs of others as a test's peers.
+//! Real programs as a test's peers.
 
 use std::env;
 use std::ffi::OsStr;
@@ -20,12 +20,17 @@ pub(super) const REQUIRED: &str = "FASTOPEN_REQUIRE_PROGRAMS";
 const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
+    ("etcd", "etcd-server"),
+    ("etcdctl", "etcd-client"),
+    ("faketime", "faketime"),
     ("git", "git"),
     ("haproxy", "haproxy"),
     ("ip", "iproute2"),
     ("kill", "procps"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
+    ("pdns_recursor", "pdns-recursor"),
+    ("promtool", "prometheus"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("setpriv", "util-linux"),
@@ -33,6 +38,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("sysctl", "procps"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("unbound", "unbound"),
     ("unshare", "util-linux"),
 ];
 
@@ -174,7 +180,11 @@ mod tests {
 
     #[test]
     fn ci_installs_every_program() {
-        let packages = include_str!("../../../../.ci/packages");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        if manifest.join(".cargo_vcs_info.json").exists() {
+            return; // a released package, which has no .ci beside it
+        }
+        let packages = std::fs::read_to_string(manifest.join("../../.ci/packages")).unwrap();
         let (_, list) = packages.split_once("packages=(").unwrap();
         let (list, _) = list.split_once(')').unwrap();
         for (program, package) in PROGRAMS {

@@ -119,6 +119,10 @@ struct Which {
 /// # Errors
 /// There is no such listener, no privilege, no key where one was named, and those of the system and of standard output.
 pub fn enable(args: &Enable) -> anyhow::Result<Status> {
+    json::failure_too(args.json, switch_on(args))
+}
+
+fn switch_on(args: &Enable) -> anyhow::Result<Status> {
     if args.watch {
         watch::run(args)?;
         return Ok(Status::Works);
@@ -136,6 +140,10 @@ pub fn enable(args: &Enable) -> anyhow::Result<Status> {
 /// # Errors
 /// As [`enable`].
 pub fn disable(args: &Disable) -> anyhow::Result<Status> {
+    json::failure_too(args.json, switch_off(args))
+}
+
+fn switch_off(args: &Disable) -> anyhow::Result<Status> {
     let report = act(Action::Disable, &args.which, |held| {
         Socket::new(held, held.set_queue(|_| 0, None))
     })?;

@@ -13,6 +13,8 @@ mod generate;
 #[cfg(target_os = "linux")]
 mod kernel;
 #[cfg(target_os = "linux")]
+mod listener;
+#[cfg(target_os = "linux")]
 mod namespaced;
 mod report;
 #[cfg(target_os = "linux")]
@@ -59,13 +61,14 @@ Examples:
                                          Keep this machine's keys to the schedule
   tfo keys verify --secret tfo.secret 192.0.2.2:443 192.0.2.3:443
                                          Do these servers have the fleet's keys?
-  sudo tfo keys fingerprint              Compare it between two machines: it gives nothing away
+  sudo tfo keys set :443 --key-file key  Keys for the listeners on port 443 alone
+  sudo tfo keys fingerprint              Compare it between machines: it reveals nothing of the key
 
 Exit status:
   0  done; the servers agree
   1  verify: a server does not agree
   2  wrong usage, no secret, or the kernel refuses: the error says what to do
-  3  verify: there is no telling";
+  3  verify: inconclusive";
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
@@ -131,12 +134,12 @@ impl Args {
         Ok(Some(match &self.action {
             Action::Generate(args) => Report::Generated(args.report()?),
             #[cfg(target_os = "linux")]
-            Action::Show(args) => Report::Keys(args.report()?),
+            Action::Show(args) => args.report()?,
             #[cfg(target_os = "linux")]
-            Action::Set(args) => Report::Keys(args.report()?),
+            Action::Set(args) => args.report()?,
             Action::Derive(args) => Report::Derived(args.report()?),
             #[cfg(target_os = "linux")]
-            Action::Fingerprint(args) => Report::Keys(args.report()?),
+            Action::Fingerprint(args) => args.report()?,
             #[cfg(target_os = "linux")]
             Action::Rotate(args) => return Ok(args.run()?.map(Report::Rotated)),
             #[cfg(target_os = "linux")]
@@ -169,7 +172,7 @@ impl Args {
 fn status(report: &Report) -> Status {
     match report {
         Report::Verified(verified) => match verified.verdict {
-            Verdict::Agrees => Status::Works,
+            Verdict::Agrees | Verdict::RotatesTogether => Status::Works,
             Verdict::CantTell => Status::Inconclusive,
             _ => Status::Fails,
         },

@@ -122,8 +122,10 @@ impl AsyncWrite for LazyStream {
     ) -> Poll<Result<usize>> {
         let this = self.get_mut();
         let stands = matches!(&this.state, State::Connected { unreported, .. } if unreported.is_empty());
-        if !stands && let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
-            return Poll::Ready(Ok(written));
+        if !stands {
+            if let Some(written) = ready!(this.poll_first_write(cx, bufs))? {
+                return Poll::Ready(Ok(written));
+            }
         }
         this.poll_later_write(cx, bufs)
     }

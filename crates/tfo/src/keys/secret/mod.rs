@@ -1,19 +1,24 @@
 //! Where the fleet's secret comes from: a file, standard input, or what a command prints.
 
+mod command;
+mod decode;
+#[cfg(target_os = "linux")]
+mod stamp;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use fastopen::{Rotation, Secret};
+use tokio::runtime;
 use zeroize::Zeroizing;
 
-use crate::hint::Hint;
 use crate::{printable, units};
+use decode::decode;
+#[cfg(target_os = "linux")]
+pub(super) use stamp::Stamp;
 
 /// The options that name the secret and the schedule.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,8 +67,8 @@ impl OptionalSource {
     }
 }
 
-/// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long reading may take. A command is ended then; a file, which nothing can end, is reported.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// More bytes than a secret has in any form.
 const LONGEST: u64 = 256;
 
@@ -79,31 +84,62 @@ impl Source {
         self.secret.as_deref() != Some(Path::new("-"))
     }
 
+    /// Where the secret comes from, for messages.
+    pub(super) fn name(&self) -> String {
+        match &self.secret {
+            Some(path) if path == Path::new("-") => "standard input".to_owned(),
+            Some(path) => printable::path(path),
+            None => "the secret command".to_owned(),
+        }
+    }
+
+    pub(super) fn is_a_file(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// The secret's file as it is now, to tell whether it was replaced or written to; `None` for a command.
+    #[cfg(target_os = "linux")]
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        self.secret.as_deref().map(Stamp::of)
+    }
+
     /// The schedule of the secret as it is now.
     ///
     /// # Errors
     /// The secret can't be read, others than its owner may read or write it, or it is none. They contain nothing of it.
     pub(super) fn rotation(&self) -> anyhow::Result<Rotation> {
-        Ok(Rotation::new(self.read()?, self.interval)?)
-    }
-
-    fn read(&self) -> anyhow::Result<Secret> {
-        match (&self.secret, &self.secret_command) {
-            (Some(path), _) => {
-                let name = match path == Path::new("-") {
-                    true => "standard input".to_owned(),
-                    false => printable::path(path),
-                };
-                let bytes = read_file(path).with_context(|| format!("can't read the secret from {name}"))?;
-                decode(&bytes).with_context(|| format!("{name} holds no secret"))
-            }
+        let secret = match (&self.secret, &self.secret_command) {
+            (Some(path), _) => self.read_secret(path)?,
             (None, Some(command)) => {
-                let bytes = run(command, PATIENCE).context("the secret command failed")?;
-                decode(&bytes).context("the secret command printed no secret")
+                let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(from_command(command))?
             }
             (None, None) => bail!("no secret was named"),
+        };
+        Ok(Rotation::new(secret, self.interval)?)
+    }
+
+    /// As [`rotation`](Self::rotation), without blocking the thread: a file system or a command may take its time. Dropped before it is
+    /// done it ends the command.
+    pub(super) async fn rotation_in_background(self) -> anyhow::Result<Rotation> {
+        match &self.secret_command {
+            Some(command) => Ok(Rotation::new(from_command(command).await?, self.interval)?),
+            None => tokio::task::spawn_blocking(move || self.rotation()).await?,
         }
     }
+
+    fn read_secret(&self, path: &Path) -> anyhow::Result<Secret> {
+        let name = self.name();
+        let bytes = read_file(path).with_context(|| format!("can't read the secret from {name}"))?;
+        decode(&bytes).with_context(|| format!("{name} holds no secret"))
+    }
+}
+
+async fn from_command(command: &str) -> anyhow::Result<Secret> {
+    let bytes = command::run(command, PATIENCE)
+        .await
+        .context("the secret command failed")?;
+    decode(&bytes).context("the secret command printed no secret")
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
@@ -149,72 +185,6 @@ fn read_some(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// What a shell prints for that command.
-fn run(command: &str, patience: Duration) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("sh could not be started")?;
-    let printed = await_output(&mut child, patience);
-    // One that ended already can't be killed, and one that did not must be.
-    if printed.is_err() {
-        let _ = child.kill();
-    }
-    let status = child.wait()?;
-    let printed = printed?;
-    if !status.success() {
-        bail!("{status}");
-    }
-    Ok(printed)
-}
-
-fn await_output(child: &mut Child, patience: Duration) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let output = child.stdout.take().context("sh has no output")?;
-    let (sender, printed) = mpsc::sync_channel(1);
-    thread::Builder::new()
-        .name("secret".to_owned())
-        .spawn(move || sender.send(read_some(output)))?;
-    printed
-        .recv_timeout(patience)
-        .map_err(|_| anyhow!("it printed nothing and did not end within {patience:?}"))?
-        .map_err(Into::into)
-}
-
-/// 32 bytes as they stand, or 64 hexadecimal digits; the line end that stores and editors add is not part of it.
-fn decode(bytes: &[u8]) -> anyhow::Result<Secret> {
-    let without_line_end = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let secret = match (bytes.len(), without_line_end.len()) {
-        (Secret::LEN, _) => raw(bytes),
-        (_, Secret::LEN) => raw(without_line_end),
-        (_, 64) => hexadecimal(without_line_end),
-        _ => None,
-    };
-    let secret = secret.with_context(|| match bytes.len() as u64 {
-        LONGEST => format!("it has {LONGEST} bytes or more, and a secret has 32, or 64 hexadecimal digits"),
-        length => format!("it has {length} bytes, and a secret has 32, or 64 hexadecimal digits"),
-    });
-    let secret = secret.hint("to make one: tfo keys generate --secret FILE")?;
-    if secret.iter().all(|byte| *byte == secret[0]) {
-        bail!("all its bytes are the same: it was not written to its end, or is no secret");
-    }
-    Ok(Secret::new(*secret))
-}
-
-fn raw(bytes: &[u8]) -> Option<Zeroizing<[u8; Secret::LEN]>> {
-    bytes.try_into().ok().map(Zeroizing::new)
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<Zeroizing<[u8; Secret::LEN]>> {
-    let mut secret = Zeroizing::new([0; Secret::LEN]);
-    for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-    }
-    Some(secret)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
@@ -234,39 +204,6 @@ mod tests {
         }
     }
 
-    fn secret() -> Secret {
-        Secret::new(bytes().try_into().unwrap())
-    }
-
-    #[test]
-    fn it_is_taken_as_files_and_stores_have_it() {
-        let hexadecimal: String = bytes().iter().map(|byte| format!("{byte:02X}")).collect();
-        let with_line_end = |bytes: &[u8]| [bytes, b"\n"].concat();
-        for text in [
-            bytes(),
-            with_line_end(&bytes()),
-            hexadecimal.clone().into_bytes(),
-            with_line_end(hexadecimal.as_bytes()),
-        ] {
-            assert_eq!(decode(&text).unwrap(), secret(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_none_is_refused_and_not_shown() {
-        for (text, told) in [
-            (&b""[..], "it has 0 bytes"),
-            (b"correct horse battery staple", "it has 28 bytes"),
-            (&[b'z'; 64], "64 hexadecimal digits"),
-            (&[0; 32], "all its bytes are the same"),
-            (&[b'0'; 64], "all its bytes are the same"),
-            (&[7; 256], "256 bytes or more"),
-        ] {
-            let error = format!("{:#}", decode(text).unwrap_err());
-            assert!(error.contains(told) && !error.contains("horse"), "{error}");
-        }
-    }
-
     #[test]
     fn a_file_that_others_may_touch_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -280,21 +217,10 @@ mod tests {
             (0o602, false),
         ] {
             fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(source(file.path()).read().is_ok(), allowed, "{mode:o}");
+            assert_eq!(source(file.path()).rotation().is_ok(), allowed, "{mode:o}");
         }
-        let error = source(file.path()).read().unwrap_err();
+        let error = source(file.path()).rotation().unwrap_err();
         assert!(format!("{error:#}").contains("its mode is 0602"), "{error:#}");
-    }
-
-    #[test]
-    fn commands_are_run_and_not_waited_for_without_end() {
-        let patience = Duration::from_secs(20);
-        assert_eq!(*run("printf abc", patience).unwrap(), b"abc");
-        let error = run("echo lost; exit 3", patience).unwrap_err();
-        assert_eq!(error.to_string(), "exit status: 3");
-        let error = run("exec sleep 60", Duration::from_millis(50)).unwrap_err();
-        assert!(error.to_string().contains("did not end within 50ms"), "{error}");
-        assert!(run("cat /dev/zero", patience).is_err());
     }
 
     #[test]
