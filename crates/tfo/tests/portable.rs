@@ -138,7 +138,7 @@ fn segment(from_server: bool, seq: u32, ack: u32, flags: u8, options: &[u8], dat
     packet.extend(to.1.to_be_bytes());
     packet.extend(seq.to_be_bytes());
     packet.extend(ack.to_be_bytes());
-    packet.extend([header_len / 4 << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    packet.extend([(header_len / 4) << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
     packet.extend(options);
     packet.extend(data);
     packet
