@@ -26,8 +26,8 @@ const CURL: &[&str] = &["curl", "-s", "http://192.0.2.2/"];
 fn fast_open_switched_off() {
     let world = world_with(HostSpec::new("client").with_sysctl("net.ipv4.tcp_fastopen", "0"));
     serve(world.server(), 80, http);
-    let bare = world.bare(&CURL).output().unwrap();
-    let ran = world.run(&[], &CURL);
+    let bare = world.bare(CURL).output().unwrap();
+    let ran = world.run(&[], CURL);
     assert_eq!(ran.output, bare);
     assert_eq!(ran.report["rows"][0]["reason"], "sysctl", "{:#}", ran.report);
 }
@@ -41,9 +41,9 @@ fn a_server_without_fast_open() {
             .flatten()
             .for_each(|stream| drop(http(stream)));
     });
-    let bare = world.bare(&CURL).output().unwrap();
+    let bare = world.bare(CURL).output().unwrap();
     for _ in 0..3 {
-        let ran = world.run(&[], &CURL);
+        let ran = world.run(&[], CURL);
         assert_eq!((&ran.output, ran.row(80).0), (&bare, "no-cookie"));
     }
 }
@@ -52,19 +52,19 @@ fn a_server_without_fast_open() {
 fn an_option_dropping_path() {
     let world = world();
     serve(world.server(), 80, http);
-    let bare = world.bare(&CURL).output().unwrap();
-    assert_eq!(world.run(&[], &CURL).row(80).0, "no-cookie");
-    let fast = world.run(&[], &CURL);
+    let bare = world.bare(CURL).output().unwrap();
+    assert_eq!(world.run(&[], CURL).row(80).0, "no-cookie");
+    let fast = world.run(&[], CURL);
     assert_eq!(fast.row(80).0, "accepted", "{:#}", fast.report);
     let rule = Rule::drop()
         .from("client")
         .on(SegmentKind::Syn)
         .with_option(OptionState::Cookie);
     world.lab.set_rules([rule]).unwrap();
-    let lost = world.run(&[], &CURL);
+    let lost = world.run(&[], CURL);
     assert_eq!((&lost.output, lost.row(80).0), (&bare, "syn-lost"));
     let capture = world.lab.capture();
-    let plain = world.run(&[], &CURL);
+    let plain = world.run(&[], CURL);
     assert_eq!(
         (&plain.output, plain.row(80)),
         (&bare, ("not-attempted", "failed-lately"))
@@ -83,14 +83,14 @@ fn a_destination_that_dies() {
         }
     });
     for outcome in ["no-cookie", "accepted", "accepted"] {
-        assert_eq!(world.run(&[], &CURL).row(80).0, outcome);
+        assert_eq!(world.run(&[], CURL).row(80).0, outcome);
     }
     server.join().unwrap();
-    let bare = world.bare(&CURL).output().unwrap();
+    let bare = world.bare(CURL).output().unwrap();
     assert_eq!(bare.status.code(), Some(7), "connection refused");
-    let first = world.run(&[], &CURL);
+    let first = world.run(&[], CURL);
     assert!(!first.output.status.success());
-    let second = world.run(&[], &CURL);
+    let second = world.run(&[], CURL);
     assert_eq!(second.output, bare, "{:#}", second.report);
     assert_eq!(second.row(80).1, "failed-lately");
 }
