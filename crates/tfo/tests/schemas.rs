@@ -35,6 +35,7 @@ const ENUMS: &[Row] = &[
     ("doctor", "/$defs/report/properties/settings/properties/key", "tfo/src/doctor/report.rs", "Key"),
     ("doctor", "/$defs/finding/properties/level", "tfo/src/doctor/finding.rs", "Level"),
     ("enable", "/$defs/report/properties/action", "tfo/src/enable/report.rs", "Action"),
+    ("enable-client", "/properties/action", "tfo/src/enable/report.rs", "Action"),
     ("keys", "/$defs/keys/properties/action", "tfo/src/keys/report.rs", "Action"),
     ("keys", "/$defs/listeners/properties/action", "tfo/src/keys/report.rs", "Action"),
     ("keys", "/$defs/verdict and /$defs/together/properties/verdict", "tfo/src/keys/report.rs", "Verdict"),
@@ -86,6 +87,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("demo", "/$defs/report/properties/paths/items/properties/scenario"), // a test in demo/hostile.rs
     ("doctor", "/$defs/report/properties/settings/properties/fast_open/properties/names/items"), // `FastOpenBits` names them
     ("doctor", "/$defs/finding/properties/id"), // `findings_are_listed` below
+    ("enable-watch", "/oneOf/2/properties/event"), // variants of `What` in enable/watch/event.rs, whose lines its tests check
     ("probe", "/$defs/address/properties/sources/items"), // `sources()` in probe/report.rs
     ("trace", "/$defs/report/properties/rounds_saved"),
     ("trace", "/$defs/report/properties/rounds_used"),
