@@ -87,7 +87,6 @@ const OTHERS: &[(&str, &str)] = &[
     ("demo", "/$defs/report/properties/paths/items/properties/scenario"), // a test in demo/hostile.rs
     ("doctor", "/$defs/report/properties/settings/properties/fast_open/properties/names/items"), // `FastOpenBits` names them
     ("doctor", "/$defs/finding/properties/id"), // `findings_are_listed` below
-    ("enable-watch", "/oneOf/2/properties/event"), // variants of `What` in enable/watch/event.rs, whose lines its tests check
     ("probe", "/$defs/address/properties/sources/items"), // `sources()` in probe/report.rs
     ("trace", "/$defs/report/properties/rounds_saved"),
     ("trace", "/$defs/report/properties/rounds_used"),

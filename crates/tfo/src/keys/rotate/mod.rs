@@ -65,10 +65,10 @@ Examples:
                                          Also on listeners with keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop tfo-keys),
-then take each step on every machine before the next one on any. All of it within one interval, by
-default a day that begins at 00:00:02 UTC, and the last step as late in it as possible, so that
-clients that connect between the last two keep their cookies.
+Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop
+tfo-keys), then take each step on every machine before the next one on any. All of it within one
+interval, by default a day that begins at 00:00:02 UTC, and the last step as late in it as possible,
+so that clients that connect between the last two keep their cookies.
   key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
   echo \"$(key tfo.old),$(key tfo.new)\" | sudo tfo keys set --key-file -
                                          The new key is accepted
