@@ -66,7 +66,7 @@ mod server;
 #[cfg(target_os = "linux")]
 mod service;
 #[cfg(target_os = "linux")]
-mod stats;
+pub mod stats;
 pub mod status;
 pub mod stdout;
 pub mod style;

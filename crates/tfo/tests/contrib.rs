@@ -29,6 +29,7 @@ fn metrics(text: &str) -> BTreeSet<String> {
 fn rules_and_dashboard_use_metrics_that_exist() {
     let exported: BTreeSet<String> = [
         "watch/prometheus/metrics.rs",
+        "enable/watch/metrics.rs",
         "keys/rotate/metrics.rs",
         "keys/verify/mod.rs",
     ]
@@ -56,27 +57,48 @@ fn recorded_names_are_recorded() {
 
 #[test]
 fn units_and_manifests_run_a_command_that_exists() {
-    let unit = "contrib/systemd/tfo-keys.service";
-    let all = "contrib/systemd/tfo-keys.service.d/all-namespaces.conf";
     let mut commands = Vec::new();
-    for file in [unit, all] {
-        let text = read(file);
-        let lines = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("ExecStart=/usr/bin/"));
-        commands.extend(lines.map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>()));
-    }
-    let manifest = read("contrib/kubernetes/daemonset.yaml");
-    let command = manifest
-        .lines()
-        .find_map(|line| line.trim().split_once("exec tfo ")?.1.strip_suffix("\"]"));
-    let words = command.into_iter().flat_map(|command| command.split(' '));
-    commands.push(["tfo"].into_iter().chain(words).map(str::to_owned).collect());
-    assert_eq!(commands.len(), 3);
-    for command in commands {
-        assert!(command.len() > 3, "{command:?}");
-        if let Err(error) = Cli::try_parse_from(&command) {
-            panic!("{command:?}: {error}");
+    for file in files("contrib") {
+        let text = read(&file);
+        let found = text.lines().filter_map(|line| {
+            let line = line.trim();
+            let unit = line.strip_prefix("ExecStart=/usr/bin/").map(|line| (line, " "));
+            let shell = line
+                .split_once("exec ")
+                .and_then(|(_, command)| Some((command.strip_suffix("\"]")?, " ")));
+            let list = ["command: [", "ENTRYPOINT ["]
+                .iter()
+                .find_map(|start| line.strip_prefix(start)?.strip_suffix(']'));
+            unit.or(shell).or(list.map(|list| (list, ", ")))
+        });
+        for (line, between) in found {
+            let words = line.split(between).map(|word| word.trim_matches('"').to_owned());
+            commands.push((file.clone(), words.collect::<Vec<_>>()));
         }
     }
+    for named in ["systemd/", "kubernetes/", "docker/"] {
+        assert!(
+            commands.iter().any(|(file, _)| file.contains(named)),
+            "{named}: {commands:?}"
+        );
+    }
+    for (file, command) in commands {
+        assert!(command.len() > 3, "{file}: {command:?}");
+        if let Err(error) = Cli::try_parse_from(&command) {
+            panic!("{file}: {command:?}: {error}");
+        }
+    }
+}
+
+/// Every file below that folder.
+fn files(folder: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap().flatten() {
+        let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true => files.extend(self::files(&path)),
+            false => files.push(path),
+        }
+    }
+    files
 }

@@ -1,9 +1,10 @@
 //! `tfo enable` and `tfo disable`: Fast Open on the listeners of servers that are running.
 //!
 //! [`selection`] says which listeners are meant, [`fastopen_attach::listeners`] switches them, [`report`] says what came of it, and
-//! [`text`] draws that.
+//! [`text`] draws that. [`watch`] does it for as long as it runs; [`client`] is about the connections that a unit makes.
 
 mod cgroup;
+mod client;
 mod report;
 mod selection;
 mod text;
@@ -31,7 +32,14 @@ use selection::Selection;
 ///
 /// Sets TCP_FASTOPEN on their listening sockets through duplicates (pidfd_getfd). The server keeps running: nothing of it is
 /// restarted, and its connections stay open. It lasts until the server closes the socket. It takes root, or being the user that the
-/// server runs as.
+/// server runs as (where kernel.yama.ptrace_scope is 0).
+///
+/// With --watch it stays, as a service, and switches on what comes: servers that restart, and others that start later. It looks once a
+/// second for listeners that are new; a new one is plain until then. Rules in a file name ports, addresses, programs, units and network
+/// namespaces, and SIGHUP has it read again. Each listener is switched once: one that somebody switches off stays off until its server opens
+/// it again. When it ends, listeners stay as they are.
+///
+/// With --client it is about the connections that a systemd unit makes: it writes a drop-in that runs the unit's programs by tfo run.
 ///
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. Switch it on where a
 /// repeated first request does no harm, as with GET requests, TLS handshakes and DNS queries.
@@ -55,7 +63,10 @@ pub struct Enable {
     /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
     #[arg(long, value_name = "FILE.prom", requires = "watch")]
     textfile: Option<PathBuf>,
-    /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (schemas/enable-watch.json)
+    #[command(flatten)]
+    client: client::Options,
+    /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (enable-watch.json), with --client
+    /// the drop-in (enable-client.json)
     #[arg(long)]
     json: bool,
 }
@@ -71,24 +82,43 @@ Examples:
                                          Listeners on these addresses
   sudo tfo enable --pid 4711             Those of a process, in its network namespace
   sudo tfo enable --unit nginx.service   Those of a systemd unit
-  sudo tfo enable --all --netns /run/netns/blue
-                                         All of another network namespace
+  sudo tfo enable --all --netns blue     All of another network namespace
+  sudo tfo enable --watch :443 --unit nginx.service
+                                         And whenever they are opened again
+  sudo tfo enable --watch                The same, by the rules in /etc/tfo/enable.toml
+  sudo tfo enable --client --unit haproxy --dry-run
+                                         Shows what would make its connections to others fast
+
+Rules, of which the first that fits a listener decides; all conditions of a rule must hold:
+  [[rule]]
+  port = [80, \"8000-8099\"]              One port, a range, or several
+  address = \"192.0.2.2\"                The address that it is bound to
+  program = \"nginx\"                    A name, or the path of an executable
+  unit = \"nginx.service\"               A unit of systemd, or a slice
+  netns = \"all\"                        Or a name (ip netns), or a file; otherwise this one
+  queue = 256                            0: no Fast Open
+  key_file = \"nginx.key\"               In the same folder
+
+Privileges: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH for other users' servers, CAP_SYS_ADMIN for other
+network namespaces.
 
 Exit status:
-  0  the listeners use Fast Open
+  0  the listeners use Fast Open; --watch: stopped by a signal; --client: done
   1  something is missing: the sysctl's server bit, or some listeners could not be switched
-  2  wrong usage, no such listener, or no privilege";
+  2  wrong usage, no such listener or unit, no privilege, or rules that make no sense";
 
 /// Switch Fast Open off for servers that are running, without a restart
 ///
 /// Undoes what tfo enable did: sets the Fast Open queue of their listening sockets to 0. Connections that are open stay so. A key
-/// that a listener was given stays with it, unused.
+/// that a listener was given stays with it, unused. With --client it removes the drop-in of a systemd unit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_DISABLE)]
 pub struct Disable {
     #[command(flatten)]
     which: Which,
-    /// Print one JSON object (described by schemas/enable.json)
+    #[command(flatten)]
+    client: client::Options,
+    /// Print one JSON object (described by schemas/enable.json, with --client by enable-client.json)
     #[arg(long)]
     json: bool,
 }
@@ -98,9 +128,10 @@ Examples:
   sudo tfo disable :8000
   sudo tfo disable --unit nginx.service
   sudo tfo disable --all
+  sudo tfo disable --client --unit haproxy
 
 Exit status:
-  0  the listeners do not use Fast Open
+  0  the listeners do not use Fast Open; --client: there is no drop-in
   1  some listeners could not be switched
   2  wrong usage, no such listener, or no privilege";
 
@@ -123,6 +154,13 @@ pub fn enable(args: &Enable) -> anyhow::Result<Status> {
 }
 
 fn switch_on(args: &Enable) -> anyhow::Result<Status> {
+    if args.client.are_given() {
+        anyhow::ensure!(
+            !args.watch && args.queue.is_none() && !args.keys.are_given(),
+            "--client is about the connections that a unit makes: it has no --watch, --queue or keys"
+        );
+        return args.client.run(Action::Enable, &args.which.selection, args.json);
+    }
     if args.watch {
         watch::run(args)?;
         return Ok(Status::Works);
@@ -144,6 +182,9 @@ pub fn disable(args: &Disable) -> anyhow::Result<Status> {
 }
 
 fn switch_off(args: &Disable) -> anyhow::Result<Status> {
+    if args.client.are_given() {
+        return args.client.run(Action::Disable, &args.which.selection, args.json);
+    }
     let report = act(Action::Disable, &args.which, |held| {
         Socket::new(held, held.set_queue(|_| 0, None))
     })?;
@@ -166,15 +207,16 @@ fn act(action: Action, which: &Which, switch: impl Fn(&Held) -> Socket) -> anyho
     if chosen.is_empty() {
         return Err(which.selection.nothing_found(&all));
     }
+    let absent = which.selection.without(&chosen);
     let sockets: Vec<Socket> = chosen.into_iter().map(switch).collect();
     let server_bit = sysctl::fast_open()?.map(|bits| (bits, bits.contains(FastOpenBits::SERVER)));
-    let report = Report::new(action, sockets, server_bit, entered.as_ref());
+    let report = Report::new(action, sockets, &absent, server_bit, entered.as_ref());
     if report.none_was_permitted() {
         let error = anyhow::anyhow!(report.first_error().unwrap_or_default().to_owned());
-        return Err(hint::with(
-            error,
-            format!("run it as root: sudo tfo {}", action.verb()),
-        ));
+        return Err(match rustix::process::geteuid().is_root() {
+            true => error,
+            false => hint::with(error, format!("run it as root: sudo tfo {}", action.verb())),
+        });
     }
     Ok(report)
 }
@@ -184,8 +226,17 @@ impl Which {
     fn enter(&self, action: Action) -> anyhow::Result<Option<Namespace>> {
         let namespace = match (&self.netns, self.selection.processes()) {
             (Some(named), _) => Some(named.clone()),
-            (None, [pid, ..]) if !is_in_this_namespace(*pid)? => Some(Namespace::Process(*pid)),
-            _ => None,
+            (None, []) => None,
+            (None, [pid, others @ ..]) => {
+                let theirs = namespace_of(&pid.to_string())?;
+                for other in others {
+                    anyhow::ensure!(
+                        namespace_of(&other.to_string())? == theirs,
+                        "the processes {pid} and {other} are in different network namespaces: call it once for each"
+                    );
+                }
+                (theirs != namespace_of("thread-self")?).then_some(Namespace::Process(*pid))
+            }
         };
         if let Some(namespace) = &namespace {
             namespace.enter(&format!("tfo {}", action.verb()))?;
@@ -194,12 +245,10 @@ impl Which {
     }
 }
 
-fn is_in_this_namespace(pid: u32) -> anyhow::Result<bool> {
-    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/net"));
-    let theirs = of(&pid.to_string())
-        .with_context(|| format!("can't look at process {pid}"))
-        .hint("give the number of a process that runs; root may look at every one")?;
-    Ok(theirs == of("thread-self").context("can't read /proc/thread-self/ns/net")?)
+fn namespace_of(process: &str) -> anyhow::Result<PathBuf> {
+    fs::read_link(format!("/proc/{process}/ns/net"))
+        .with_context(|| format!("can't look at process {process}"))
+        .hint("give the number of a process that runs; root may look at every one")
 }
 
 fn print(report: &Report, as_json: bool) -> anyhow::Result<Status> {

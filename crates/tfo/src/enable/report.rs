@@ -38,6 +38,9 @@ pub(super) struct Report {
     pub(super) sysctl: Option<u32>,
     /// What is missing for Fast Open to work.
     pub(super) missing: Vec<Missing>,
+    /// What undoing it takes beside the listeners.
+    #[serde(skip)]
+    pub(super) netns: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -112,15 +115,24 @@ impl Report {
     pub(super) fn new(
         action: Action,
         listeners: Vec<Socket>,
+        absent: &[String],
         server_bit: Option<(FastOpenBits, bool)>,
         namespace: Option<&Namespace>,
     ) -> Self {
-        let missing: Vec<Missing> = match (action, server_bit) {
+        let mut missing: Vec<Missing> = match (action, server_bit) {
             (Action::Disable, _) | (Action::Enable, Some((_, true))) => Vec::new(),
             (Action::Enable, Some((bits, false))) => vec![Missing::server_bit(bits, namespace)],
             (Action::Enable, None) => vec![Missing::fast_open()],
         };
+        missing.extend(absent.iter().map(|named| Missing {
+            what: format!("there is no TCP listener {named}"),
+            command: None,
+        }));
         Self {
+            netns: namespace.map(|namespace| match namespace {
+                Namespace::Process(pid) => pid.to_string(),
+                Namespace::File(path) => path.display().to_string(),
+            }),
             action,
             works: missing.is_empty() && listeners.iter().all(|socket| socket.error.is_none()),
             listeners,

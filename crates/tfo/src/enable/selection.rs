@@ -52,24 +52,44 @@ impl Selection {
     }
 
     pub(super) fn includes(&self, held: &Held) -> bool {
-        let owner_is = |pid: &u32| held.owners.iter().any(|owner| owner.pid == *pid);
         self.all
             || self.places.iter().any(|place| place.is(held.listener.address))
-            || self.pid.iter().any(owner_is)
+            || self.pid.iter().any(|pid| is_of_process(held, *pid))
             || self.unit.iter().any(|unit| is_of(held, unit))
+    }
+
+    /// What was named and none of these listeners is: `at :80`, `of process 4711`.
+    pub(super) fn without(&self, chosen: &[&Held]) -> Vec<String> {
+        let any = |is: &dyn Fn(&Held) -> bool| chosen.iter().any(|held| is(held));
+        let places = self.places.iter();
+        let places = places.filter(|place| !any(&|held| place.is(held.listener.address)));
+        let places = places.map(|place| format!("at {place}"));
+        let pids = self
+            .pid
+            .iter()
+            .filter(|pid| !any(&|held| is_of_process(held, **pid)));
+        let pids = pids.map(|pid| format!("of process {pid}"));
+        let units = self.unit.iter().filter(|unit| !any(&|held| is_of(held, unit)));
+        let units = units.map(|unit| format!("of the unit {unit}"));
+        places.chain(pids).chain(units).collect()
     }
 
     /// The error when there is no such listener: what there is instead.
     pub(super) fn nothing_found(&self, all: &[Held]) -> anyhow::Error {
-        let names = self.places.iter().map(|place| format!("at {place}"));
-        let names = names.chain(self.pid.iter().map(|pid| format!("of process {pid}")));
-        let names = names.chain(self.unit.iter().map(|unit| format!("of the unit {unit}")));
-        let wanted: Vec<String> = names.collect();
+        let wanted = self.without(&[]);
         let error = match &wanted[..] {
             [] => anyhow::anyhow!("there is no TCP listener here"),
             wanted => anyhow::anyhow!("there is no TCP listener {}", wanted.join(" or ")),
         };
-        hint::with(error, self.what_there_is(all))
+        let hint = match self.unit.is_empty() {
+            true => self.what_there_is(all),
+            // It is in another control group until the unit's own processes have it.
+            false => format!(
+                "{}; a socket that systemd holds until the unit starts: name its port",
+                self.what_there_is(all)
+            ),
+        };
+        hint::with(error, hint)
     }
 
     fn what_there_is(&self, all: &[Held]) -> String {
@@ -97,6 +117,10 @@ impl Selection {
             shown.join(", ")
         )
     }
+}
+
+fn is_of_process(held: &Held, pid: u32) -> bool {
+    held.owners.iter().any(|owner| owner.pid == pid)
 }
 
 /// Whether a process of the unit holds it, by the names of its control group.

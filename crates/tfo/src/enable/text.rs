@@ -39,6 +39,7 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 .keys()
                 .filter(|key| key.3.is_none())
                 .map(|key| (key.0, key.1, key.2)),
+            report.netns.as_deref(),
         ) {
             writeln!(out, "{DIM}undo:{DIM:#} {command}")?;
         }
@@ -68,18 +69,26 @@ pub(super) fn change(socket: &Socket) -> String {
 }
 
 /// What brings back the state before, by address.
-fn undo(changed: impl Iterator<Item = (SocketAddr, Option<u32>, Option<u32>)>) -> Vec<String> {
+fn undo(
+    changed: impl Iterator<Item = (SocketAddr, Option<u32>, Option<u32>)>,
+    netns: Option<&str>,
+) -> Vec<String> {
     let mut by_queue: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for (address, before, _) in changed.filter(|(_, before, now)| before != now) {
         let addresses = by_queue.entry(before.unwrap_or(0)).or_default();
-        let address = address.to_string();
+        // Some shells take brackets for a pattern.
+        let address = match address {
+            SocketAddr::V4(address) => address.to_string(),
+            SocketAddr::V6(address) => format!("'{address}'"),
+        };
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
+    let netns = netns.map_or_else(String::new, |netns| format!("--netns {netns} "));
     let command = |(queue, addresses): (u32, Vec<String>)| match queue {
-        0 => format!("tfo disable {}", addresses.join(" ")),
-        _ => format!("tfo enable --queue {queue} {}", addresses.join(" ")),
+        0 => format!("tfo disable {netns}{}", addresses.join(" ")),
+        _ => format!("tfo enable {netns}--queue {queue} {}", addresses.join(" ")),
     };
     by_queue.into_iter().map(command).collect()
 }
@@ -122,11 +131,15 @@ mod tests {
         ];
         let changed = changed.map(|(address, before, now)| (address.parse().unwrap(), before, now));
         assert_eq!(
-            undo(changed.into_iter()),
+            undo(changed.iter().copied(), None),
             [
-                "tfo disable 0.0.0.0:80 [::]:80",
+                "tfo disable 0.0.0.0:80 '[::]:80'",
                 "tfo enable --queue 16 0.0.0.0:443"
             ]
+        );
+        assert_eq!(
+            undo(changed.into_iter().take(1), Some("/run/netns/blue")),
+            ["tfo disable --netns /run/netns/blue 0.0.0.0:80"]
         );
     }
 }

@@ -4,16 +4,23 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use fastopen::{Key, Outcome};
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, program, program_path, test};
 use fastopen_lab::{Host, Lab};
 
-use super::support::{lab, report, second_outcome, start, tfo};
+use super::support::{TFO, lab, report, second_outcome, start, tfo};
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("the_missing_server_bit_is_told", the_missing_server_bit_is_told),
         test("a_process_in_another_namespace", a_process_in_another_namespace),
         test("all_are_all", all_are_all),
+        test("addresses_of_every_kind", addresses_of_every_kind),
+        test(
+            "a_part_that_is_not_there_is_told",
+            a_part_that_is_not_there_is_told,
+        ),
+        test("processes_of_one_namespace", processes_of_one_namespace),
+        test("a_users_own_server", a_users_own_server),
         test("a_key_of_its_own", a_key_of_its_own),
         test("a_queue_is_capped_by_somaxconn", a_queue_is_capped_by_somaxconn),
         test("multipath_listeners", multipath_listeners),
@@ -83,6 +90,104 @@ fn all_are_all() {
     let (switched, status) = report(server, &["enable", "--all", "--queue", "3"]);
     assert_eq!((status, switched["listeners"].as_array().unwrap().len()), (0, 3));
     assert_eq!([7, 8, 9].map(|port| queue(server, port)), [3; 3]);
+}
+
+/// IPv4, IPv6, IPv4 in IPv6, IPv6 alone, and both in two sockets of one port.
+fn addresses_of_every_kind() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let script = "import socket,sys\nsockets=[]\n\
+                  for a,v6only in (('192.0.2.2',0),('::',1)):\n  s=socket.create_server((a,7),family=socket.AF_INET6 if ':' in a else socket.AF_INET,dualstack_ipv6=False)\n  sockets.append(s)\n\
+                  s=socket.socket(socket.AF_INET6)\ns.setsockopt(socket.IPPROTO_IPV6,socket.IPV6_V6ONLY,0)\ns.bind(('::ffff:192.0.2.2',8))\ns.listen()\n\
+                  while True: s.accept()";
+    let mut command = program(server, "python3");
+    command.args(["-c", script]);
+    let _process = start(server, command, "python3", &[7, 8]);
+    let queues = |arguments: &[&str]| {
+        let (switched, status) = report(server, arguments);
+        assert_eq!(status, 0, "{switched:#}");
+        let listeners = switched["listeners"].as_array().unwrap().iter();
+        let mut switched: Vec<_> = listeners
+            .map(|listener| format!("{} {}", listener["address"].as_str().unwrap(), listener["now"]))
+            .collect();
+        switched.sort_unstable();
+        switched
+    };
+    assert_eq!(queues(&["enable", "192.0.2.2:7"]), ["192.0.2.2:7 1024"]);
+    assert_eq!(queues(&["enable", "[::]:7", "--queue", "3"]), ["[::]:7 3"]);
+    assert_eq!(queues(&["enable", "192.0.2.2:8"]), ["[::ffff:192.0.2.2]:8 1024"]);
+    assert_eq!(
+        second_outcome(&lab, server.ipv4().into(), 8, b"hello"),
+        Outcome::Accepted
+    );
+    assert_eq!(queues(&["disable", "7"]), ["192.0.2.2:7 0", "[::]:7 0"]);
+}
+
+fn a_part_that_is_not_there_is_told() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let _listener = listen(server, 7);
+    let (switched, status) = report(server, &["enable", "7", "8", "--unit", "no-such"]);
+    assert_eq!((status, &switched["works"]), (1, &false.into()), "{switched:#}");
+    assert_eq!(switched["missing"][0]["what"], "there is no TCP listener at 8");
+    assert_eq!(
+        switched["missing"][1]["what"],
+        "there is no TCP listener of the unit no-such"
+    );
+    assert_eq!(queue(server, 7), 1024);
+}
+
+fn processes_of_one_namespace() {
+    let lab = lab("3");
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    let serve = |host: &Host, port: &str| {
+        let mut command = program(host, "python3");
+        command.args(["-m", "http.server", port, "--bind", "::"]);
+        start(host, command, "python3", &[port.parse().unwrap()])
+    };
+    let (one, two, other) = (serve(server, "7"), serve(server, "8"), serve(client, "9"));
+    let pid = |server: &super::support::Server| server.0.id().to_string();
+    let (switched, status) = report(client, &["enable", "--pid", &pid(&one), "--pid", &pid(&two)]);
+    assert_eq!((status, switched["listeners"].as_array().unwrap().len()), (0, 2));
+    let told =
+        String::from_utf8(tfo(client, &["enable", "--queue", "5", "--pid", &pid(&one)]).stdout).unwrap();
+    let undo = format!("tfo enable --netns {} --queue 1024 '[::]:7'", pid(&one));
+    assert!(told.contains(&undo), "{told}");
+    let refused = tfo(client, &["enable", "--pid", &pid(&one), "--pid", &pid(&other)]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("call it once for each"), "{said}");
+}
+
+/// Without any privilege, as the user that the server runs as.
+fn a_users_own_server() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let unprivileged = |arguments: &[&str]| {
+        let mut command = program(server, "setpriv");
+        command.args(["--bounding-set", "-all", "--inh-caps", "-all"]);
+        // Only one user there is in a user namespace: this one, without privilege there.
+        if is_real_root() {
+            command.args(["--reuid", "65534", "--clear-groups"]);
+        }
+        command.args(arguments);
+        command
+    };
+    // Not python3, which may be installed for one user alone.
+    let redis = program_path("redis-server");
+    let mut command = unprivileged(&[redis.to_str().unwrap(), "--port", "8000", "--save", ""]);
+    command
+        .args(["--bind", "0.0.0.0", "::", "--protected-mode", "no"])
+        .current_dir("/");
+    let _process = start(server, command, "redis-server", &[8000]);
+    let output = unprivileged(&[TFO, "enable", "8000"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(queue(server, 8000), 1024);
+}
+
+fn is_real_root() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.split_whitespace().last() == Some("4294967295")
 }
 
 fn a_key_of_its_own() {
@@ -181,12 +286,7 @@ fn another_users_server_is_refused_with_a_reason() {
             .args(["enable", ":7"]);
         command.output().unwrap()
     };
-    if std::fs::read_to_string("/proc/self/uid_map")
-        .unwrap()
-        .split_whitespace()
-        .last()
-        != Some("4294967295")
-    {
+    if !is_real_root() {
         // Only one user there is in a user namespace: this one, who may.
         assert_eq!(refused(&lab, &[]).status.code(), Some(0));
         return;

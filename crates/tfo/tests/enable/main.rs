@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod choosing;
+mod client;
 mod servers;
 mod support;
+mod table;
 mod watch;
 
 use std::process::ExitCode;
@@ -14,8 +16,14 @@ use fastopen_lab::testing;
 
 fn main() -> ExitCode {
     testing::main(
-        [servers::tests(), choosing::tests(), watch::tests()]
-            .into_iter()
-            .flatten(),
+        [
+            servers::tests(),
+            choosing::tests(),
+            watch::tests(),
+            client::tests(),
+            table::tests(),
+        ]
+        .into_iter()
+        .flatten(),
     )
 }

@@ -1,8 +1,7 @@
 //! Real servers, unchanged and not restarted.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -14,61 +13,12 @@ use super::support::{lab, report, second_outcome, start, tfo};
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
-        test("python", || is_switched(8000, b"GET / HTTP/1.0\r\n\r\n", python)),
         test("what_doctor_prints_works", what_doctor_prints_works),
-        test("redis", || is_switched(6379, b"PING\r\n", redis)),
-        test("nginx", || is_switched(80, b"GET / HTTP/1.0\r\n\r\n", nginx)),
         test(
             "nginx_with_workers_and_reuseport",
             nginx_with_workers_and_reuseport,
         ),
     ]
-}
-
-/// Switched on it takes a client's data from the SYN, by IPv4 and IPv6; a connection that was open before is still served, and
-/// switched off it is what it was.
-fn is_switched(port: u16, request: &[u8], command: fn(&Host, &Path) -> (Command, &'static str)) {
-    let folder = tempfile::tempdir().unwrap();
-    let lab = lab("3");
-    let server = lab.server().unwrap();
-    let (command, package) = command(server, folder.path());
-    let mut process = start(server, command, package, &[port]);
-    let addresses = server.addresses();
-    for address in addresses {
-        assert_eq!(second_outcome(&lab, address, port, request), Outcome::NoCookie);
-    }
-    let client = lab.client().unwrap();
-    let mut open_before = client.run(|| TcpStream::connect((server.ipv4(), port)).unwrap());
-
-    let place = format!(":{port}");
-    let (switched, status) = report(server, &["enable", &place]);
-    assert_eq!((status, &switched["works"]), (0, &true.into()), "{switched:#}");
-    for listener in switched["listeners"].as_array().unwrap() {
-        assert_eq!((&listener["before"], &listener["now"]), (&0.into(), &1024.into()));
-        let processes = listener["processes"].as_array().unwrap();
-        assert!(
-            processes.iter().any(|owner| owner["pid"] == process.0.id()),
-            "{switched:#}"
-        );
-    }
-    for address in addresses {
-        assert_eq!(
-            second_outcome(&lab, address, port, request),
-            Outcome::Accepted,
-            "{address}"
-        );
-    }
-    open_before.write_all(request).unwrap();
-    assert!(open_before.read(&mut [0; 512]).unwrap() > 0, "it is still served");
-
-    let (switched, status) = report(server, &["disable", &place]);
-    assert_eq!((status, &switched["listeners"][0]["before"]), (0, &1024.into()));
-    // Its cookies are good for the host, and the data that comes with one is ignored.
-    assert_eq!(
-        second_outcome(&lab, addresses[0], port, request),
-        Outcome::Ignored
-    );
-    assert!(process.0.try_wait().unwrap().is_none(), "it runs as before");
 }
 
 /// The command in `tfo doctor`'s advice, as a shell takes it, on a server that runs.
@@ -122,32 +72,7 @@ fn python(host: &Host, folder: &Path) -> (Command, &'static str) {
     (command, "python3")
 }
 
-fn redis(host: &Host, folder: &Path) -> (Command, &'static str) {
-    let mut command = host.command("redis-server").unwrap();
-    command.current_dir(folder).args([
-        "--port",
-        "6379",
-        "--bind",
-        "0.0.0.0",
-        "::",
-        "--protected-mode",
-        "no",
-        "--save",
-        "",
-    ]);
-    (command, "redis-server")
-}
-
-fn nginx(host: &Host, folder: &Path) -> (Command, &'static str) {
-    configured_nginx(
-        host,
-        folder,
-        "daemon off; master_process off;",
-        "listen 80; listen [::]:80;",
-    )
-}
-
-fn configured_nginx(host: &Host, folder: &Path, main: &str, server: &str) -> (Command, &'static str) {
+pub(crate) fn write_nginx_config(folder: &Path, main: &str, server: &str) {
     let dir = folder.display();
     let config = format!(
         "user root; {main} pid {dir}/pid; error_log {dir}/error.log; events {{}} http {{ access_log off; \
@@ -155,6 +80,10 @@ fn configured_nginx(host: &Host, folder: &Path, main: &str, server: &str) -> (Co
          scgi_temp_path {dir}/5; server {{ {server} return 200 hello; }} }}\n"
     );
     fs::write(folder.join("nginx.conf"), config).unwrap();
+}
+
+fn configured_nginx(host: &Host, folder: &Path, main: &str, server: &str) -> (Command, &'static str) {
+    write_nginx_config(folder, main, server);
     let mut command = host.command("nginx").unwrap();
     command.arg("-p").arg(folder).args(["-c", "nginx.conf"]);
     (command, "nginx")

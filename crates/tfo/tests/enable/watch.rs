@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
         ),
         test("an_owner_that_comes_later", an_owner_that_comes_later),
         test("namespaces_that_come_later", namespaces_that_come_later),
+        test("rules_in_contrib_are_read", rules_in_contrib_are_read),
         test("no_storm_of_errors", no_storm_of_errors),
         test("what_cannot_be_kept_is_refused", what_cannot_be_kept_is_refused),
     ]
@@ -338,11 +339,15 @@ fn no_storm_of_errors() {
     let dir = folder.path().display();
     // Its owner is outside of the service's process namespace.
     let _unseen = server.run(|| TcpListener::bind("0.0.0.0:7").unwrap());
-    let storm = "import socket,time\nend=time.time()+6\nwhile time.time()<end:\n  s=socket.create_server(('0.0.0.0',8))\n  \
-                 time.sleep(.003)\n  s.close()\n";
+    // Until the one that can't be switched is told, and a while longer.
+    let storm = format!(
+        "import socket,time\ndef till(end):\n  while not end(): socket.create_server(('0.0.0.0',8)).close()\n\
+         late=time.time()+60\ntill(lambda: '\"failed\"' in open('{dir}/events').read() or time.time()>late)\n\
+         more=time.time()+4\ntill(lambda: time.time()>more)\n"
+    );
     fs::write(folder.path().join("storm.py"), storm).unwrap();
     let script = format!(
-        "{TFO} enable --watch --json :7 :8 > {dir}/events & service=$!; python3 {dir}/storm.py; sleep 1; kill $service; wait"
+        "{TFO} enable --watch --json :7 :8 > {dir}/events & service=$!; python3 {dir}/storm.py; kill $service; wait"
     );
     let mut command = program(server, "unshare");
     command.args([
@@ -367,6 +372,22 @@ fn no_storm_of_errors() {
     );
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().count(), 1, "the caveat alone: {said}");
+}
+
+fn rules_in_contrib_are_read() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib");
+    let read = |file: &str| fs::read_to_string(contrib.join(file)).unwrap();
+    let manifest = read("kubernetes/enable/rules.yaml");
+    let (_, block) = manifest.split_once("enable.toml: |\n").unwrap();
+    for (text, rules) in [(read("systemd/enable.toml"), 3), (block.to_owned(), 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("rules"), &text).unwrap();
+        let service = Service::start_in(server, folder, &["--rules", "rules"]);
+        service.eventually("they are read", || !service.of("rules").is_empty());
+        assert_eq!(service.of("rules")[0]["rules"], rules, "{text}");
+    }
 }
 
 fn what_cannot_be_kept_is_refused() {

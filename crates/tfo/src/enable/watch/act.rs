@@ -29,9 +29,6 @@ impl AsRef<[Event]> for Done {
     }
 }
 
-/// The try at which a failure is told: at the first a listener may be gone, with its program.
-const TOLD: u32 = 2;
-
 /// Does what is due.
 ///
 /// # Errors
@@ -102,7 +99,7 @@ pub(super) fn on_due(
             }
             Err(error) => {
                 done.failures += 1;
-                if table.again(inode, now) == TOLD {
+                if table.again(inode, now) {
                     done.events
                         .push(Event::now(What::Failed(told(&held, Err(error)))));
                 }

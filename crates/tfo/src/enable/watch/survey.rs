@@ -6,6 +6,7 @@
 //! Source: `net/ipv4/inet_diag.c:inet_diag_dump_icsk`, `SKNLGRP_INET_TCP_DESTROY` in `include/uapi/linux/sock_diag.h`.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::thread;
 
 use anyhow::Context;
@@ -16,7 +17,7 @@ use super::rules::{Places, Rules};
 use super::table::Seen;
 use crate::namespace::Namespace;
 use crate::namespace::machine::{self, Id};
-use crate::{hint, program};
+use crate::program;
 
 /// A network namespace that rules are about.
 #[derive(Clone, Debug)]
@@ -94,7 +95,7 @@ pub(super) fn look(places: &BTreeMap<Id, Place>) -> BTreeMap<Id, Result<View, Op
         thread::Builder::new()
             .spawn_scoped(scope, all)?
             .join()
-            .map_err(|_| std::io::Error::other("it ended"))
+            .map_err(|_| io::Error::other("it ended"))
     });
     looked.unwrap_or_else(|error| {
         let failed = |id: &Id| {
@@ -133,9 +134,16 @@ fn view(here: Option<Id>, id: Id, place: &Place) -> Result<View, Option<String>>
 }
 
 fn told(place: &Place, error: &anyhow::Error) -> String {
-    let hint = hint::of(error).map_or_else(String::new, |hint| format!(" ({hint})"));
+    let refused = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::PermissionDenied);
+    let help = match refused {
+        true => "; to enter it takes root (CAP_SYS_ADMIN and CAP_SYS_PTRACE)",
+        false => "",
+    };
     format!(
-        "{}: {}{hint}",
+        "{}: {}{help}",
         machine::name(&place.namespace),
         program::message(error)
     )

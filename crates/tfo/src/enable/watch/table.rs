@@ -99,8 +99,9 @@ impl Table {
         self.set(inode, State::Switched { queue });
     }
 
-    /// It is to be looked at again later. Returns the number of failed looks.
-    pub(super) fn again(&mut self, inode: u64, now: Instant) -> u32 {
+    /// It is to be looked at again later. Returns whether that is to be told: at the second look in vain, once, because at the first a
+    /// listener may be gone with its program.
+    pub(super) fn again(&mut self, inode: u64, now: Instant) -> bool {
         let failures = match self.0.get(&inode) {
             Some(Entry {
                 state: State::Open { failures, .. },
@@ -116,7 +117,7 @@ impl Table {
                 failures,
             },
         );
-        failures
+        failures == 2
     }
 
     /// How many have Fast Open by the rules, and how many wait for another look.
@@ -207,9 +208,9 @@ mod tests {
         let (mut table, start) = (Table::default(), Instant::now());
         table.see(HERE, &[seen(1)], start);
         let mut now = start;
-        let mut pauses = Vec::new();
+        let (mut pauses, mut told) = (Vec::new(), Vec::new());
         for _ in 0..9 {
-            table.again(1, now);
+            told.push(table.again(1, now));
             let last = now;
             while due(&table, now).is_empty() {
                 now += Duration::from_secs(1);
@@ -217,8 +218,10 @@ mod tests {
             pauses.push((now - last).as_secs());
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        let expected: Vec<_> = (1..=9).map(|look| look == 2).collect();
+        assert_eq!(told, expected, "it is told at the second");
         table.reopen(now);
-        assert_eq!(table.again(1, now), 1);
+        assert_eq!([(); 3].map(|()| table.again(1, now)), [false, true, false]);
     }
 
     #[test]

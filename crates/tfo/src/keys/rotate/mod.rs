@@ -9,6 +9,7 @@ mod places;
 mod reading;
 mod service;
 mod timetable;
+mod visit;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -61,7 +62,7 @@ Examples:
   sudo tfo keys rotate --secret tfo.secret --watch --all-namespaces
                                          As a service, for this machine and its containers
   sudo tfo keys rotate --secret tfo.secret --watch --listeners
-                                         Also on listeners that a program or tfo enable --key gave keys of their own
+                                         Also on listeners with keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
 Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop tfo-keys),
@@ -103,7 +104,7 @@ impl Args {
         let rotation = self.source.rotation()?;
         let keys = rotation.keys(now);
         let mut places = self.places();
-        let failures = places.set(&keys);
+        let failures = places.set(&keys, || true);
         if places.count() == 0
             && let Some(failure) = failures.first()
         {
