@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 const SHARED: &[&str] = &[
     "client",
     "diagram",
+    "interrupt",
     "namespace",
+    "output",
     "server",
     "service",
     "stats",
+    "stdout",
     "timed",
 ];
 
