@@ -27,7 +27,7 @@ impl Error {
         self.error.kind()
     }
 
-    /// Whether it failed for want of privilege.
+    /// Whether it failed because the privilege is missing.
     pub fn is_not_permitted(&self) -> bool {
         self.kind() == io::ErrorKind::PermissionDenied
     }

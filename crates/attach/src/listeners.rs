@@ -8,6 +8,7 @@ use fastopen_host::listeners::Listener;
 use fastopen_host::owners::{Owners, Process as Owner};
 
 use crate::error::Error;
+use crate::keys;
 use crate::process::Process;
 use crate::sys::socket;
 
@@ -18,7 +19,7 @@ pub struct Held {
     pub listener: Listener,
     /// The processes that are known to hold it; none where this process may not see them.
     pub owners: Vec<Owner>,
-    /// How many processes could not be looked into, for want of privilege, and may hold it too.
+    /// How many processes could not be inspected because the privilege is missing, and may hold it too.
     pub unreadable: usize,
 }
 
@@ -95,26 +96,60 @@ impl Held {
         keys: Option<&KeyRing>,
     ) -> Result<Switched, Error> {
         let socket = self.duplicate()?;
-        let address = format!("the listener {}", self.listener.address);
+        let name = self.name();
         let get = || {
             socket::integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN)
                 .map(|length| u32::try_from(length).unwrap_or(0))
-                .map_err(|error| Error::new("getsockopt(TCP_FASTOPEN)", &address, error))
+                .map_err(|error| Error::new("getsockopt(TCP_FASTOPEN)", &name, error))
         };
         let before = get()?;
         if let Some(keys) = keys {
-            set_keys(&socket, keys)
-                .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN_KEY)", &address, error))?;
+            keys::set(&socket, keys, &name)?;
         }
         let asked = length(before);
         let length = i32::try_from(asked).unwrap_or(i32::MAX);
         socket::set_integer(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN, length)
-            .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN)", &address, error))?;
+            .map_err(|error| Error::new("setsockopt(TCP_FASTOPEN)", &name, error))?;
         Ok(Switched {
             before,
             asked,
             now: get()?,
         })
+    }
+
+    /// The keys that were set on this socket; `None` where it uses those of its network namespace.
+    ///
+    /// # Errors
+    /// [`Error`] if no owner is known, none may be duplicated from, or this kind of socket has no keys.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::net::TcpListener;
+    ///
+    /// let server = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = server.local_addr()?;
+    /// let held = fastopen_attach::listeners::list()?.into_iter().find(|held| held.listener.address == address).unwrap();
+    /// assert_eq!(held.keys()?, None);
+    /// let keys = "1-2-3-4,5-6-7-8".parse()?;
+    /// held.set_keys(&keys)?;
+    /// assert_eq!(held.keys()?, Some(keys));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Source: `net/ipv4/tcp.c:do_tcp_getsockopt`, which has no bytes for a socket without keys of its own.
+    pub fn keys(&self) -> Result<Option<KeyRing>, Error> {
+        keys::of(&self.duplicate()?, &self.name())
+    }
+
+    /// Sets keys on this socket. No call takes them away again: it has keys of its own until it is closed. Its Fast Open queue stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    ///
+    /// Source: tcp(7); `net/ipv4/tcp_fastopen.c:tcp_fastopen_reset_cipher`.
+    pub fn set_keys(&self, keys: &KeyRing) -> Result<(), Error> {
+        keys::set(&self.duplicate()?, keys, &self.name())
     }
 
     fn duplicate(&self) -> Result<OwnedFd, Error> {
@@ -127,7 +162,7 @@ impl Held {
                 Err(error) => refusal = Some(error),
             }
         }
-        let address = format!("the listener {}", self.listener.address);
+        let name = self.name();
         Err(match refusal {
             Some(error) => error,
             None if self.owners.is_empty() => {
@@ -142,37 +177,20 @@ impl Held {
                         "no process that this user may look into holds it; root sees them all",
                     ),
                 };
-                Error::new("finding the owner", address, io::Error::new(kind, reason))
+                Error::new("finding the owner", name, io::Error::new(kind, reason))
             }
             None => {
                 let reason = "its owners have closed it";
                 Error::new(
                     "duplicating",
-                    address,
+                    name,
                     io::Error::new(io::ErrorKind::NotFound, reason),
                 )
             }
         })
     }
-}
 
-fn set_keys(socket: &OwnedFd, keys: &KeyRing) -> io::Result<()> {
-    let mut bytes = [0; 2 * fastopen::Key::LEN];
-    let (primary, backup) = bytes.split_at_mut(fastopen::Key::LEN);
-    primary.copy_from_slice(keys.primary().as_bytes());
-    let len = match keys.backup() {
-        Some(key) => {
-            backup.copy_from_slice(key.as_bytes());
-            2 * fastopen::Key::LEN
-        }
-        None => fastopen::Key::LEN,
-    };
-    let set = socket::set(
-        socket.as_fd(),
-        libc::IPPROTO_TCP,
-        libc::TCP_FASTOPEN_KEY,
-        &bytes[..len],
-    );
-    zeroize::Zeroize::zeroize(&mut bytes);
-    set
+    fn name(&self) -> String {
+        format!("the listener {}", self.listener.address)
+    }
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 use crate::error::Error;
 use crate::sys;
 
-/// A process that is running, held by descriptor, so that nothing is done to another one that gets its number.
+/// A process that is running, held by descriptor, so that a process that gets its number later is never affected.
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Takes hold of it. The name is for errors.
+    /// Opens it. The name is for error messages.
     pub(crate) fn open(pid: u32, name: &str) -> Result<Self, Error> {
         let pidfd = sys::process::open(pid)
             .map_err(|error| Error::new("pidfd_open", format!("process {pid} ({name})"), error))?;

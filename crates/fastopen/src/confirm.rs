@@ -128,7 +128,7 @@ pub(crate) fn proof(info: &TcpInfo) -> Proof {
 
 /// How long to wait for an event before looking again.
 ///
-/// The socket becomes writable anew when the handshake completes, which is an edge for epoll; but not while its send buffer is full,
+/// The socket becomes writable again when the handshake completes, which is an edge for epoll; but not while its send buffer is full,
 /// and then nothing tells. The buffer may fill at any time, so the wait is never unlimited.
 pub(crate) fn look_again_after(socket: BorrowedFd<'_>) -> io::Result<Duration> {
     const NO_EDGE_WILL_COME: Duration = Duration::from_millis(5);

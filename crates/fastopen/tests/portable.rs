@@ -19,7 +19,7 @@ const HAS_FAST_OPEN: bool = cfg!(all(
     not(fastopen_portable)
 ));
 
-const ADDRESSES: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+const ADDRESSES: &[&str] = &["127.0.0.1:0", "[::1]:0"];
 
 /// A server that reads one connection to its end, sends it all back, and tells what it was.
 fn echo_once(listener: TcpListener) -> JoinHandle<Vec<u8>> {

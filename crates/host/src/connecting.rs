@@ -1,5 +1,5 @@
-//! What a TCP socket can be told before it connects, so that it can be said afterwards why it failed: who answered with an ICMP error, and
-//! whether a server takes data without a cookie.
+//! Options of a TCP socket, set before it connects, that show afterwards why connecting failed: who answered with an ICMP error, and whether
+//! a server takes data without a cookie.
 //!
 //! `connect()` gives an error number, and several messages from several senders come to the same one: a refusal may be the server's RST
 //! or a firewall's "port unreachable". The socket's error queue tells them apart, without privilege (ip(7), IP_RECVERR).

@@ -43,7 +43,7 @@ pub enum Error {
         /// What the system said.
         error: io::Error,
     },
-    /// The kernel refused a request for want of privilege.
+    /// The kernel refused a request because the privilege is missing.
     #[error("{request} is not permitted: {}", permission_help(*in_user_namespace))]
     NotPermitted {
         /// What was asked for.

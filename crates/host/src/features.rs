@@ -30,7 +30,7 @@ pub enum Feature {
     KeyPerListener,
     /// A socket may do without cookies (`TCP_FASTOPEN_NO_COOKIE`).
     NoCookie,
-    /// A backup key, so that keys can be rotated without refusing anybody.
+    /// A backup key, so that keys can be rotated without refusing any client.
     BackupKeys,
     /// The reason why Fast Open did not happen on a connection, in `tcp_info`.
     ClientFail,
@@ -42,7 +42,7 @@ pub enum Feature {
 
 impl Feature {
     /// Every feature, the oldest first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: &[Self] = &[
         Self::Client,
         Self::Server,
         Self::Ipv6,

@@ -64,7 +64,7 @@ impl Owners {
         self.by_inode.get(&inode).map_or(&[], Vec::as_slice)
     }
 
-    /// How many processes could not be looked into, for want of privilege.
+    /// How many processes could not be inspected because the privilege is missing.
     pub fn unreadable(&self) -> usize {
         self.unreadable
     }

@@ -1,4 +1,4 @@
-//! Names that somebody else chose, for a terminal.
+//! Names from other sources, made safe to print on a terminal.
 
 use std::borrow::Cow;
 

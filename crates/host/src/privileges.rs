@@ -1,4 +1,4 @@
-//! Giving up root's privileges for good, before bytes are read that anybody may have sent.
+//! Giving up root's privileges for good, before untrusted input is read.
 
 use std::io;
 
@@ -14,7 +14,7 @@ pub struct User {
 }
 
 impl User {
-    /// `nobody`, who owns nothing.
+    /// `nobody`, which owns nothing.
     pub const NOBODY: Self = Self {
         uid: 65_534,
         gid: 65_534,
@@ -28,7 +28,7 @@ impl User {
     }
 }
 
-/// Makes this process the user's where it is root's, and gives up all capabilities; neither can be had back. Open files stay open.
+/// Makes this process the user's where it is root's, and gives up all capabilities; neither can be regained. Open files stay open.
 ///
 /// Call it before there are other threads: capabilities belong to each.
 ///

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// No file that is read whole comes near it; one that does is not what it should be.
+/// Far more than any file that is read whole: a larger one is an error.
 const LIMIT: u64 = 1 << 20;
 
 /// Reads a small file whole; `None` where the kernel has no such file.
@@ -14,7 +14,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Error> {
     let Some(file) = open(path)? else {
         return Ok(None);
     };
-    // Room for any sysctl at once: a secret must not be left behind where the buffer grew out of.
+    // Room for any sysctl at once: a buffer that grew would leave a copy of a secret behind.
     let mut bytes = Vec::with_capacity(4096);
     file.take(LIMIT)
         .read_to_end(&mut bytes)

@@ -32,7 +32,7 @@ pub enum TcpState {
 
 impl TcpState {
     /// The states that the kernel has always had, by their numbers, from 1.
-    const NUMBERED: [Self; 11] = [
+    const NUMBERED: &[Self] = &[
         Self::Established,
         Self::SynSent,
         Self::SynRecv,

@@ -42,7 +42,7 @@ pub enum Point {
 
 /// The packets that the middlebox sees from the moment it was made; see [`Lab::capture`](crate::Lab::capture).
 ///
-/// It keeps the latest 32 MiB, and counts what it had to forget.
+/// It keeps the latest 32 MiB, and counts what it dropped.
 #[derive(Debug)]
 pub struct Capture {
     tap: Arc<Tap>,
@@ -61,7 +61,7 @@ impl Capture {
         std::mem::take(&mut ring.frames).into()
     }
 
-    /// How many packets had to be forgotten for want of room.
+    /// How many packets were dropped because the capture was full.
     pub fn dropped(&self) -> u64 {
         self.tap.lock().dropped
     }

@@ -67,7 +67,7 @@ impl Host {
         [self.ipv4().into(), self.ipv6().into()]
     }
 
-    /// Runs a closure on a thread inside the host, and waits for it. A panic goes on in the caller.
+    /// Runs a closure on a thread inside the host, and waits for it. A panic is propagated to the caller.
     ///
     /// # Panics
     /// When there can be no more threads.

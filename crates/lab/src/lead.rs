@@ -9,7 +9,7 @@ pub(crate) struct Lead(Duration);
 
 const FIRST: Duration = Duration::from_micros(50);
 const STEP: Duration = Duration::from_micros(5);
-/// Beyond this the machine is overloaded, and nothing helps; a packet that is early by more would be wrong as well.
+/// Beyond this the machine is overloaded, and a longer lead does not help; a packet that is early by more would be wrong as well.
 const MOST: Duration = Duration::from_micros(250);
 
 impl Lead {

@@ -42,7 +42,7 @@
 //!   threads, [`command`](Host::command) for programs, [`sysctl`](Host::sysctl) and [`set_sysctl`](Host::set_sysctl), addresses.
 //! - [`RawPeer`]: a host played from user space, for what a kernel won't send, with a [`SegmentBuilder`] for segments byte by byte.
 //! - `testing` (feature `testing`): a `main` for tests that need a lab. They run, or fail with the reason; only `FASTOPEN_LAB=off`
-//!   skips them, aloud.
+//!   skips them, and says so.
 //!
 //! # Platform notes
 //! Linux 4.20 or newer, tested on 6.18. Root, or a system that lets users make user namespaces. Elsewhere only scenarios exist.

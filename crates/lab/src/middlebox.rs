@@ -1,4 +1,4 @@
-//! The middlebox's thread: frames in, frames out. What happens to them is the engine's business.
+//! The middlebox's thread: frames in, frames out. What happens to them is decided in `engine`.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,13 +108,13 @@ impl Drop for Middlebox {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.bell.ring();
         if let Some(thread) = self.thread.take() {
-            // A panic there was printed there; another one here would hide what the test has to say.
+            // The thread's panic was already printed; another one here would hide the test's own failure.
             let _ = thread.join();
         }
     }
 }
 
-/// As many frames are taken from one port before the others get their turn.
+/// How many frames are taken from one port before the others get their turn.
 const BATCH: usize = 64;
 
 impl Shared {

@@ -50,7 +50,7 @@ pub(crate) fn make_host(
     Ok((namespace, port))
 }
 
-/// The kernel does some of what it is told later, in its own time, and longer when it is busy: links are up at once but drop what is
+/// The kernel does some of this asynchronously, and later when it is busy: links are up at once but drop what is
 /// sent until its link watcher has run (net/core/link_watch.c), and packets for a new IPv6 address are refused until its address
 /// worker has run (net/ipv6/addrconf.c).
 fn wait_until(what: &str, done: impl Fn() -> Result<bool, Error>) -> Result<(), Error> {

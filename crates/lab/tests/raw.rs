@@ -25,7 +25,7 @@ type Body = fn(Setup);
 type Family = fn(&Host) -> IpAddr;
 
 fn main() -> ExitCode {
-    let tests: [(&str, Body); 7] = [
+    let tests: &[(&str, Body)] = &[
         ("a_whole_conversation", a_whole_conversation),
         ("a_cookie_is_granted_and_taken", a_cookie_is_granted_and_taken),
         ("forged_cookies_are_refused", forged_cookies_are_refused),
@@ -43,12 +43,12 @@ fn main() -> ExitCode {
         ),
         ("silence_is_none_in_time", silence_is_none_in_time),
     ];
-    let families: [(&str, Family); 2] = [
+    let families: &[(&str, Family)] = &[
         ("ipv4", |host| host.ipv4().into()),
         ("ipv6", |host| host.ipv6().into()),
     ];
-    let each = tests.into_iter().flat_map(|(name, body)| {
-        families.map(|(family, address)| -> LabTest {
+    let each = tests.iter().flat_map(|&(name, body)| {
+        families.iter().map(move |&(family, address)| -> LabTest {
             test(format!("{family}_{name}"), move || body(Setup::new(address)))
         })
     });

@@ -1,6 +1,7 @@
 //! Addresses as people type them.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 /// Where to listen or to connect: `2222`, `:2222`, `host`, `host:2222`, `192.0.2.2:2222` or `[2001:db8::2]:2222`.
@@ -42,6 +43,14 @@ pub fn target(text: &str) -> Result<Address, ParseAddressError> {
     match text.parse()? {
         Address { port: 0, .. } => Err(ParseAddressError::PortZero),
         address => Ok(address),
+    }
+}
+
+/// An address as a shell takes it: one of them may take the brackets for a pattern.
+pub(crate) fn for_a_shell(address: SocketAddr) -> String {
+    match address.is_ipv6() {
+        true => format!("'{address}'"),
+        false => address.to_string(),
     }
 }
 

@@ -30,12 +30,12 @@ const AFTER: &str = "\
 Examples:
   tfo demo                               How it works, in a few seconds: no root, no network
   tfo doctor                             Is this machine ready, and what to change
-  tfo serve --http :8080                 A server that tells how each connection arrived
+  tfo serve --http :8080                 A server that reports how each connection arrived
   tfo send 127.0.0.1:8080 -e 'GET / HTTP/1.0\\r\\n\\r\\n'
-                                         A client that tells what happened to its first bytes
+                                         A client that reports what became of its first bytes
   sudo tfo trace --port 443              Every handshake with that port on the wire, with a verdict
   tfo watch                              The counters and connections as they change
-  tfo cookies                            What the kernel has cached, for whom
+  tfo cookies                            The cookies that the kernel has cached
   tfo keys rotate --secret /etc/tfo.secret
                                          The keys that the whole fleet has at this time
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
@@ -47,7 +47,7 @@ Exit status:
   0  it works, or what was asked is done
   1  it doesn't
   2  wrong usage, or the system lacks something: the error says what to do
-  3  there is no telling
+  3  inconclusive
 
 For packagers:
   tfo man DIR                            Write the manual pages into a folder

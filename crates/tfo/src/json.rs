@@ -8,6 +8,33 @@ use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
 use crate::printable::is_hostile;
+use crate::status::Status;
+use crate::{program, stdout};
+
+/// What stands in place of a report, or after the last one, where a command fails.
+#[derive(Debug, Serialize)]
+struct Failed {
+    report: &'static str,
+    error: String,
+}
+
+/// Passes a command's result on. Where it is an error and JSON was asked for, prints that as the last object on standard output.
+///
+/// # Errors
+/// The command's own, and those of standard output.
+pub fn failure_too(as_json: bool, result: anyhow::Result<Status>) -> anyhow::Result<Status> {
+    match &result {
+        Err(error) if as_json && !stdout::was_closed(error) => {
+            let failed = Failed {
+                report: "failed",
+                error: program::message(error),
+            };
+            line(&mut stdout::lock(), &failed)?;
+        }
+        _ => {}
+    }
+    result
+}
 
 /// Writes one object on one line, and sends it off.
 ///

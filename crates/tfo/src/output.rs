@@ -45,7 +45,7 @@ impl OutputFile {
         options.write(true).mode(mode);
         let opened = match options.clone().create_new(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // A link to nowhere is there and is not.
+                // A dangling symbolic link exists and leads to no file.
                 options
                     .create(true)
                     .truncate(false)

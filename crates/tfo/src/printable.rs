@@ -1,4 +1,4 @@
-//! Names that somebody else chose, as they are printed.
+//! Names from other sources, made safe to print.
 //!
 //! What is printed on standard error passes through here in [`program`](crate::program) and [`warning`](crate::warning); on standard
 //! output whoever prints the name of a file, an interface or a process does it.

@@ -6,8 +6,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use tfo::classic;
 use tfo::cli::Cli;
 
@@ -179,5 +179,84 @@ fn completions_are_printed() {
     for shell in ["bash", "zsh", "fish"] {
         let script = String::from_utf8(tfo(&["completions", shell]).stdout).unwrap();
         assert!(script.contains("serve") && script.contains("send"), "{shell}");
+    }
+}
+
+/// Command lines that fail before there is anything to report, one at least for each verb that has `--json`, and their exit status.
+const FAILING: &[(&str, i32)] = &[
+    ("demo --svg /nonexistent/x", 2),
+    ("serve --key-file /nonexistent :0", 2),
+    ("send --output /nonexistent/x 127.0.0.1:1 hello", 2),
+    ("send -6 127.0.0.1:1 hello", 2),
+    ("probe --data-file /nonexistent 127.0.0.1:1", 2),
+    ("bench --data-file /nonexistent 127.0.0.1:1", 2),
+    ("bench --svg /nonexistent/x 127.0.0.1:1", 2),
+    ("bench no-such-name.invalid", 2),
+    ("trace --read /nonexistent", 2),
+    ("trace --interface no-such-one", 2),
+    ("trace --host no-such-name.invalid", 2),
+    ("watch --netns /nonexistent", 2),
+    ("cookies mint 192.0.2.1 192.0.2.2 --key-file /nonexistent", 2),
+    (
+        "cookies check 192.0.2.1 192.0.2.2 3021b9d889017eeb --key-file /nonexistent",
+        2,
+    ),
+    ("enable --netns /nonexistent :1", 2),
+    ("disable --netns /nonexistent :1", 2),
+    ("keys generate --secret /nonexistent/x", 2),
+    ("keys show --netns /nonexistent", 2),
+    ("keys set --netns /nonexistent 1-2-3-4", 2),
+    ("keys derive --secret /nonexistent", 2),
+    ("keys fingerprint --netns /nonexistent", 2),
+    ("keys rotate --secret /nonexistent", 2),
+    ("keys verify --secret /nonexistent 127.0.0.1:1", 2),
+];
+
+/// These can't be made to fail without harm, or without a system that lacks something.
+const CANNOT_FAIL: &[&str] = &["doctor", "cookies", "cookies delete", "cookies flush"];
+
+#[test]
+fn each_failure_is_an_object_where_json_was_asked_for() {
+    for (line, status) in FAILING {
+        let output = tfo(&[line.split(' ').collect(), vec!["--json"]].concat());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let objects: Vec<serde_json::Value> = printed
+            .lines()
+            .map(|object| serde_json::from_str(object).unwrap_or_else(|error| panic!("{line}: {error}")))
+            .collect();
+        let [object] = &objects[..] else {
+            panic!("{line}: {printed}")
+        };
+        let verb = line.split(' ').next().unwrap().replace("disable", "enable");
+        let schema = format!("{}/schemas/{verb}.json", env!("CARGO_MANIFEST_DIR"));
+        let schema = serde_json::from_str(&fs::read_to_string(schema).unwrap()).unwrap();
+        jsonschema::validate(&schema, object).unwrap_or_else(|error| panic!("{line}: {error}: {object}"));
+        assert_eq!(output.status.code(), Some(*status), "{line}: {object}");
+        assert!(object["error"].is_string(), "{line}: {object}");
+    }
+}
+
+#[test]
+fn each_verb_with_json_is_made_to_fail() {
+    fn with_json(command: &clap::Command, name: &str, all: &mut Vec<String>) {
+        for sub in command.get_subcommands() {
+            let name = format!("{name} {}", sub.get_name()).trim().to_owned();
+            if sub.get_arguments().any(|argument| argument.get_id() == "json") {
+                all.push(name.clone());
+            }
+            with_json(sub, &name, all);
+        }
+    }
+    let mut verbs = Vec::new();
+    with_json(&Cli::command(), "", &mut verbs);
+    assert!(verbs.len() > 12, "{verbs:?}");
+    for verb in verbs {
+        let fails = FAILING
+            .iter()
+            .any(|(line, _)| line.starts_with(&format!("{verb} ")));
+        assert!(
+            fails || CANNOT_FAIL.contains(&verb.as_str()),
+            "{verb} is not among FAILING"
+        );
     }
 }

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     if off {
         eprintln!("FASTOPEN_LAB=off: skipping every test of tfo demo, which needs a lab");
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: &[(&str, fn())] = &[
         ("the_numbers_are_true_over_ipv4", || the_numbers_are_true("-4", 4)),
         ("the_numbers_are_true_over_ipv6", || the_numbers_are_true("-6", 6)),
         (
@@ -41,14 +41,14 @@ fn main() -> ExitCode {
             where_there_can_be_no_lab_it_says_what_would_help,
         ),
     ];
-    let trials = tests.map(|(name, test)| {
+    let trials = tests.iter().map(|&(name, test)| {
         Trial::test(name, move || {
             test();
             Ok(())
         })
         .with_ignored_flag(off)
     });
-    libtest_mimic::run(&arguments, trials.into()).exit_code()
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
 /// The command where any user can run it.

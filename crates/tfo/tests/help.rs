@@ -2,6 +2,10 @@
 //!
 //! After a change that is meant: `INSTA_UPDATE=always cargo test -p tfo --test help`, and a look at the difference.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use tfo::classic;
@@ -79,4 +83,63 @@ fn completions() {
         clap_complete::generate(shell, &mut unchanging(Cli::command()), "tfo", &mut script);
         insta::assert_snapshot!(format!("completions-{shell}"), String::from_utf8(script).unwrap());
     }
+}
+
+/// The verbs that people are shown.
+fn verbs() -> Vec<Command> {
+    let tfo = Cli::command();
+    let verbs: Vec<_> = tfo
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set())
+        .cloned()
+        .collect();
+    assert!(verbs.len() >= 13);
+    verbs
+}
+
+#[test]
+fn each_verb_is_where_people_look_for_it() {
+    let readme = include_str!("../../../README.md");
+    let (_, table) = readme.split_once("\n## The command\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| `tfo ")).collect();
+    let help = Cli::command().render_long_help().to_string();
+    for verb in verbs() {
+        let name = verb.get_name();
+        let is_named = |row: &&str| row.split('|').nth(1).unwrap().contains(name);
+        assert_eq!(
+            rows.iter().filter(|row| is_named(row)).count(),
+            1,
+            "README.md's table: {name}"
+        );
+        let example = format!("tfo {name} ");
+        assert!(
+            help.contains(&example) || name == "disable",
+            "tfo --help has no example of {name}"
+        );
+    }
+}
+
+/// The schema that a verb's `--json` names is there.
+#[test]
+fn each_json_has_its_schema() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let mut named = BTreeSet::new();
+    for (name, mut command) in commands() {
+        if command
+            .get_arguments()
+            .any(|argument| argument.get_id() == "json")
+        {
+            let help = command.render_long_help().to_string();
+            let schemas = help.split("schemas/").skip(1);
+            let schemas: Vec<_> = schemas.filter_map(|rest| rest.split_once(".json")).collect();
+            assert!(!schemas.is_empty(), "{name} --help does not name the schema");
+            named.extend(schemas.into_iter().map(|(schema, _)| schema.to_owned()));
+        }
+    }
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+    // `run` writes its report where `--report` says.
+    named.insert("run".to_owned());
+    assert_eq!(files.collect::<BTreeSet<_>>(), named);
 }

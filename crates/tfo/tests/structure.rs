@@ -7,7 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of this crate that several verbs share. Every other folder is a verb.
-const SHARED: &[&str] = &["client", "diagram", "server", "stats", "timed"];
+const SHARED: &[&str] = &[
+    "client",
+    "diagram",
+    "namespace",
+    "server",
+    "service",
+    "stats",
+    "timed",
+];
 
 /// Where verbs are put together.
 const COMMAND_LINE: &str = "cli";

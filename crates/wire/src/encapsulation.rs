@@ -94,7 +94,7 @@ fn llc(frame: &[u8]) -> Next<'_> {
     const IP: u8 = 0x06;
     const UNNUMBERED: u8 = 0x03;
     /// Organisations under which an EtherType follows: that of RFC 1042, and that of 802.1H.
-    const ORGANISATIONS: [[u8; 3]; 2] = [[0; 3], [0, 0, 0xf8]];
+    const ORGANISATIONS: &[[u8; 3]] = &[[0; 3], [0, 0, 0xf8]];
     let (&[destination, source, control], rest) = frame.split_first_chunk().ok_or(LinkError::Short)?;
     match (destination, source, control) {
         (IP, IP, UNNUMBERED) => Ok((Layer::Ip, required(rest)?)),

@@ -1,4 +1,4 @@
-//! Why a packet gives nothing.
+//! Why a packet can't be decoded.
 
 use crate::link_type::LinkError;
 use crate::tunnel::Tunnel;

@@ -1,4 +1,4 @@
-//! IP packets: who sent them to whom, and what they carry.
+//! IP packets: their addresses, and what they carry.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

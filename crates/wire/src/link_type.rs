@@ -1,4 +1,4 @@
-//! Link layers by their numbers, and why a frame gives no IP packet.
+//! Link layers by their numbers, and why a frame has no IP packet that can be read.
 
 use std::fmt;
 
@@ -72,7 +72,7 @@ impl fmt::Display for LinkType {
     }
 }
 
-/// Why there is no IP packet to be had from a frame.
+/// Why no IP packet can be read from a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
     /// A link layer that can't be read here.

@@ -97,7 +97,7 @@ impl<'a> Iterator for Options<'a> {
 pub enum OptionKind {
     /// 34, assigned by RFC 7413.
     Standard,
-    /// 254 with 0xF989 in front, from the time before: Linux still falls back to it once after an unanswered request.
+    /// 254 with 0xF989 in front, from before RFC 7413: Linux still falls back to it once after an unanswered request.
     Experimental,
 }
 

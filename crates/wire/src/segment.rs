@@ -21,7 +21,7 @@ pub struct Segment<'a> {
     pub destination: SocketAddr,
     /// The sequence number of its first byte, or of the SYN.
     pub sequence: u32,
-    /// The next sequence number that the sender expects; means something with [`Flags::ack`] only.
+    /// The next sequence number that the sender expects; valid only with [`Flags::ack`].
     pub acknowledgment: u32,
     /// The control bits.
     pub flags: Flags,
@@ -31,7 +31,7 @@ pub struct Segment<'a> {
     pub options: &'a [u8],
     /// The payload's bytes, as far as they are there.
     pub payload: &'a [u8],
-    /// The payload's length in bytes by the IP header's account.
+    /// The payload's length in bytes, as the IP header gives it.
     pub payload_len: usize,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Segment<'a> {
 pub struct Flags {
     /// Opens a connection.
     pub syn: bool,
-    /// The acknowledgment number means something.
+    /// The acknowledgment number is valid.
     pub ack: bool,
     /// The sender has no more to send.
     pub fin: bool,

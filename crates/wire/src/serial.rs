@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::option::{FastOpen, OptionKind};
 
-/// Cookies are bearer tokens: only their length is told.
+/// Cookies are bearer tokens: only their length is written.
 impl Serialize for FastOpen {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (option, kind, cookie_len) = match *self {

@@ -10,8 +10,8 @@ fn frames(pcap: &[u8]) -> impl Iterator<Item = (Duration, &[u8], usize)> {
     let mut rest = &pcap[24..];
     std::iter::from_fn(move || {
         let (header, behind) = rest.split_first_chunk::<16>()?;
-        let (words, _) = header.as_chunks::<4>();
-        let [seconds, micros, len, original_len] = [0, 1, 2, 3].map(|index| u32::from_le_bytes(words[index]));
+        let word = |index: usize| header[4 * index..].first_chunk().copied().map(u32::from_le_bytes);
+        let (seconds, micros, len, original_len) = (word(0)?, word(1)?, word(2)?, word(3)?);
         let (frame, behind) = behind.split_at(len as usize);
         rest = behind;
         let time = Duration::from_secs(seconds.into()) + Duration::from_micros(micros.into());

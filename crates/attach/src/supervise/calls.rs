@@ -1,7 +1,7 @@
 //! What is done about each call that is reported.
 //!
-//! A call that is let through is carried out by the kernel as if nobody had looked. What was read of the program's memory may be changed
-//! by another of its threads afterwards; nothing rests on it but what is said of the connection.
+//! A call that is let through is carried out by the kernel unchanged. What was read of the program's memory may be changed
+//! by another of its threads afterwards; only what is reported of the connection depends on it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -215,7 +215,7 @@ impl Supervisor {
             false => Answer::Continue,
         };
         if !is_deferred {
-            // It has failed, and may go elsewhere now: without what was set for the first destination.
+            // It has failed and may be connected elsewhere: the option set for the first destination is taken back.
             if let Some(held) = self
                 .table
                 .get_mut(number)
@@ -378,7 +378,7 @@ fn clear(held: &OwnedFd) {
     let _ = socket::set_integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 0);
 }
 
-/// Whether the kernel has a cookie for the host; where it can't tell it is taken to have one, so that nothing is deferred unawares.
+/// Whether the kernel has a cookie for the host; where it can't tell it is taken to have one, so that a deferred connection is never missed.
 fn has_cookie(destination: SocketAddr) -> bool {
     fastopen_host::cookies::get(destination.ip())
         .map_or(true, |entry| entry.is_some_and(|entry| entry.cookie.is_some()))
@@ -388,7 +388,7 @@ fn is_blocking(held: &OwnedFd) -> bool {
     rustix::fs::fcntl_getfl(held).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK))
 }
 
-/// Whether the program handles signals that come without anybody's doing: timers, children, input, and those of its own invention.
+/// Whether the program handles signals that arrive by themselves: timers, children, input, and real-time signals.
 ///
 /// A blocking first write waits for the handshake. If a signal interrupts that wait and its handler has SA_RESTART, the kernel sends the
 /// data twice (`tcp_sendmsg_fastopen`).
@@ -400,7 +400,7 @@ fn has_handlers_for_unasked_signals(tid: u32) -> bool {
 }
 
 fn unasked_signals() -> u64 {
-    const NAMED: [i32; 8] = [
+    const NAMED: &[i32] = &[
         libc::SIGALRM,
         libc::SIGCHLD,
         libc::SIGVTALRM,

@@ -313,7 +313,7 @@ fn receive_listener(channel: &OwnedFd) -> Option<Listener> {
     })
 }
 
-/// Puts a program in this process's place, found as the shell finds it; gives what kept it from that.
+/// Puts a program in this process's place, found as the shell finds it; returns the error that prevented it.
 pub fn exec(program: &std::ffi::OsStr, arguments: &[std::ffi::OsString]) -> io::Error {
     use std::os::unix::ffi::OsStrExt;
     let text = |text: &std::ffi::OsStr| std::ffi::CString::new(text.as_bytes());

@@ -1,14 +1,15 @@
 //! What is remembered of destinations, and what follows from it for the next connection: pure.
 //!
 //! A deferred connect() succeeds before anybody has answered, so that a program never tries its next address. Therefore the first
-//! connection to an address and port is an ordinary one, and only a destination that answered lately is deferred. A failure makes it
+//! connection to an address and port is an ordinary one, and only a destination that answered recently is deferred. A failure makes it
 //! plain for a minute, and each further one for twice as long, up to a day.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
-/// For how long an answer speaks for the next connection. A host that dies meanwhile costs one connection its other addresses.
-const LATELY: u64 = 60 * 60;
+/// For how long an answer is taken as evidence that the destination is reachable. If the host fails within that time, one connection does not try its
+/// other addresses.
+const RECENT: u64 = 60 * 60;
 const FIRST_PAUSE: u64 = 60;
 const LONGEST_PAUSE: u64 = 24 * 60 * 60;
 /// After so many connections in a row that had to be released, and whose client wrote later, deferring costs more than it saves.
@@ -77,7 +78,7 @@ impl Memory {
         if entry.server_first {
             return Decision::Plain(Why::ServerFirst);
         }
-        match now.abs_diff(entry.answered) < LATELY {
+        match now.abs_diff(entry.answered) < RECENT {
             true => Decision::Defer,
             false => Decision::Learn,
         }
@@ -85,11 +86,11 @@ impl Memory {
 
     /// A connection was made.
     pub(crate) fn answered(&mut self, destination: SocketAddr, now: u64) {
-        // Every connection to a busy destination says the same; the file need not hear it each time.
+        // Every connection to a busy destination says the same; it need not be written to the file each time.
         let is_news = self
             .entries
             .get(&destination)
-            .is_none_or(|entry| now.abs_diff(entry.answered) > LATELY / 4);
+            .is_none_or(|entry| now.abs_diff(entry.answered) > RECENT / 4);
         if is_news {
             self.learn(destination, now, |entry| entry.answered = now);
         }
@@ -136,7 +137,7 @@ impl Memory {
         if self.entries.len() <= self.capacity {
             return;
         }
-        // Seldom: it makes room for many at once.
+        // Rare: it makes room for many at once.
         let mut by_age: Vec<_> = self
             .entries
             .iter()
@@ -210,9 +211,9 @@ mod tests {
             Decision::Learn,
             "another port of the host"
         );
-        assert_eq!(memory.decide(at(80), NOW + LATELY), Decision::Learn);
+        assert_eq!(memory.decide(at(80), NOW + RECENT), Decision::Learn);
         assert_eq!(
-            memory.decide(at(80), NOW - LATELY),
+            memory.decide(at(80), NOW - RECENT),
             Decision::Learn,
             "the clock was set back"
         );
@@ -241,7 +242,11 @@ mod tests {
         memory.answered(at(80), NOW + 200);
         memory.worked(at(80), NOW + 200);
         memory.failed(at(80), NOW + 200);
-        assert_eq!(memory.decide(at(80), NOW + 260), Decision::Learn, "it began anew");
+        assert_eq!(
+            memory.decide(at(80), NOW + 260),
+            Decision::Learn,
+            "it started over"
+        );
     }
 
     #[test]

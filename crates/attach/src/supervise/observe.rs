@@ -1,4 +1,4 @@
-//! What a supervisor tells of the connections that it has seen.
+//! What a supervisor reports of the connections that it has seen.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastopen::Outcome;
 
-/// Is told what becomes of the connections. It lives in the supervisor's process.
+/// Receives the outcome of each connection. It runs in the supervisor's process.
 pub trait Observer {
     /// The descriptors that it writes to: the others are closed, so that nothing waits for this process to close them.
     fn descriptors(&self) -> Vec<RawFd>;
@@ -57,7 +57,7 @@ pub enum Note {
     LeftOut,
     /// The first connection to an address and port is an ordinary one.
     FirstContact,
-    /// The destination failed lately.
+    /// A recent connection to the destination failed.
     FailedLately,
     /// The server speaks first there.
     ServerFirst,

@@ -1,7 +1,7 @@
 //! The file in which the memory is kept between runs, and which all supervisors of a user share.
 //!
 //! Each reads it again when it has changed. Writing is: lock, read, merge, write another file, rename; so a reader sees a whole file, and no
-//! writer loses what another has learnt. A file that can't be read or written costs nothing but the memory.
+//! writer loses what another has learnt. If the file can't be read or written, only the memory between runs is lost.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::memory::{Entry, Memory};
 
 const HEADER: &str = "tfo destinations 1";
-/// Thrice what a full memory takes; what is longer is not ours.
+/// Three times the size of a full memory; a longer file was not written by this program.
 const LIMIT: u64 = 1 << 20;
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Store {
             PathBuf::from(name)
         };
         let lock = open_for_writing(&beside(".lock"))?;
-        // Without waiting: programs wait for whoever calls this. Another writer is done long before the next attempt.
+        // Without waiting: the supervised programs wait meanwhile. Another writer is done long before the next attempt.
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         if let Ok(text) = read(&self.path) {
             memory.merge(parse(&text));

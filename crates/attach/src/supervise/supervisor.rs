@@ -1,6 +1,6 @@
 //! The supervisor: answers the calls that are reported, and looks after the connections that come of them.
 //!
-//! Everything happens on one thread, so that a program's call never waits for a lock. What it may not do is wait itself.
+//! Everything happens on one thread, so that a program's call never waits for a lock. It must never block.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -115,7 +115,7 @@ impl Supervisor {
         loop {
             events.clear();
             let timeout = self.timeout();
-            // Interrupted at most; the signals that may come are ignored.
+            // The only possible error is EINTR, and such signals are ignored.
             let _ = epoll::wait(
                 &self.epoll,
                 rustix::buffer::spare_capacity(&mut events),
@@ -371,7 +371,7 @@ fn has_calls(listener: &Listener) -> bool {
     poll(&mut calls, Some(&Timespec::default())).is_ok() && calls[0].revents().contains(PollFlags::IN)
 }
 
-/// As many descriptors as this process may have; gives the number.
+/// Raises the limit of descriptors as far as allowed; returns it.
 fn raise_descriptor_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

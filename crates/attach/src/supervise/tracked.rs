@@ -25,7 +25,7 @@ pub(crate) struct Tracked {
     pub(crate) inode: u64,
     /// TCP_FASTOPEN_CONNECT was set here.
     pub(crate) asked: bool,
-    /// Its destination answered lately, so that the kernel may defer it.
+    /// Its destination answered recently, so that the kernel may defer it.
     pub(crate) expected: bool,
     pub(crate) note: Option<Note>,
     /// What the guardian would have to release.

@@ -13,7 +13,7 @@ pub(crate) enum Side {
     Child,
 }
 
-/// fork(2), for a process that has one thread: the child of another might wait for locks that nobody opens.
+/// fork(2), for a process that has one thread: the child of another might wait for locks that no thread releases.
 pub(crate) fn fork() -> io::Result<Side> {
     // SAFETY: the callers have checked that this process has one thread, so that its memory is whole in the child too.
     match check(unsafe { libc::fork() }.into())? {
@@ -107,7 +107,7 @@ fn close_range(first: libc::c_uint, last: libc::c_uint) {
     }
 }
 
-/// Puts the program in this process's place, found as the shell finds it; gives what kept it from that.
+/// Puts the program in this process's place, found as the shell finds it; returns the error that prevented it.
 ///
 /// The mask of blocked signals stays as it was inherited; SIGPIPE, which Rust's runtime ignores, is given back.
 pub(crate) fn exec(program: &CString, arguments: &[CString]) -> io::Error {

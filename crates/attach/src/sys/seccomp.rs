@@ -79,7 +79,7 @@ pub(crate) fn set_no_new_privileges() -> io::Result<()> {
 
 /// Installs the filter on this thread, for itself and for what it starts, and gives the descriptor that it reports to.
 ///
-/// Once a call has been received, only deadly signals interrupt it (Linux 5.19; before that every signal makes it start anew).
+/// Once a call has been received, only deadly signals interrupt it (Linux 5.19; before that every signal restarts it).
 pub(crate) fn install(filter: &[Instruction]) -> io::Result<OwnedFd> {
     const WAIT_KILLABLE: libc::c_ulong = 1 << 5;
     let killable = install_with(filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE);

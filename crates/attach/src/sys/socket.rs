@@ -45,13 +45,18 @@ pub(crate) fn set_integer(
 
 /// The kernel's `struct tcp_info`, into a buffer; gives its length.
 pub(crate) fn tcp_info(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<usize> {
+    get(socket, libc::IPPROTO_TCP, libc::TCP_INFO, into)
+}
+
+/// An option of any length, into a buffer; gives how much of it the kernel wrote.
+pub(crate) fn get(socket: BorrowedFd<'_>, level: c_int, option: c_int, into: &mut [u8]) -> io::Result<usize> {
     let mut len = socklen_t::try_from(into.len()).unwrap_or(socklen_t::MAX);
     // SAFETY: the pointers are to a buffer and to its length, which outlive the call.
     let returned = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
+            level,
+            option,
             into.as_mut_ptr().cast(),
             &raw mut len,
         )

@@ -42,7 +42,7 @@ impl RoundTrip {
 
     /// How long after a fast SYN the plain one leaves: when the SYN-ACK is overdue.
     ///
-    /// RFC 8305 recommends no less than 100 ms between attempts, lest lost packets make for ever more of them. Here one plain SYN
+    /// RFC 8305 recommends no less than 100 ms between attempts, so that lost packets don't cause ever more attempts. Here one plain SYN
     /// follows a fast one, never more, and paths where that happens are left alone; so the delay may be as short as the path is.
     pub(crate) fn plain_delay(self) -> Duration {
         let margin = MARGIN.max(self.smoothed / 4).max(self.deviation * 4);

@@ -182,7 +182,7 @@ impl EarlyDataStream {
                 Err(error) => return Poll::Ready(Err(error)),
             }
             if let Err(error) = session.process_new_packets() {
-                // The alert tells the server why; if it can't be sent, so be it.
+                // The alert tells the server why; an error of sending it changes nothing.
                 let _ = session.write_tls(&mut io);
                 return Poll::Ready(Err(Error::new(ErrorKind::InvalidData, error)));
             }

@@ -89,7 +89,7 @@ impl Session {
     pub(super) fn receive(&mut self, tcp: &TcpStream) -> Result<usize> {
         let received = self.tls.read_tls(&mut Now(tcp))?;
         if let Err(error) = self.tls.process_new_packets() {
-            // The alert tells the client why; if it can't be sent, so be it.
+            // The alert tells the client why; an error of sending it changes nothing.
             let _ = self.send(tcp);
             return Err(Error::new(ErrorKind::InvalidData, error));
         }

@@ -18,7 +18,7 @@ pub(crate) fn signals_seen() -> u64 {
     SEEN.load(Ordering::Relaxed)
 }
 
-/// Handles `SIGUSR1` by counting it, so that it interrupts system calls. With `restart` the kernel begins them anew.
+/// Handles `SIGUSR1` by counting it, so that it interrupts system calls. With `restart` the kernel restarts them.
 pub(crate) fn handle_signals(restart: bool) {
     // SAFETY: zero is a valid value for every field of the structure.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };

@@ -1,7 +1,7 @@
 //! The kernel's memory of Fast Open: for each destination the cookie that it granted, the size of segment that it takes, and the fast
 //! SYNs that were lost on the way.
 //!
-//! The memory belongs to the calling thread's network namespace; cookies in it do not grow old. Reading takes no privilege. Deleting
+//! The memory belongs to the calling thread's network namespace; cookies in it do not expire. Reading takes no privilege. Deleting
 //! takes `CAP_NET_ADMIN` in the machine's first user namespace: in a user namespace even its root may not
 //! ([`Error::NotPermitted`]).
 //!
@@ -109,7 +109,7 @@ fn find(destination: IpAddr) -> Result<Option<Entry>, Error> {
 /// there was something to forget.
 ///
 /// # Errors
-/// [`Error::NotPermitted`] without the privilege, which root of a user namespace hasn't got either; else as [`list`].
+/// [`Error::NotPermitted`] without the privilege, which root of a user namespace does not have either; else as [`list`].
 pub fn delete(destination: IpAddr) -> Result<bool, Error> {
     match remove(Some(destination)) {
         Ok(()) => Ok(true),

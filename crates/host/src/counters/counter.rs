@@ -32,7 +32,7 @@ pub enum Counter {
 
 impl Counter {
     /// Every counter: Fast Open's own first, the client's before the server's.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: &[Self] = &[
         Self::Active,
         Self::ActiveFail,
         Self::Passive,
@@ -112,7 +112,7 @@ impl Counter {
                 "A connection was refused a place because its listener's queue of connections to accept was full."
             }
             Self::ListenDrop => {
-                "A listener dropped a SYN or the end of a handshake, for want of room or another reason."
+                "A listener dropped a SYN or the end of a handshake, because a queue was full or for another reason."
             }
             Self::SynRetransmit => "A SYN or a SYN-ACK was sent again because no answer had come.",
             Self::SynCookieSent => {
@@ -122,7 +122,7 @@ impl Counter {
     }
 
     pub(super) fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|counter| counter.name() == name)
+        Self::ALL.iter().copied().find(|counter| counter.name() == name)
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_counter_is_listed_at_its_own_place() {
-        for (place, counter) in Counter::ALL.into_iter().enumerate() {
+        for (place, &counter) in Counter::ALL.iter().enumerate() {
             assert_eq!(counter as usize, place, "{counter:?}");
             assert_eq!(Counter::by_name(counter.name()), Some(counter));
             assert!(counter.meaning().ends_with('.'));

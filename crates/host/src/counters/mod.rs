@@ -60,14 +60,14 @@ impl Counters {
     /// Every counter that the kernel has.
     pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
         Counter::ALL
-            .into_iter()
-            .filter_map(|counter| Some((counter, self.get(counter)?)))
+            .iter()
+            .filter_map(|&counter| Some((counter, self.get(counter)?)))
     }
 
     /// How much each counter rose since an earlier reading.
     ///
-    /// A counter that went down was either a 32-bit kernel's that went past its end, when it is told from where it was to where it
-    /// is; or it was counted anew, as it is in another namespace or after a restart, when all that it says now came since.
+    /// A counter that went down has either wrapped around, as those of 32-bit kernels do, and the rise is counted modulo 2³²; or it
+    /// started over, as it does in another namespace or after a restart, and all of it counts.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut risen = *self;
@@ -78,7 +78,7 @@ impl Counters {
     }
 }
 
-/// More than this between two readings is a counter that began anew rather than one that went past its end.
+/// More than this between two readings is a counter that started over rather than one that wrapped around.
 const NEAR: u64 = 1 << 24;
 const WRAP: u64 = 1 << 32;
 

@@ -20,7 +20,7 @@ const EXTENSIONS: [u32; 5] = [0, 43, 44, 51, 60];
 /// `ARPHRD_LOOPBACK` and `PACKET_OUTGOING`.
 const LOOPBACK: u32 = 772;
 const OUTGOING: u32 = 4;
-/// Keeps the program far below the 4096 instructions that the kernel takes.
+/// Keeps the program far below the 4096 instructions that the kernel accepts.
 const MOST_HOSTS: usize = 64;
 
 /// TCP packets from or to some hosts, and from or to a port, and the ICMP errors that quote TCP packets.

@@ -1,4 +1,4 @@
-//! Which sockets are wanted, as the kernel is asked for them.
+//! Which sockets are wanted, as a request to the kernel.
 
 use std::net::{IpAddr, SocketAddr};
 

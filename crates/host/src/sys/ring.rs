@@ -15,11 +15,11 @@ use crate::error::Error;
 
 const BLOCK_LEN: usize = 256 << 10;
 const BLOCKS: usize = 64;
-/// What the kernel wants to be told and does not use: packets stand behind each other, whatever their length.
+/// The kernel requires it and does not use it: packets stand behind each other, whatever their length.
 const FRAME_LEN: usize = 2048;
-/// After so many milliseconds a block is handed over that is not full.
-const PATIENCE: u32 = 50;
-/// Where a block says whose it is.
+/// A block that is not full is handed over after this many milliseconds.
+const RETIRE_AFTER_MS: u32 = 50;
+/// Offset of the word in a block that says whether the kernel or this process owns it.
 const STATUS: usize = 8;
 
 /// The socket, its memory, and which of its blocks comes next.
@@ -53,7 +53,7 @@ impl Ring {
             tp_block_nr: BLOCKS as u32,
             tp_frame_size: FRAME_LEN as u32,
             tp_frame_nr: (BLOCKS * BLOCK_LEN / FRAME_LEN) as u32,
-            tp_retire_blk_tov: PATIENCE,
+            tp_retire_blk_tov: RETIRE_AFTER_MS,
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
@@ -120,8 +120,8 @@ impl Ring {
     fn status(&self) -> &AtomicU32 {
         // SAFETY: the word lies within the block.
         let status = unsafe { self.start().add(STATUS) };
-        // SAFETY: blocks begin at a page and the word at a multiple of four. The kernel and this process agree by it on whose the
-        // block is; neither reads or writes it but as a whole.
+        // SAFETY: blocks begin at a page and the word at a multiple of four. It says whether the kernel or this
+        // process owns the block, and both read and write it atomically.
         unsafe { AtomicU32::from_ptr(status.as_ptr().cast()) }
     }
 

@@ -35,7 +35,7 @@ impl FastOpenBits {
     pub const EVERY_LISTENER: Self = Self(0x400);
 
     /// The named bits, and the names that [`Display`](fmt::Display) writes and [`FromStr`] takes.
-    pub const NAMED: [(Self, &'static str); 5] = [
+    pub const NAMED: &[(Self, &'static str)] = &[
         (Self::CLIENT, "client"),
         (Self::SERVER, "server"),
         (Self::CLIENT_NO_COOKIE, "client-no-cookie"),

@@ -2,7 +2,7 @@
 
 /// What `net.ipv4.tcp_fastopen_key` holds, without the key.
 ///
-/// The key is a secret: with it anyone can make cookies for any client. It is read, looked at, wiped and forgotten.
+/// The key is a secret: with it anyone can make cookies for any client. It is read, checked and wiped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyState {
     /// The kernel has no such sysctl.

@@ -165,7 +165,7 @@ pub fn fast_open_key_text() -> Result<Option<Zeroizing<String>>, Error> {
     Ok(Sysctl::FastOpenKey.read()?.map(Zeroizing::new))
 }
 
-/// Sets the server's keys: one, or two with a comma between them. The kernel drops a third one and accepts an empty text without a word.
+/// Sets the server's keys: one, or two with a comma between them. The kernel silently drops a third one and accepts an empty text.
 ///
 /// # Errors
 /// As [`Sysctl::write`]; the message contains nothing of the keys.

@@ -11,7 +11,7 @@ use super::proxy::{self, Proxy, Step};
 use super::{PortId, Time, edited};
 use crate::scenario::{Hold, Moment, Rebind, SegmentKind};
 
-/// As many connections are remembered; the oldest are forgotten.
+/// How many connections are kept; beyond that the oldest are dropped.
 const ROOM: usize = 65_536;
 
 /// A connection, by its ends as the hosts know them.

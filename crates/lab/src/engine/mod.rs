@@ -208,7 +208,7 @@ impl Engine {
         true
     }
 
-    /// A proxied connection's packets are the proxy's business first.
+    /// A proxied connection's packets go to the proxy first.
     fn pass_proxy(&mut self, mut transit: Transit) {
         let Some((key, direction)) = transit.flow() else {
             return self.apply_rules(transit);

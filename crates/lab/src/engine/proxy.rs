@@ -1,4 +1,4 @@
-//! A SYN proxy: it answers the SYN itself, opens a connection to the server once the client has proved that it exists, and splices
+//! A SYN proxy: it answers the SYN itself, opens a connection to the server once the client has completed its handshake, and splices
 //! the two by shifting sequence numbers.
 
 use fastopen_wire::Segment;
@@ -7,7 +7,7 @@ use super::direction::Direction;
 use super::{Time, edited};
 use crate::packet::SegmentBuilder;
 
-/// An MSS that suits both families at an MTU of 1500. Window scaling, timestamps and SACK are agreed on with nobody, so that there is
+/// An MSS that suits both families at an MTU of 1500. Window scaling, timestamps and SACK are not negotiated, so that there is
 /// nothing to translate.
 const OPTIONS: [u8; 4] = [2, 4, 0x05, 0xa0];
 /// What makes the proxy's own sequence numbers differ from the client's.

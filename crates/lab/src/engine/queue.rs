@@ -1,4 +1,4 @@
-//! Packets that wait for their moment.
+//! Packets that wait for their time or their release.
 
 use std::collections::BTreeMap;
 

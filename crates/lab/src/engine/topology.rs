@@ -24,7 +24,7 @@ struct FarmState {
     next: usize,
 }
 
-/// Whom a packet is for.
+/// The host that a packet is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) farm: Option<usize>,
@@ -77,7 +77,7 @@ impl Topology {
             .position(|(_, addresses)| addresses.contains(address))
     }
 
-    /// Whom an address belongs to, where the connection's member of the farm is known or not.
+    /// The host that an address belongs to, where the connection's member of the farm is known or not.
     pub(super) fn target(&self, address: IpAddr, member: Option<PortId>) -> Option<Target> {
         if let Some(host) = self.host_of(address) {
             return Some(Target {

@@ -1,4 +1,4 @@
-//! Changes to a TCP segment inside its IP packet. What isn't changed stays as it is, down to the bits that nobody knows.
+//! Changes to a TCP segment inside its IP packet. All other bits stay as they are, unknown ones included.
 
 use std::net::IpAddr;
 
@@ -153,7 +153,7 @@ fn trim_padding(options: &mut Vec<u8>) {
         .filter(|option| option.kind != NO_OPERATION)
         .map(|option| option.offset + 2 + option.data.len())
         .last();
-    // Something behind that can't be walked over may matter to somebody.
+    // What follows options that can't be walked may be significant, so it stays.
     if Options::new(options).all(|option| option.is_ok()) {
         options.truncate(used.unwrap_or(0));
     }

@@ -8,13 +8,13 @@ use super::{HostSpec, Rule, Scenario};
 /// As many hosts and farms as the lab has addresses for.
 const MAX_MEMBERS: usize = 200;
 
-/// A scenario that can't be.
+/// Why a scenario is not valid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScenarioError {
     /// The text is not TOML, or says something that no scenario has; the message shows where.
     #[error("{0}")]
     Text(#[from] toml::de::Error),
-    /// A place in the scenario names a host or farm that isn't there.
+    /// The scenario names a host or farm that isn't there.
     #[error("{place} names {name:?}, which is none of {}", known.join(", "))]
     UnknownHost {
         /// Where it stands, such as `rules[2].from`.
@@ -38,7 +38,7 @@ pub enum ScenarioError {
         /// The MTU.
         mtu: u32,
     },
-    /// A farm has nobody to serve it.
+    /// A farm has no members.
     #[error("the farm {0:?} has no members")]
     EmptyFarm(String),
 }

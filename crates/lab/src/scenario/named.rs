@@ -8,7 +8,7 @@ macro_rules! scenarios {
     };
 }
 
-/// In the order in which one would tell them.
+/// From a clean path to the unusual ones.
 const FILES: &[(&str, &str)] = scenarios! {
     "clean"
     "option-stripped"
@@ -42,7 +42,7 @@ impl Scenario {
         Self::all().find(|scenario| scenario.name == name)
     }
 
-    /// All scenarios that come with the lab, from a clean path to the odd ones.
+    /// All scenarios that come with the lab, from a clean path to the unusual ones.
     pub fn all() -> impl Iterator<Item = Self> {
         FILES.iter().map(|(name, text)| {
             text.parse()

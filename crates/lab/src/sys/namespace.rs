@@ -32,7 +32,7 @@ impl Namespace {
         check(unsafe { libc::setns(self.0.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
     }
 
-    /// Runs a closure on a thread inside it; a panic goes on in the caller.
+    /// Runs a closure on a thread inside it; a panic is propagated to the caller.
     pub(crate) fn run<T: Send>(&self, closure: impl FnOnce() -> T + Send) -> io::Result<T> {
         on_a_thread(|| self.join().map(|()| closure()))
     }

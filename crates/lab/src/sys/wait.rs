@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::check;
 
-/// Lets the calling thread's sleeps end when they should, not up to 50 µs later, and lets it go first when there is a queue for
+/// Lets the calling thread's sleeps end when they should, not up to 50 µs later, and schedules it sooner when others wait for
 /// the processor.
 pub(crate) fn be_punctual() -> io::Result<()> {
     // SAFETY: this option takes one integer.
     check(unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) })?;
-    // Being nicer to oneself takes privilege; asking for short slices, which come sooner, doesn't (Linux 6.12).
+    // A higher priority takes privilege; asking for short time slices, which are scheduled sooner, does not (Linux 6.12).
     schedule(NICE).or_else(|_| schedule(0))
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn readable(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>
     }
 }
 
-/// A bell that one thread rings to wake another from [`readable`].
+/// An eventfd with which one thread wakes another from [`readable`].
 #[derive(Debug)]
 pub(crate) struct Bell(OwnedFd);
 
@@ -79,7 +79,7 @@ impl Bell {
 
     pub(crate) fn ring(&self) {
         let one = 1_u64.to_ne_bytes();
-        // A bell that can't count higher is ringing already, so what it returns doesn't matter.
+        // A full counter means that a wake-up is pending already, so the result doesn't matter.
         // SAFETY: the bytes are readable for the length given.
         unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }

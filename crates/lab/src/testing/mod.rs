@@ -2,7 +2,7 @@
 //!
 //! A test binary with `harness = false` and this as its main function makes its process ready for a [`Lab`](crate::Lab) while there
 //! is one thread, then runs the tests with the usual command line. Where there can be no lab every test fails with the reason; only
-//! `FASTOPEN_LAB=off` in the environment skips them, aloud. A test whose [`program`] is not installed counts as ignored, unless
+//! `FASTOPEN_LAB=off` in the environment skips them, and says so. A test whose [`program`] is not installed counts as ignored, unless
 //! `FASTOPEN_REQUIRE_PROGRAMS` is set, as it is in CI.
 //!
 //! ```no_run

@@ -1,4 +1,4 @@
-//! Programs of others as a test's peers.
+//! Real programs as a test's peers.
 
 use std::env;
 use std::ffi::OsStr;
@@ -20,12 +20,17 @@ pub(super) const REQUIRED: &str = "FASTOPEN_REQUIRE_PROGRAMS";
 const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsmasq", "dnsmasq-base"),
+    ("etcd", "etcd-server"),
+    ("etcdctl", "etcd-client"),
+    ("faketime", "faketime"),
     ("git", "git"),
     ("haproxy", "haproxy"),
     ("ip", "iproute2"),
     ("kill", "procps"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
+    ("pdns_recursor", "pdns-recursor"),
+    ("promtool", "prometheus"),
     ("python3", "python3"),
     ("redis-server", "redis-server"),
     ("setpriv", "util-linux"),
@@ -34,6 +39,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("systemd-analyze", "systemd"),
     ("tcpdump", "tcpdump"),
     ("tshark", "tshark"),
+    ("unbound", "unbound"),
     ("unshare", "util-linux"),
 ];
 

@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::stats::Random;
 use crate::timed::{Client, Failure, FirstBytes, Made, Target, Way};
 
-/// Between two connections, out of politeness.
+/// The pause between two connections, so as not to burden the server.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How many fast connections are made before the pairs, to have a cookie.
 const WARM_UP: usize = 3;
@@ -77,7 +77,7 @@ fn check_this_machine() -> anyhow::Result<()> {
         Ok(Some(bits)) if !bits.contains(FastOpenBits::CLIENT) => Err(anyhow::anyhow!(
             "the client bit (0x1) of net.ipv4.tcp_fastopen is off"
         ))
-        .hint("switch it on; the command is told by: tfo doctor"),
+        .hint("switch it on; for the command: tfo doctor"),
         Ok(None) => bail!("this kernel has no Fast Open"),
         // Where it can't be read, the connections will tell.
         _ => Ok(()),

@@ -20,11 +20,11 @@ use crate::interrupt::Interrupt;
 use crate::output::{self, Access, OutputFile};
 use crate::status::Status;
 use crate::timed::{FirstBytesArgs, Target, time_limit};
-use crate::{json, stdout};
+use crate::{json, stdout, warning};
 
 /// Measure how much sooner answers come with Fast Open
 ///
-/// It makes pairs of connections to one address, a plain one and a fast one in an order drawn by lot, and takes the time to the first
+/// It makes pairs of connections to one address, a plain one and a fast one in random order, and takes the time to the first
 /// byte of the answer: what disturbs the path disturbs both. The first address that answers is measured, after a few connections that
 /// don't count. Where the interval includes no difference, that is the answer. Connections that fail or lose their SYN are counted on
 /// both sides: where Fast Open fails more often, it is not said to be sooner, however fast the others are.
@@ -70,6 +70,10 @@ Exit status:
 /// # Errors
 /// Wrong usage, a name that can't be resolved, a plot that can't be written, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, measure_and_print(args))
+}
+
+fn measure_and_print(args: &Args) -> anyhow::Result<Status> {
     let first_bytes = args.first_bytes.read()?;
     let target: Target = args.target.parse()?;
     output::refuse_same([], args.svg.as_deref())?;
@@ -87,13 +91,17 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     });
     runtime.shutdown_background();
     let report = report?;
-    if let Some(plot) = plot {
-        plot.write_all(svg::draw(&report).as_bytes())?;
-    }
     let mut out = stdout::lock();
     match args.json {
         true => json::line(&mut out, &report)?,
         false => text::print(&mut out, &report, crate::width::of_stdout())?,
+    }
+    drop(out);
+    match plot {
+        Some(plot) if report.complete > 0 => plot.write_all(svg::draw(&report).as_bytes())?,
+        // A plot of nothing must not take the place of yesterday's.
+        Some(_) => warning::print(format_args!("no plot was written, since nothing was measured")),
+        None => {}
     }
     Ok(report.status())
 }

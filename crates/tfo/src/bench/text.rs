@@ -62,10 +62,7 @@ pub(super) fn print<W: Write>(out: &mut W, report: &Report, columns: usize) -> i
     }
     histogram(out, report, columns)?;
     match report.interrupted {
-        true => writeln!(
-            out,
-            "\n{WARNING}interrupted:{WARNING:#} this is what was known until then"
-        ),
+        true => writeln!(out, "\n{WARNING}interrupted:{WARNING:#} results up to then"),
         false => Ok(()),
     }
 }
@@ -101,7 +98,7 @@ pub(super) fn conclusion(report: &Report) -> String {
         }
         (Verdict::NotAccepted, _) => {
             format!(
-                "no fast connection was accepted; why is told by: tfo probe {}",
+                "no fast connection was accepted; to find out why: tfo probe {}",
                 report.target
             )
         }

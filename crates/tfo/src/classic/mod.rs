@@ -75,7 +75,7 @@ Exit status:
   0  the server took the data in the SYN
   1  it connected and Fast Open did not work, or it did not connect
   2  wrong usage, or this system lacks something: the output says what to do
-  3  there is no telling";
+  3  inconclusive";
 
 impl Args {
     /// Connects, and says what happened.

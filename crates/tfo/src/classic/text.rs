@@ -89,7 +89,7 @@ pub(super) fn conclusion(
         writeln!(out, "{style}TCP Fast Open to {address} {verdict}{style:#}")?;
     }
     let hint = match server_was_warned && report.status() != Status::Works {
-        true => Some("fix what the warning says, and run it again"),
+        true => Some("fix what the warning says, and run it again".into()),
         false => next_step(report),
     };
     hint.map_or(Ok(()), |hint| writeln!(out, "{HINT}hint:{HINT:#} {hint}"))

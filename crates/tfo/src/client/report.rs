@@ -8,6 +8,7 @@ use fastopen::{Attempt, AttemptEnd, ConnectError, Outcome, Reason};
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
+use crate::own_server::OwnServer;
 use crate::status::Status;
 use crate::units;
 
@@ -67,8 +68,15 @@ pub(crate) struct Report {
     pub(super) is_a_stream: bool,
     /// Segments sent again, SYNs included.
     pub(crate) retransmits: Option<u32>,
+    /// Whether the server's system acknowledged something that followed the SYN, so that packets pass after the handshake; nothing
+    /// where the kernel does not tell.
+    #[serde(skip)]
+    pub(super) acknowledged_afterwards: Option<bool>,
     /// How the connection ended.
     pub(crate) end: Option<End>,
+    /// The server, where it is on this machine and did not take the data.
+    #[serde(skip)]
+    pub(super) own_server: Option<OwnServer>,
     pub(crate) attempts: Vec<AttemptReport>,
     /// Why there is no connection, or why its data or answer was lost on this machine.
     #[serde(rename = "error")]
@@ -171,7 +179,7 @@ impl Report {
     }
 
     /// The server accepted the data in the SYN, and yet the connection did not work afterwards: nothing came back.
-    pub(crate) fn is_unanswered(&self) -> bool {
+    fn is_unanswered(&self) -> bool {
         self.received == 0 && self.end != Some(End::Closed)
     }
 
@@ -184,8 +192,16 @@ impl Report {
             && self.rtt.is_none_or(|rtt| rtt >= MEASURABLE)
     }
 
+    /// Nothing came back after the handshake, not even an acknowledgment, though packets were sent: what follows it seems to be lost.
+    pub(crate) fn broke_after_the_handshake(&self) -> bool {
+        self.is_unanswered()
+            && self.lost_packets()
+            && self.acknowledged_afterwards != Some(true)
+            && self.end != Some(End::Reset)
+    }
+
     /// Something was sent again, or has never been acknowledged.
-    pub(crate) fn lost_packets(&self) -> bool {
+    fn lost_packets(&self) -> bool {
         self.retransmits.is_some_and(|segments| segments > 0)
             || self.delivery == Some(Delivery::Unacknowledged)
     }
@@ -348,7 +364,7 @@ mod tests {
                 ..Report::default()
             };
             assert_eq!(report.status().code(), code, "{report:?}");
-            // A path that loses everything is no better for having been asked plainly.
+            // A path that loses everything is not proven good by a plain connection.
             let plain = Report {
                 outcome: Some(Outcome::NotAttempted(Reason::Policy)),
                 ..report

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use fastopen::{ConnectError, Connected, Connector, ReplaySafe, TcpInfo, TcpState};
+use fastopen::{ConnectError, Connected, Connector, Outcome, ReplaySafe, TcpInfo, TcpState};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -16,6 +16,7 @@ use super::data::{Chunks, Data};
 use super::report::{Delivery, End, Report};
 use super::upload::Upload;
 use crate::interrupt::Interrupt;
+use crate::own_server::OwnServer;
 
 /// How often to look whether the server has acknowledged everything.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -79,6 +80,7 @@ pub(crate) async fn transfer(
         report: &mut report,
     };
     talk.run(stream, rest, answer, interrupt).await?;
+    report.own_server = own_server(&report);
     report.elapsed = Some(started.elapsed());
     Ok(report)
 }
@@ -107,6 +109,14 @@ fn note_what_the_kernel_knows(stream: &TcpStream, cookies: Option<&Cookies>, rep
         report.cookie_before = change.before.map(|cookie| cookie.to_string());
         report.cookie_replaced = change.replaced();
     }
+}
+
+/// The server's listener where it is one of this machine that may be why no data was accepted in the SYN.
+fn own_server(report: &Report) -> Option<OwnServer> {
+    let (server, local) = (report.address?, report.local?);
+    let refused = matches!(report.outcome, Some(Outcome::NoCookie | Outcome::Ignored));
+    let is_here = server.ip().is_loopback() || server.ip() == local.ip();
+    (refused && is_here).then(|| OwnServer::find(server, None))?
 }
 
 struct Talk<'a> {
@@ -146,6 +156,10 @@ impl Talk<'_> {
         self.report.rounds = rounds(self.report.first_byte, self.report.rtt);
         let info = TcpInfo::of(reader.as_ref()).ok();
         self.report.retransmits = info.and_then(|info| info.total_retrans());
+        self.report.acknowledged_afterwards = info.and_then(|info| {
+            // The SYN counts as a byte.
+            Some(info.bytes_acked()? > self.report.syn_bytes + 1)
+        });
         self.report.delivery = Some(match upload.is_complete() {
             false => Delivery::CutOff,
             true if info.is_some_and(|info| is_acknowledged(&info, self.report.sent) == Some(false)) => {

@@ -1,8 +1,11 @@
 //! What an outcome means, and what to do next, in words.
 
+use std::borrow::Cow;
+
 use fastopen::{Outcome, Reason};
 
-use super::report::{End, MEASURABLE, Report};
+use super::report::{Delivery, End, MEASURABLE, Report};
+use crate::own_server::OwnServer;
 
 /// What happened to the SYN and the data in it.
 pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
@@ -24,17 +27,20 @@ pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
         Outcome::SynLost => "the SYN with the Fast Open option got no answer, and a plain one connected",
         Outcome::NotAttempted(reason) => explain_reason(reason),
         Outcome::Unknown if report.server_first => explain_unproven(report),
-        _ => "the system does not tell what became of the SYN",
+        _ => "the system does not report what became of the SYN",
     }
 }
 
 fn explain_accepted(report: &Report) -> &'static str {
     match report.end {
         _ if report.received > 0 => "the server took the data in the SYN, which saved a round trip",
-        _ if report.is_unanswered() && report.lost_packets() => {
-            "the SYN-ACK acknowledged the data in the SYN, but after the handshake no answer arrived, and segments were sent again"
+        _ if report.broke_after_the_handshake() => {
+            "the SYN-ACK acknowledged the data in the SYN, but nothing that followed it was acknowledged, and no answer arrived"
         }
         Some(End::Reset) => "the server took the data in the SYN, and reset the connection without an answer",
+        _ if report.delivery == Some(Delivery::Unacknowledged) => {
+            "the server took the data in the SYN, then stopped taking more, and sent no answer"
+        }
         _ => "the server took the data in the SYN, and sent no answer",
     }
 }
@@ -66,12 +72,21 @@ fn explain_reason(reason: Reason) -> &'static str {
 }
 
 /// What to do next, if anything, whatever the program.
-pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
+pub(crate) fn next_step(report: &Report) -> Option<Cow<'static, str>> {
+    match report.own_server.as_ref().and_then(OwnServer::switch_on) {
+        Some(commands) => Some(Cow::Owned(format!(
+            "on this machine Fast Open is off for that server; to switch it on now: {commands}; to keep it on: tfo doctor"
+        ))),
+        None => whatever_the_server(report).map(Cow::Borrowed),
+    }
+}
+
+fn whatever_the_server(report: &Report) -> Option<&'static str> {
     let Some(outcome) = report.outcome else {
         return report.failure.as_ref()?.hint();
     };
     match outcome {
-        Outcome::Accepted if report.is_unanswered() && report.lost_packets() => Some(
+        Outcome::Accepted if report.broke_after_the_handshake() => Some(
             "see whether the same connection works without Fast Open; if it does, something on the path breaks those whose SYN carried data",
         ),
         Outcome::Accepted => None,
@@ -89,7 +104,7 @@ pub(crate) fn next_step(report: &Report) -> Option<&'static str> {
                 "run it again: the next connection presents the new cookie; if that one is refused too, servers with different keys share the address, or this machine's address changes on the way (NAT)"
             }
             Some(false) => {
-                "no other cookie was granted, so other keys are hardly the reason: the server's queue of unconfirmed connections is full, its Fast Open was switched off (run tfo doctor there), or the path strips the option or answers in the server's place"
+                "no other cookie was granted, so different keys are an unlikely reason: the server's queue of unconfirmed connections is full, its Fast Open was switched off (run tfo doctor there), or the path strips the option or answers in the server's place"
             }
             None => {
                 "run it again: a server with new keys has just granted a new cookie; if it stays so, tfo probe names the causes that are left"
@@ -111,7 +126,7 @@ fn next_step_unproven(report: &Report) -> &'static str {
             "does this server speak first? Those of HTTP and TLS wait for the client"
         }
         _ if report.rtt.is_some_and(|rtt| rtt < MEASURABLE) => {
-            "over so short a path this can't be told: try it from farther away, or see the packets with tfo trace"
+            "this can't be determined over so short a path: try it from farther away, or see the packets with tfo trace"
         }
         _ => {
             "compare the time of the first byte with that of an ordinary handshake: a server that takes its time looks like this even where a round trip was saved"

@@ -13,7 +13,7 @@ pub(super) struct Hostile {
 }
 
 /// In the order in which they are shown; the one that takes longest comes last.
-pub(super) const HOSTILE: [Hostile; 9] = [
+pub(super) const HOSTILE: &[Hostile] = &[
     expect("option-stripped", Outcome::Ignored),
     expect("cookie-refused", Outcome::Ignored),
     expect("syn-proxy", Outcome::Ignored),
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn the_schema_and_the_lab_know_every_path() {
         let schema: Value = serde_json::from_str(include_str!("../../schemas/demo.json")).unwrap();
-        let scenario = "/properties/paths/items/properties/scenario/enum";
+        let scenario = "/$defs/report/properties/paths/items/properties/scenario/enum";
         let known = schema.pointer(scenario).and_then(Value::as_array).unwrap();
         let paths: Vec<_> = HOSTILE.iter().map(|hostile| hostile.scenario).collect();
         assert_eq!(known, &paths);

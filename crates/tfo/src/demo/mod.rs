@@ -82,7 +82,7 @@ Exit status:
   1  something is not: the output names it
   2  wrong usage, or this user may not make namespaces: the error says how to allow it";
 
-/// How far apart the hosts are, and how they talk.
+/// The round-trip time between the hosts, and the IP version.
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     rtt: Duration,
@@ -99,11 +99,15 @@ impl Setting {
     }
 }
 
-/// Shows it. The process must have one thread.
+/// Runs the demonstration. The process must have one thread.
 ///
 /// # Errors
 /// Where there can be no lab, and those of standard output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, demonstrate(args))
+}
+
+fn demonstrate(args: &Args) -> anyhow::Result<Status> {
     if let Some(ended) = session::begin(args.words()).context("start a process of its own")? {
         return status(ended);
     }
@@ -159,7 +163,7 @@ fn status(child: ExitStatus) -> anyhow::Result<Status> {
 fn enter() -> anyhow::Result<()> {
     match fastopen_lab::enter() {
         Err(Error::UserNamespace { source, hint }) => Err(source)
-            .context("this user may not make the network that it is shown on")
+            .context("this user is not allowed to make the demo's network")
             .hint(hint),
         entered => Ok(entered?),
     }

@@ -10,7 +10,7 @@ use crate::diagram::ladder;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::width::hang;
 
-/// From this many columns on there is room for a sequence diagram whose arrows bear their words.
+/// From this many columns on there is room for a sequence diagram with the words on its arrows.
 const LADDER: usize = 72;
 /// From this many on there is room for the table of paths.
 const TABLE: usize = 80;
@@ -170,7 +170,7 @@ fn explanation(columns: usize, out: &mut impl Write) -> io::Result<()> {
         ),
         (
             "died",
-            "The path let the handshake pass and then dropped everything, which no handshake shows. Whoever waits in vain reports it to \
+            "The path let the handshake pass and then dropped everything, which no handshake shows. A client without an answer reports it to \
              the path memory, as the client here did. The next connection is plain."
                 .to_owned(),
         ),
@@ -189,7 +189,7 @@ fn explanation(columns: usize, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// A server takes part once its machine allows it, and the second connection is fast. `tests/lab/first_steps.rs` runs these.
-const NEXT: [(&str, &str); 4] = [
+const NEXT: &[(&str, &str)] = &[
     ("tfo doctor", "Is this machine ready?"),
     (
         "sudo sysctl -w net.ipv4.tcp_fastopen=3",

@@ -1,4 +1,4 @@
-//! The server: it answers every request at once, or greets every client, and keeps an account of each connection.
+//! The server: it answers every request at once, or greets every client, and records each connection.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -182,7 +182,7 @@ async fn serve(
         let visits = visits.clone();
         tokio::spawn(async move {
             let visit = account(stream, peer, manner, now).await?;
-            // Nobody wants it once the demonstration is over.
+            // An error does not matter once the demonstration is over.
             let _ = visits.send(visit);
             io::Result::Ok(())
         });

@@ -12,11 +12,11 @@ use std::process::{self, Command, ExitStatus};
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal, setsid};
 
-/// Tells the child that it is one: its parent's number.
+/// Marks the child as such: its parent's process number.
 const PARENT: &str = "TFO_DEMO_PARENT";
 
-/// Moves this process into its own session if it is the child, and answers nothing; otherwise has a child do it all, with these
-/// arguments, and answers how it ended.
+/// Moves this process into its own session if it is the child, and returns `None`; otherwise runs everything in a child, with these
+/// arguments, and returns how it ended.
 pub(super) fn begin(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> io::Result<Option<ExitStatus>> {
     let Ok(parent) = env::var(PARENT) else {
         return Command::new(env::current_exe()?)

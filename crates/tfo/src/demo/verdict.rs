@@ -132,14 +132,14 @@ mod tests {
         for kind in Greeting::KINDS {
             assert_eq!(sample::greeting(kind).problems(), [""; 0]);
         }
-        for hostile in &HOSTILE {
+        for hostile in HOSTILE {
             assert_eq!(sample::path(hostile.scenario).problems(), [""; 0]);
         }
     }
 
     #[test]
     fn each_thing_that_is_odd_about_a_connection_is_said() {
-        let changes: [(_, Change<Connection>, _); 7] = [
+        let changes: &[(_, Change<Connection>, _)] = &[
             (
                 Kind::Fast,
                 |c| c.samples[2].outcome = Outcome::Ignored,
@@ -176,7 +176,7 @@ mod tests {
                 "plain: the bytes did not arrive exactly once",
             ),
         ];
-        for (kind, change, problem) in changes {
+        for &(kind, change, problem) in changes {
             let mut connection = sample::connection(kind);
             change(&mut connection);
             assert_eq!(connection.problems(), [problem]);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_odd_about_a_greeting_is_said() {
-        let changes: [(_, Change<Greeting>, _); 4] = [
+        let changes: &[(_, Change<Greeting>, _)] = &[
             (
                 Kind::Fast,
                 |g| g.exchange.outcome = Outcome::Unknown,
@@ -207,7 +207,7 @@ mod tests {
                 "greeting, plain: the greeting did not arrive as it was sent",
             ),
         ];
-        for (kind, change, problem) in changes {
+        for &(kind, change, problem) in changes {
             let mut greeting = sample::greeting(kind);
             change(&mut greeting);
             assert_eq!(greeting.problems(), [problem]);
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_is_odd_about_a_path_is_said() {
-        let changes: [(_, Change<Path>, _); 8] = [
+        let changes: &[(_, Change<Path>, _)] = &[
             (
                 "reset",
                 |p| p.exchange.outcome = Outcome::Accepted,
@@ -263,7 +263,7 @@ mod tests {
                 "data-dropped: the next connection was syn-lost, not plain by the path memory",
             ),
         ];
-        for (scenario, change, problem) in changes {
+        for &(scenario, change, problem) in changes {
             let mut path = sample::path(scenario);
             change(&mut path);
             assert_eq!(path.problems(), [problem]);

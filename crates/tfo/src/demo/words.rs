@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn every_path_has_a_note_that_fits_its_column() {
-        for hostile in &HOSTILE {
+        for hostile in HOSTILE {
             let note = sample::path(hostile.scenario).note();
             assert!(
                 (1..=30).contains(&note.chars().count()),

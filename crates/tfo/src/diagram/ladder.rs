@@ -63,7 +63,7 @@ pub(crate) fn list(out: &mut impl Write, connection: &Connection, width: usize) 
     Ok(())
 }
 
-/// The verdict, between whom, and what the packets do not show.
+/// The verdict, the two ends, and what the packets do not show.
 fn headline(out: &mut impl Write, connection: &Connection, width: usize) -> io::Result<()> {
     let Connection {
         client,

@@ -56,7 +56,12 @@ Exit status:
 /// # Errors
 /// On a system that isn't Linux or has no `/proc`, and those of standard output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, examine_and_fix(args))
+}
+
+fn examine_and_fix(args: &Args) -> anyhow::Result<Status> {
     let mut report = examine()?;
+    let mut permitted = true;
     if args.fix {
         let plan = apply::plan(&report.findings);
         match apply::apply(&plan, report.place, &mut anstream::stderr())? {
@@ -64,19 +69,20 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
                 report = examine()?;
                 report.fixes = fixes;
             }
-            apply::Outcome::NotPermitted => return Ok(Status::Unusable),
+            apply::Outcome::NotPermitted => permitted = false,
         }
     }
     let mut out = stdout::lock();
-    if args.json {
-        json::line(&mut out, &report)?;
-    } else {
-        render::text(&report, width::of_stdout(), &mut out)?;
+    match (args.json, permitted) {
+        (true, _) => json::line(&mut out, &report)?,
+        (false, true) => render::text(&report, width::of_stdout(), &mut out)?,
+        // What is wrong has just been printed, with what to do.
+        (false, false) => {}
     }
-    Ok(if report.ready {
-        Status::Works
-    } else {
-        Status::Fails
+    Ok(match (permitted, report.ready) {
+        (false, _) => Status::Unusable,
+        (true, true) => Status::Works,
+        (true, false) => Status::Fails,
     })
 }
 

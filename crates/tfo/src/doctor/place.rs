@@ -108,7 +108,7 @@ impl Place {
 
 /// Those of doctor's settings that Kubernetes calls safe, and that the kubelet need not allow:
 /// <https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/>.
-const SAFE_IN_KUBERNETES: [&str; 1] = ["net.ipv4.tcp_syncookies"];
+const SAFE_IN_KUBERNETES: &[&str] = &["net.ipv4.tcp_syncookies"];
 
 #[cfg(test)]
 mod tests {

@@ -186,7 +186,7 @@ fn keep(report: &Report, columns: usize, out: &mut impl Write) -> io::Result<()>
         }
         return Ok(());
     }
-    // A backslash, and the line after it, are one line for the shell.
+    // A line that ends with a backslash continues on the next one, for the shell.
     let lines: Vec<_> = entries.iter().map(|entry| format!("'{}'", entry.what)).collect();
     writeln!(
         out,

@@ -150,6 +150,10 @@ struct Which {
 /// # Errors
 /// There is no such listener, no privilege, no key where one was named, and those of the system and of standard output.
 pub fn enable(args: &Enable) -> anyhow::Result<Status> {
+    json::failure_too(args.json, switch_on(args))
+}
+
+fn switch_on(args: &Enable) -> anyhow::Result<Status> {
     if args.client.are_given() {
         anyhow::ensure!(
             !args.watch && args.queue.is_none() && !args.keys.are_given(),
@@ -174,6 +178,10 @@ pub fn enable(args: &Enable) -> anyhow::Result<Status> {
 /// # Errors
 /// As [`enable`].
 pub fn disable(args: &Disable) -> anyhow::Result<Status> {
+    json::failure_too(args.json, switch_off(args))
+}
+
+fn switch_off(args: &Disable) -> anyhow::Result<Status> {
     if args.client.are_given() {
         return args.client.run(Action::Disable, &args.which.selection, args.json);
     }

@@ -141,7 +141,7 @@ impl Report {
         }
     }
 
-    /// Whether every one was refused for want of privilege.
+    /// Whether every one was refused because the privilege is missing.
     pub(super) fn none_was_permitted(&self) -> bool {
         self.listeners.iter().all(|socket| socket.not_permitted)
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
+use std::net::SocketAddr;
 
 use fastopen_attach::listeners::Held;
 
 use super::cgroup;
 use crate::hint;
+use crate::listener_address::ListenerAddress;
 
 /// The options that choose listeners. Several choose all that any of them names.
 #[derive(Debug, clap::Args)]
@@ -16,7 +16,7 @@ use crate::hint;
 pub(super) struct Selection {
     /// Where they listen: 8000, :8000, 192.0.2.2:80 or [2001:db8::2]:80
     #[arg(value_name = "[ADDR]:PORT")]
-    places: Vec<Place>,
+    places: Vec<ListenerAddress>,
     /// The listeners of this process
     #[arg(long, value_name = "PID")]
     pid: Vec<u32>,
@@ -34,7 +34,7 @@ impl Selection {
         &self.pid
     }
 
-    pub(super) fn places(&self) -> &[Place] {
+    pub(super) fn places(&self) -> &[ListenerAddress] {
         &self.places
     }
 
@@ -63,7 +63,7 @@ impl Selection {
         let any = |is: &dyn Fn(&Held) -> bool| chosen.iter().any(|held| is(held));
         let places = self.places.iter();
         let places = places.filter(|place| !any(&|held| place.is(held.listener.address)));
-        let places = places.map(|place| format!("at {}", place.text));
+        let places = places.map(|place| format!("at {place}"));
         let pids = self
             .pid
             .iter()
@@ -96,7 +96,7 @@ impl Selection {
         const SHOWN: usize = 5;
         let addresses: BTreeSet<SocketAddr> = all.iter().map(|held| held.listener.address).collect();
         let wildcard = addresses.iter().find(|address| {
-            let serves = |place: &Place| place.ip.is_some() && place.port == address.port();
+            let serves = |place: &ListenerAddress| place.ip.is_some() && place.port == address.port();
             address.ip().is_unspecified() && self.places.iter().any(serves)
         });
         if let Some(wildcard) = wildcard {
@@ -129,83 +129,4 @@ fn is_of(held: &Held, unit: &str) -> bool {
         fs::read_to_string(format!("/proc/{}/cgroup", owner.pid))
             .is_ok_and(|groups| cgroup::names_unit(&groups, unit))
     })
-}
-
-/// A port, and the address where one is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    text: String,
-    pub(super) ip: Option<IpAddr>,
-    pub(super) port: u16,
-}
-
-impl Place {
-    fn is(&self, address: SocketAddr) -> bool {
-        let ip = address.ip().to_canonical();
-        self.port == address.port() && self.ip.is_none_or(|wanted| wanted.to_canonical() == ip)
-    }
-}
-
-impl FromStr for Place {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix(':').unwrap_or(text);
-        let (ip, port) = if let Ok(address) = text.parse::<SocketAddr>() {
-            (Some(address.ip()), address.port())
-        } else if let Ok(port) = digits.parse() {
-            (None, port)
-        } else {
-            return Err(
-                "a listener is named by its port, or by its IP address and port: 8000, :8000, 192.0.2.2:80, [2001:db8::2]:80",
-            );
-        };
-        if port == 0 {
-            return Err("no listener has port 0");
-        }
-        Ok(Self {
-            text: text.to_owned(),
-            ip,
-            port,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn is(place: &str, address: &str) -> bool {
-        place.parse::<Place>().unwrap().is(address.parse().unwrap())
-    }
-
-    #[test]
-    fn a_port_is_every_address_and_an_address_itself() {
-        for place in ["80", ":80"] {
-            for address in ["0.0.0.0:80", "[::]:80", "192.0.2.2:80"] {
-                assert!(is(place, address), "{place} {address}");
-            }
-            assert!(!is(place, "0.0.0.0:8080"));
-        }
-        assert!(is("192.0.2.2:80", "[::ffff:192.0.2.2]:80"));
-        assert!(!is("192.0.2.2:80", "0.0.0.0:80"));
-        assert!(is("[::]:80", "[::]:80"));
-    }
-
-    #[test]
-    fn what_names_no_listener_is_refused() {
-        for text in [
-            "",
-            ":",
-            "http",
-            "host:80",
-            ":0",
-            "65536",
-            "192.0.2.2",
-            "::1",
-            "[::1]",
-        ] {
-            assert!(text.parse::<Place>().is_err(), "{text}");
-        }
-    }
 }

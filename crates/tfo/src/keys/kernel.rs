@@ -27,9 +27,7 @@ pub(super) fn read() -> anyhow::Result<Option<KeyRing>> {
 /// # Errors
 /// The kernel refuses them, or has others afterwards.
 pub(super) fn write(keys: &KeyRing) -> anyhow::Result<()> {
-    if is_zero(keys.primary()) || keys.backup().is_some_and(is_zero) {
-        bail!("a key of zeros is none: everybody could make its cookies");
-    }
+    check(keys)?;
     let text = Zeroizing::new(keys.to_string());
     sysctl::set_fast_open_key_text(&text).hint(
         "run it as root, or with CAP_NET_ADMIN in the user namespace that owns this network namespace",
@@ -40,6 +38,14 @@ pub(super) fn write(keys: &KeyRing) -> anyhow::Result<()> {
     }
 }
 
-pub(super) fn is_zero(key: &Key) -> bool {
+/// Refuses keys that are none.
+pub(super) fn check(keys: &KeyRing) -> anyhow::Result<()> {
+    if is_zero(keys.primary()) || keys.backup().is_some_and(is_zero) {
+        bail!("a key of zeros counts as none: anybody could compute its cookies");
+    }
+    Ok(())
+}
+
+fn is_zero(key: &Key) -> bool {
     key.as_bytes().iter().all(|byte| *byte == 0)
 }

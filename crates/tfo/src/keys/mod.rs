@@ -11,6 +11,7 @@
 mod derive;
 mod generate;
 mod kernel;
+mod listener;
 mod namespaced;
 mod report;
 mod rotate;
@@ -46,13 +47,14 @@ Examples:
                                          Keep this machine's keys to the schedule
   tfo keys verify --secret tfo.secret 192.0.2.2:443 192.0.2.3:443
                                          Do these servers have the fleet's keys?
-  sudo tfo keys fingerprint              Compare it between two machines: it gives nothing away
+  sudo tfo keys set :443 --key-file key  Keys for the listeners on port 443 alone
+  sudo tfo keys fingerprint              Compare it between machines: it reveals nothing of the key
 
 Exit status:
   0  done; the servers agree
   1  verify: a server does not agree
   2  wrong usage, no secret, or the kernel refuses: the error says what to do
-  3  verify: there is no telling";
+  3  verify: inconclusive";
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
@@ -107,10 +109,10 @@ impl Args {
     fn report(&self) -> anyhow::Result<Option<Report>> {
         Ok(Some(match &self.action {
             Action::Generate(args) => Report::Generated(args.report()?),
-            Action::Show(args) => Report::Keys(args.report()?),
-            Action::Set(args) => Report::Keys(args.report()?),
+            Action::Show(args) => args.report()?,
+            Action::Set(args) => args.report()?,
             Action::Derive(args) => Report::Derived(args.report()?),
-            Action::Fingerprint(args) => Report::Keys(args.report()?),
+            Action::Fingerprint(args) => args.report()?,
             Action::Rotate(args) => return Ok(args.run()?.map(Report::Rotated)),
             Action::Verify(args) => Report::Verified(args.report()?),
         }))
@@ -132,7 +134,7 @@ impl Args {
 fn status(report: &Report) -> Status {
     match report {
         Report::Verified(verified) => match verified.verdict {
-            Verdict::Agrees => Status::Works,
+            Verdict::Agrees | Verdict::RotatesTogether => Status::Works,
             Verdict::CantTell => Status::Inconclusive,
             _ => Status::Fails,
         },

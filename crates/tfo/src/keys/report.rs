@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use fastopen::{Key, KeyRing};
+use fastopen_attach::listeners::Held;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -13,6 +14,7 @@ use crate::fingerprint;
 pub(super) enum Report {
     Generated(Generated),
     Keys(Keys),
+    Listeners(Listeners),
     Derived(Derived),
     Rotated(Rotated),
     Verified(Verified),
@@ -37,11 +39,65 @@ pub(super) struct Generated {
 /// The keys of a network namespace.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Keys {
-    /// Why they are told.
+    /// Why they are reported.
     pub(super) action: Action,
     /// Null where the kernel has none yet.
     pub(super) primary: Option<KeyShown>,
     pub(super) backup: Option<KeyShown>,
+    /// Listeners that do not use them but have keys of their own; looked for by `show` alone.
+    pub(super) overridden_by: Vec<ListenerKeys>,
+    /// Listeners with Fast Open of which it is not known.
+    pub(super) unknown_listeners: usize,
+}
+
+/// The keys of single listeners.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Listeners {
+    pub(super) action: Action,
+    pub(super) listeners: Vec<ListenerKeys>,
+}
+
+/// A listener, and the keys of its own.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ListenerKeys {
+    pub(super) address: SocketAddr,
+    pub(super) inode: u64,
+    pub(super) processes: Vec<Owner>,
+    /// The length of its Fast Open queue; 0: it does not use Fast Open.
+    pub(super) queue: Option<u32>,
+    /// Null where it uses the keys of its network namespace.
+    pub(super) primary: Option<KeyShown>,
+    pub(super) backup: Option<KeyShown>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Owner {
+    pub(super) pid: u32,
+    pub(super) name: String,
+}
+
+impl ListenerKeys {
+    pub(super) fn new(held: &Held, keys: Option<&KeyRing>, reveal: bool) -> Self {
+        let mut processes: Vec<Owner> = held
+            .owners
+            .iter()
+            .map(|owner| Owner {
+                pid: owner.pid,
+                name: owner.name.clone(),
+            })
+            .collect();
+        processes.dedup();
+        Self {
+            address: held.listener.address,
+            inode: held.listener.inode,
+            processes,
+            queue: held.listener.fast_open_queue,
+            primary: keys.map(|keys| KeyShown::new(keys.primary(), reveal)),
+            backup: keys
+                .and_then(KeyRing::backup)
+                .map(|key| KeyShown::new(key, reveal)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -59,6 +115,8 @@ impl Keys {
             action,
             primary: keys.map(|keys| shown(keys.primary())),
             backup: keys.and_then(KeyRing::backup).map(shown),
+            overridden_by: Vec::new(),
+            unknown_listeners: 0,
         }
     }
 }
@@ -105,6 +163,8 @@ pub(super) struct Rotated {
     pub(super) next_change: Option<String>,
     /// The network namespaces that have these keys.
     pub(super) namespaces: usize,
+    /// The listeners with keys of their own that have these.
+    pub(super) listeners: usize,
     pub(super) failures: Vec<String>,
 }
 
@@ -112,8 +172,29 @@ pub(super) struct Rotated {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Verified {
     pub(super) servers: Vec<Server>,
-    /// Without a secret: whether the addresses that can be compared have the same keys.
+    /// Without the secret, whether several addresses belong together.
+    pub(super) together: Option<Together>,
+    /// Of all.
     pub(super) verdict: Verdict,
+}
+
+/// Several addresses, compared.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Together {
+    pub(super) verdict: Verdict,
+    pub(super) evidence: String,
+    pub(super) changes: Vec<Change>,
+}
+
+/// A time at which an address began to grant another cookie.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Change {
+    pub(super) address: IpAddr,
+    /// It still granted the one before, RFC 3339.
+    pub(super) after: String,
+    pub(super) by: String,
+    /// Whether it accepted the old cookie.
+    pub(super) kept: bool,
 }
 
 /// One server's answer.
@@ -143,6 +224,8 @@ pub(super) enum Verdict {
     OwnKey,
     Disagrees,
     AddressTranslation,
+    RotatesTogether,
+    RotatesApart,
     NoFastOpen,
     Unreachable,
     CantTell,

@@ -1,59 +1,114 @@
 //! Keys given by hand.
 
-use anyhow::Context;
-use fastopen::KeyRing;
+use std::convert::Infallible;
+use std::str::FromStr;
 
-use super::report::{Action, Keys};
-use super::{Output, kernel, namespaced};
-use crate::hint::Hint;
+use anyhow::{Context, bail};
+use fastopen::{Key, KeyRing};
+
+use super::report::{Action, Keys, Report};
+use super::{Output, kernel, listener, namespaced};
+use crate::hint::{self, Hint};
 use crate::key_options::{KeyOptions, Typed};
+use crate::listener_address::ListenerAddress;
 use crate::namespace::Namespace;
 
 /// Set this machine's keys: the one that makes cookies, and the one whose cookies are accepted too
 ///
-/// What is given is checked before it is written, because the kernel drops a third key and accepts an empty text without a word, and read
+/// What is given is checked before it is written, because the kernel drops a third key and silently accepts an empty text, and read
 /// back afterwards. Every user of this machine can read command lines: prefer --key-file or TFO_KEY.
+///
+/// With [ADDR]:PORT the keys are set on the sockets of the listeners there, in place of the network namespace. They override the
+/// namespace's until the server closes the socket, so that a listener with keys of its own takes no part in tfo keys rotate, unless with
+/// --listeners.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTER)]
+#[command(after_long_help = AFTER, override_usage = USAGE)]
 pub(super) struct Args {
-    /// The key that makes cookies
-    #[arg(conflicts_with_all = ["key", "key_file"])]
-    primary: Option<Typed>,
-    /// The key whose cookies are accepted too
-    backup: Option<Typed>,
+    /// The listeners whose keys to set, if any: :443, 192.0.2.2:443 or [2001:db8::2]:443; the key that makes cookies; and the key whose
+    /// cookies are accepted too
+    #[arg(value_names = ["[ADDR]:PORT", "PRIMARY", "BACKUP"], num_args = 0..)]
+    words: Vec<Word>,
     #[command(flatten)]
     keys: KeyOptions,
-    /// Set those of the network namespace of this process, or of a file such as /run/netns/NAME
+    /// In the network namespace of this process, or of a file such as /run/netns/NAME
     #[arg(long, value_name = "PID|PATH")]
     netns: Option<Namespace>,
     #[command(flatten)]
     pub(super) output: Output,
 }
 
+const USAGE: &str = "\
+tfo keys set [OPTIONS] [[ADDR]:PORT] PRIMARY [BACKUP]
+       tfo keys set [OPTIONS] [[ADDR]:PORT] --key-file FILE";
+
 const AFTER: &str = "\
 Examples:
   tfo keys generate > key; sudo tfo keys set --key-file key
+  sudo tfo keys set :443 --key-file key  Of the listeners on port 443 alone
   ssh other sudo tfo keys show --reveal --json | jq -r '[.primary.key, .backup.key // empty] | join(\",\")' | sudo tfo keys set --key-file -
 
 Exit status:
   0  set, and read back
-  2  wrong usage, no key, or the kernel refuses: nothing has changed";
+  2  wrong usage, no key, no such listener, or the kernel refuses: nothing has changed, unless the error says so";
 
 impl Args {
-    pub(super) fn report(&self) -> anyhow::Result<Keys> {
-        let keys = match &self.primary {
-            Some(primary) => {
-                let keys = KeyRing::new(primary.key().context("PRIMARY is no key")?);
-                match &self.backup {
-                    Some(backup) => keys.with_backup(backup.key().context("BACKUP is no key")?),
-                    None => keys,
-                }
-            }
-            None => self.keys.read()?.context("there is no key to set").hint(
+    pub(super) fn report(&self) -> anyhow::Result<Report> {
+        let (place, typed) = match &self.words[..] {
+            [Word::ListenerAddress(place), keys @ ..] => (Some(place), keys),
+            keys => (None, keys),
+        };
+        let keys = match typed {
+            [] => self.keys.read()?.context("there is no key to set").hint(
                 "give it with --key-file FILE (- is standard input) or in the environment variable TFO_KEY",
             )?,
+            _ if self.keys.are_given() => {
+                bail!("keys are given twice: by --key or --key-file, and as PRIMARY")
+            }
+            [primary] => KeyRing::new(primary.key("PRIMARY")?),
+            [primary, backup] => KeyRing::new(primary.key("PRIMARY")?).with_backup(backup.key("BACKUP")?),
+            // The words may be keys: none of them is repeated.
+            more => {
+                return Err(hint::with(
+                    anyhow::anyhow!("there are {} keys, and the kernel has room for two", more.len()),
+                    "give PRIMARY and BACKUP; a listener goes in front of them, as in: tfo keys set :443 PRIMARY BACKUP",
+                ));
+            }
         };
-        namespaced::run(self.netns.as_ref(), "tfo keys set", || kernel::write(&keys))?;
-        Ok(Keys::new(Action::Set, Some(&keys), false))
+        namespaced::run(self.netns.as_ref(), "tfo keys set", || match place {
+            Some(place) => listener::write(place, &keys).map(Report::Listeners),
+            None => {
+                kernel::write(&keys)?;
+                Ok(Report::Keys(Keys::new(Action::Set, Some(&keys), false)))
+            }
+        })
+    }
+}
+
+/// A word of the command line: no text is both a listener and a key.
+#[derive(Clone, Debug)]
+enum Word {
+    ListenerAddress(ListenerAddress),
+    Key(Typed),
+}
+
+impl Word {
+    fn key(&self, name: &str) -> anyhow::Result<Key> {
+        match self {
+            Self::Key(typed) => typed.key().with_context(|| format!("{name} is no key")),
+            Self::ListenerAddress(place) => {
+                bail!("{name} is no key: {place} names a listener, which goes in front of the keys")
+            }
+        }
+    }
+}
+
+impl FromStr for Word {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(place) => Ok(Self::ListenerAddress(place)),
+            Err(_) => text.parse().map(Self::Key),
+        }
     }
 }

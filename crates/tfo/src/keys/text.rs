@@ -2,14 +2,20 @@
 
 use std::io::{self, Write};
 
-use super::report::{Action, Derived, Generated, KeyShown, Keys, Report, Rotated, Server, Verdict, Verified};
+use super::report::{
+    Action, Derived, Generated, KeyShown, Keys, ListenerKeys, Listeners, Report, Rotated, Server, Verdict,
+    Verified,
+};
+use anstyle::Style;
+
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
-use crate::{printable, width};
+use crate::{printable, units, width};
 
 pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
     match report {
         Report::Generated(generated) => self::generated(generated, out),
         Report::Keys(keys) => self::keys(keys, out),
+        Report::Listeners(listeners) => self::listeners(listeners, out),
         Report::Derived(derived) => self::derived(derived, out),
         Report::Rotated(rotated) => self::rotated(rotated, out),
         Report::Verified(verified) => self::verified(verified, out),
@@ -45,6 +51,29 @@ fn keys(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
             .map_or_else(String::new, |key| format!(",{}", key.fingerprint));
         return writeln!(out, "{}{backup}", primary.fingerprint);
     }
+    pair(primary, keys.backup.as_ref(), out)?;
+    overriding(keys, out)
+}
+
+/// The listeners that the keys above are not for.
+fn overriding(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
+    if !keys.overridden_by.is_empty() {
+        writeln!(out, "These listeners have keys of their own instead:")?;
+    }
+    let mut lines: Vec<String> = keys.overridden_by.iter().map(one_line).collect();
+    lines.dedup();
+    lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+    match keys.unknown_listeners {
+        0 => Ok(()),
+        many => writeln!(
+            out,
+            "{WARNING}unknown:{WARNING:#} {} with Fast Open may have keys of their own, and only root can tell",
+            units::count(many as u64, "listener", "listeners")
+        ),
+    }
+}
+
+fn pair(primary: &KeyShown, backup: Option<&KeyShown>, out: &mut impl Write) -> io::Result<()> {
     let mut line = |name: &str, key: &KeyShown| {
         writeln!(
             out,
@@ -54,9 +83,69 @@ fn keys(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
         )
     };
     line("primary", primary)?;
-    match &keys.backup {
+    match backup {
         Some(backup) => line("backup ", backup),
         None => writeln!(out, "backup   none"),
+    }
+}
+
+/// A SO_REUSEPORT group is told once as long as its sockets are alike.
+fn listeners(listeners: &Listeners, out: &mut impl Write) -> io::Result<()> {
+    let mut told: Vec<String> = Vec::new();
+    for listener in &listeners.listeners {
+        let mut text = Vec::new();
+        match (listeners.action, &listener.primary) {
+            (Action::Fingerprint, Some(_)) => writeln!(text, "{}", fingerprints(listener))?,
+            (Action::Fingerprint, None) => writeln!(text, "none")?,
+            (_, Some(primary)) => {
+                writeln!(text, "{BOLD}{}{BOLD:#}{}", listener.address, owner(listener))?;
+                pair(primary, listener.backup.as_ref(), &mut text)?;
+            }
+            (_, None) => writeln!(
+                text,
+                "{BOLD}{}{BOLD:#}{}\nnone of its own: it uses those of its network namespace (tfo keys show)",
+                listener.address,
+                owner(listener)
+            )?,
+        }
+        if listener.queue == Some(0) && listeners.action != Action::Fingerprint {
+            writeln!(
+                text,
+                "{WARNING}off:{WARNING:#} it does not use Fast Open; to switch it on: sudo tfo enable {}",
+                listener.address
+            )?;
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if !told.contains(&text) {
+            out.write_all(text.as_bytes())?;
+            told.push(text);
+        }
+    }
+    Ok(())
+}
+
+fn one_line(listener: &ListenerKeys) -> String {
+    format!(
+        "{}{}: fingerprint {}",
+        listener.address,
+        owner(listener),
+        fingerprints(listener)
+    )
+}
+
+fn fingerprints(listener: &ListenerKeys) -> String {
+    [&listener.primary, &listener.backup]
+        .into_iter()
+        .flatten()
+        .map(|key| key.fingerprint.as_str())
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn owner(listener: &ListenerKeys) -> String {
+    match &listener.processes[..] {
+        [] => String::new(),
+        [owner, ..] => format!(" ({})", printable::printable(&owner.name)),
     }
 }
 
@@ -79,9 +168,13 @@ pub(super) fn rotated_line(rotated: &Rotated, out: &mut impl Write) -> io::Resul
         1 => "1 network namespace".to_owned(),
         count => format!("{count} network namespaces"),
     };
+    let listeners = match rotated.listeners {
+        0 => String::new(),
+        count => format!(" and on {}", units::count(count as u64, "listener", "listeners")),
+    };
     writeln!(
         out,
-        "{} keys set ({}) in {places}: fingerprints {}; next change {next}",
+        "{} keys set ({}) in {places}{listeners}: fingerprints {}; next change {next}",
         rotated.time,
         rotated.cause,
         rotated.fingerprints.join(",")
@@ -98,11 +191,7 @@ fn verified(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
             evidence,
             ..
         } = server;
-        let style = match verdict {
-            Verdict::Agrees => GOOD,
-            Verdict::CantTell => WARNING,
-            _ => BAD,
-        };
+        let style = style_of(*verdict);
         let told = match server.periods {
             Some(periods) => {
                 let count = periods.unsigned_abs();
@@ -120,7 +209,26 @@ fn verified(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "  {line}")?;
         }
     }
+    if let Some(together) = &verified.together {
+        let style = style_of(together.verdict);
+        writeln!(
+            out,
+            "{BOLD}these addresses{BOLD:#}  {style}{}{style:#}",
+            words(together.verdict)
+        )?;
+        for line in width::wrap(&together.evidence, columns - 2) {
+            writeln!(out, "  {line}")?;
+        }
+    }
     Ok(())
+}
+
+fn style_of(verdict: Verdict) -> Style {
+    match verdict {
+        Verdict::Agrees | Verdict::RotatesTogether => GOOD,
+        Verdict::CantTell => WARNING,
+        _ => BAD,
+    }
 }
 
 /// The verdict in words.
@@ -132,6 +240,8 @@ pub(super) fn words(verdict: Verdict) -> &'static str {
         Verdict::OwnKey => "its own key",
         Verdict::Disagrees => "its members disagree",
         Verdict::AddressTranslation => "address translation in between",
+        Verdict::RotatesTogether => "change their keys at the same time",
+        Verdict::RotatesApart => "do not change their keys at the same time",
         Verdict::NoFastOpen => "no Fast Open",
         Verdict::Unreachable => "no connection",
         Verdict::CantTell => "can't tell",

@@ -145,7 +145,7 @@ impl Printer {
             match (self.as_json, self.in_full) {
                 (true, _) => json::line(&mut out, report),
                 (_, true) => text::full(&mut out, report, width::of_stdout()),
-                (_, false) => text::line(&mut out, report),
+                (_, false) => text::line(&mut out, report, width::of_terminal()),
             }
         })
     }

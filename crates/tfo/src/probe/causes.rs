@@ -1,13 +1,14 @@
 //! Why Fast Open does not come about: every cause that the evidence leaves, the likeliest first. One that stands alone is certain.
 
-use super::evidence::{AtOnce, Evidence, Grant, OwnServer, Seen, SynAckLook, Trial};
+use super::evidence::{AtOnce, Evidence, Grant, Seen, SynAckLook, Trial};
 use super::verdict::Cause;
+use crate::own_server::OwnServer;
 
 /// A SYN with more data than this is longer than what every path carries.
 const LARGE_SYN: usize = 450;
 
 /// The programs that forward connections to a container's network.
-const FORWARDERS: [&str; 4] = ["docker-proxy", "rootlessport", "slirp4netns", "pasta"];
+const FORWARDERS: &[&str] = &["docker-proxy", "rootlessport", "slirp4netns", "pasta"];
 
 /// Why handshakes succeed and no cookie comes.
 pub(super) fn of_no_cookie(evidence: &Evidence) -> Vec<Cause> {
@@ -85,13 +86,13 @@ fn of_own_server(own: &OwnServer) -> Vec<Cause> {
         // Behind it, or beside it by address translation, is another network with settings of its own.
         return vec![Cause::ProxyEndsIt, Cause::ServerBitOff, Cause::ListenerOff];
     }
-    if !own.server_bit {
+    if !own.server_bit() {
         return vec![Cause::ServerBitOff];
     }
     if own.listener_asks == Some(false) {
         return vec![Cause::ListenerOff];
     }
-    if own.needs_no_cookie {
+    if own.needs_no_cookie() {
         return vec![Cause::NeedsNoCookie];
     }
     if own.syn_cookies {
@@ -150,11 +151,14 @@ pub(super) fn of_lost_syns(evidence: &Evidence) -> Vec<Cause> {
         .fast()
         .filter_map(|trial| Some(trial.made()?.syn_bytes))
         .max();
+    // Plain connections carry the same data in one segment, as long as the SYN: where it arrives, length alone is not what is dropped.
+    let by_length = match evidence.plain().any(Trial::was_heard) {
+        true => Cause::LargeSynDropped,
+        false => Cause::LargePacketsDropped,
+    };
     match evidence.checks.small_segments_help {
-        Some(true) => vec![Cause::LargePacketsDropped],
-        None if syn_bytes.is_some_and(|bytes| bytes > LARGE_SYN) => {
-            vec![Cause::FastSynDropped, Cause::LargePacketsDropped]
-        }
+        Some(true) => vec![by_length],
+        None if syn_bytes.is_some_and(|bytes| bytes > LARGE_SYN) => vec![Cause::FastSynDropped, by_length],
         _ => vec![Cause::FastSynDropped],
     }
 }
@@ -191,7 +195,7 @@ enum Proxied {
 
 /// What the packets say of who makes the SYN-ACKs. That they come over another number of hops than what follows them may be a program that
 /// sets its connections' hop limit, and that they open no window may be a server that is short of memory: both together are a SYN proxy.
-/// So is a SYN-ACK that is unlike others exactly where the SYN carried data, so often that no farm of unlike servers is dealt out so by
+/// So is a SYN-ACK that is unlike others exactly where the SYN carried data, so often that a farm of unlike servers does not produce it by
 /// chance.
 fn proxied(evidence: &Evidence) -> Proxied {
     let looks = evidence.trials.iter().filter_map(|trial| {
@@ -282,7 +286,7 @@ mod tests {
                 vec![(3, true, (60, 9), 60), (8, false, server, 64)],
                 Proxied::Certainly,
             ),
-            // Two unlike servers may be dealt out so by chance, with so few.
+            // With so few connections, a farm of two unlike servers may look so by chance.
             (
                 vec![(2, true, (60, 9), 60), (2, false, server, 64)],
                 Proxied::Likely,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use fastopen_host::counters::Counters;
 
 use super::causes::size_may_matter;
-use super::evidence::{AtOnce, Evidence, OwnServer, Trial};
+use super::evidence::{AtOnce, Evidence, Trial};
 use super::verdict::{Judgement, Verdict};
+use crate::own_server::OwnServer;
 use crate::timed::variation::{self, Ended, Variation};
 
 /// How long the answer to such a connection may take, where that is not what it is made for.
@@ -73,19 +74,48 @@ pub(super) async fn make(
         }
         Check::SmallSegments => {
             let silent = evidence.is_silent_to_plain();
-            let variation = if silent {
-                Variation::PlainSmall
-            } else {
-                Variation::FastSmall
+            let (small, large) = match silent {
+                true => (Variation::PlainSmall, Variation::Plain),
+                false => (Variation::FastSmall, Variation::Fast),
             };
-            let ended = connect(variation, patience.min(Duration::from_secs(2))).await;
-            evidence.checks.small_segments_help = match ended {
-                Ended::Connected { answered, .. } if silent => Some(answered),
-                Ended::Connected { accepted, .. } => Some(accepted),
-                Ended::NotPossible => None,
-                _ => Some(false),
+            let silence = patience.min(Duration::from_secs(2));
+            let mut worked = Vec::new();
+            let helped = loop {
+                let variation = match small_segments(&worked) {
+                    Turn::Small => small,
+                    Turn::Large => large,
+                    Turn::Known(helped) => break helped,
+                };
+                worked.push(match connect(variation, silence).await {
+                    Ended::Connected { answered, .. } if silent => answered,
+                    Ended::Connected { accepted, .. } => accepted,
+                    Ended::NotPossible => break None,
+                    _ => false,
+                });
             };
+            evidence.checks.small_segments_help = helped;
         }
+    }
+}
+
+/// Which connection is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Small,
+    Large,
+    /// Whether small segments help; nothing where connections differ among themselves.
+    Known(Option<bool>),
+}
+
+/// Connections with small segments and with large ones take turns, since one alone may be lucky: whether each so far worked says what is
+/// next.
+fn small_segments(worked: &[bool]) -> Turn {
+    match worked {
+        [] | [true, false] => Turn::Small,
+        [true] | [true, false, true] => Turn::Large,
+        [false] => Turn::Known(Some(false)),
+        [true, false, true, false] => Turn::Known(Some(true)),
+        _ => Turn::Known(None),
     }
 }
 
@@ -94,7 +124,29 @@ fn at_once(ended: Ended) -> Option<AtOnce> {
         Ended::Icmp(icmp) => Some(AtOnce::Icmp(icmp)),
         Ended::Refused => Some(AtOnce::Reset),
         Ended::NotPossible => Some(AtOnce::Here),
-        // It fails in another way than before: there is no telling.
+        // It fails in another way than before: inconclusive.
         Ended::Unanswered | Ended::Connected { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_lucky_connection_proves_nothing() {
+        for (worked, turn) in [
+            (&[][..], Turn::Small),
+            (&[false], Turn::Known(Some(false))),
+            (&[true], Turn::Large),
+            (&[true, true], Turn::Known(None)),
+            (&[true, false], Turn::Small),
+            (&[true, false, false], Turn::Known(None)),
+            (&[true, false, true], Turn::Large),
+            (&[true, false, true, true], Turn::Known(None)),
+            (&[true, false, true, false], Turn::Known(Some(true))),
+        ] {
+            assert_eq!(small_segments(worked), turn, "{worked:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use fastopen::Outcome;
 use fastopen_host::connecting::IcmpError;
 use fastopen_wire::{Connection, Cookie, FastOpen, OptionKind};
 
+use crate::own_server::OwnServer;
 use crate::timed::{Answer, Failure, Made, Way};
 
 /// What probing one address has shown so far.
@@ -41,25 +42,6 @@ pub(super) enum AtOnce {
     Reset,
     /// No SYN left this machine.
     Here,
-}
-
-/// A listener of this machine, and the settings that count for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OwnServer {
-    /// Whether it asks for Fast Open; nothing where the kernel does not tell.
-    pub(super) listener_asks: Option<bool>,
-    /// The program that listens, where it is known.
-    pub(super) program: Option<String>,
-    /// Whether the server bit of `net.ipv4.tcp_fastopen` is on.
-    pub(super) server_bit: bool,
-    /// Whether the settings let every server do without cookies (0x200).
-    pub(super) needs_no_cookie: bool,
-    /// Whether SYN cookies are always sent (`net.ipv4.tcp_syncookies` is 2).
-    pub(super) syn_cookies: bool,
-    /// Whether some were sent while it was probed.
-    pub(super) syn_cookies_sent: bool,
-    /// Whether a listener's queue for Fast Open overflowed while it was probed.
-    pub(super) overflowed: bool,
 }
 
 impl Evidence {
@@ -176,7 +158,7 @@ pub(super) enum Grant {
     None,
     /// It brought none or the same: the kernel's cookie is what it was.
     NotAnother,
-    /// There is no telling.
+    /// Not known.
     Unknown,
 }
 

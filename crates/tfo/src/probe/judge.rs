@@ -2,7 +2,7 @@
 //!
 //! A failure of a fast connection counts only where the plain connection right after it fared better, and where plain ones fail in the
 //! same way now and then only if fast ones do so more often than chance explains: so neither a lossy path nor a server that went away or
-//! breaks off at random is taken for an enemy of Fast Open. Why something is so is for [`causes`] to say.
+//! breaks off at random is mistaken for one that breaks Fast Open. [`causes`] says why something is so.
 
 use fastopen::{Outcome, Reason};
 
@@ -90,7 +90,7 @@ fn judge_data(evidence: &Evidence, tally: &Tally) -> Judgement {
         .kinds()
         .into_iter()
         .filter(|&(kind, seen, enough)| match kind {
-            // Where fast SYNs get through, losing some takes no enemy.
+            // Where some fast SYNs get through, packet loss explains the others.
             Verdict::SynLost => seen >= 2 * enough,
             _ => seen >= enough,
         })

@@ -1,4 +1,4 @@
-//! The decision against worlds whose truth is known, and against every evidence there is, up to a length.
+//! The decision against simulated servers and paths, whose behaviour is known, and against all possible evidence up to a length.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::super::schedule;
 use super::*;
 use crate::timed::{Answer, Made, Way};
 
-const HEARD: Answer = Answer::Bytes(Duration::from_millis(40));
+const ANSWERED: Answer = Answer::Bytes(Duration::from_millis(40));
 
 fn cookie(number: u8) -> Cached {
     Cached::Cookie(Cookie::new(&[number; 8]).unwrap())
@@ -55,15 +55,15 @@ struct World {
 }
 
 fn plain(_: usize) -> Result<Made, Failure> {
-    made(Outcome::NotAttempted(Reason::Policy), HEARD)
+    made(Outcome::NotAttempted(Reason::Policy), ANSWERED)
 }
 
 fn granted(_: usize) -> (Result<Made, Failure>, Cached) {
-    (made(Outcome::NoCookie, HEARD), cookie(1))
+    (made(Outcome::NoCookie, ANSWERED), cookie(1))
 }
 
 fn accepted(_: usize, cookie: Cached) -> (Result<Made, Failure>, Cached) {
-    (made(Outcome::Accepted, HEARD), cookie)
+    (made(Outcome::Accepted, ANSWERED), cookie)
 }
 
 /// Connections go to so many servers in turn, of which some share a key: it grants the cookie of its number.
@@ -74,7 +74,7 @@ fn farm(keys: &[u8], number: usize, presented: Cached) -> (Result<Made, Failure>
     } else {
         Outcome::Ignored
     };
-    (made(outcome, HEARD), own)
+    (made(outcome, ANSWERED), own)
 }
 
 impl World {
@@ -132,14 +132,14 @@ fn worlds() -> Vec<World> {
         World { ..good },
         World {
             name: "server off",
-            request: |_| (made(Outcome::NoCookie, HEARD), Cached::Nothing),
+            request: |_| (made(Outcome::NoCookie, ANSWERED), Cached::Nothing),
             verdict: Verdict::NoCookie,
             causes: NO_COOKIE,
             ..good
         },
         World {
             name: "requests dropped",
-            request: |_| (repeated(made(Outcome::NoCookie, HEARD)), Cached::Nothing),
+            request: |_| (repeated(made(Outcome::NoCookie, ANSWERED)), Cached::Nothing),
             verdict: Verdict::SynLost,
             causes: &[RequestDropped],
             ..good
@@ -186,11 +186,11 @@ fn worlds() -> Vec<World> {
         World {
             name: "resets half of all connections",
             plain: |n| {
-                let answer = if n % 2 == 0 { HEARD } else { Answer::Reset };
+                let answer = if n % 2 == 0 { ANSWERED } else { Answer::Reset };
                 made(Outcome::NotAttempted(Reason::Policy), answer)
             },
             data: |n, cookie| {
-                let answer = if n % 3 == 0 { Answer::Reset } else { HEARD };
+                let answer = if n % 3 == 0 { Answer::Reset } else { ANSWERED };
                 (made(Outcome::Accepted, answer), cookie)
             },
             ..good
@@ -198,17 +198,17 @@ fn worlds() -> Vec<World> {
         World {
             name: "is silent at times, fast or plain",
             plain: |n| {
-                let answer = if n % 3 == 0 { Answer::Silent } else { HEARD };
+                let answer = if n % 3 == 0 { Answer::Silent } else { ANSWERED };
                 made(Outcome::NotAttempted(Reason::Policy), answer)
             },
             data: |n, cookie| {
-                let answer = if n % 2 == 0 { Answer::Silent } else { HEARD };
+                let answer = if n % 2 == 0 { Answer::Silent } else { ANSWERED };
                 (made(Outcome::Accepted, answer), cookie)
             },
             ..good
         },
         World {
-            name: "ignores data and is silent to everybody",
+            name: "ignores data and never answers",
             plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Silent),
             request: |_| (made(Outcome::NoCookie, Answer::Silent), cookie(1)),
             data: |_, cookie| (made(Outcome::Ignored, Answer::Silent), cookie),
@@ -223,7 +223,7 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "data ignored",
-            data: |_, cookie| (made(Outcome::Ignored, HEARD), cookie),
+            data: |_, cookie| (made(Outcome::Ignored, ANSWERED), cookie),
             verdict: Verdict::DataIgnored,
             causes: &[
                 OptionStripped,
@@ -236,7 +236,7 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "data dropped",
-            data: |_, cookie| (made(Outcome::SynLost, HEARD), cookie),
+            data: |_, cookie| (made(Outcome::SynLost, ANSWERED), cookie),
             verdict: Verdict::SynLost,
             causes: &[FastSynDropped],
             ..good
@@ -278,7 +278,7 @@ fn worlds() -> Vec<World> {
             causes: &[NoAnswerEither],
         },
         World {
-            name: "closes without a word",
+            name: "closes without an answer",
             plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Closed),
             request: |_| (made(Outcome::NoCookie, Answer::Closed), cookie(1)),
             data: |_, cookie| (made(Outcome::Accepted, Answer::Closed), cookie),
@@ -321,14 +321,14 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "the kernel's blackhole timer",
-            data: |_, cookie| (made(Outcome::NotAttempted(Reason::Blackhole), HEARD), cookie),
+            data: |_, cookie| (made(Outcome::NotAttempted(Reason::Blackhole), ANSWERED), cookie),
             verdict: Verdict::ThisMachine,
             causes: &[BlackholeTimer],
             ..good
         },
         World {
             name: "old kernel",
-            data: |_, cookie| (made(Outcome::Unknown, HEARD), cookie),
+            data: |_, cookie| (made(Outcome::Unknown, ANSWERED), cookie),
             verdict: Verdict::Inconclusive,
             causes: &[KernelDoesNotTell],
             ..good
@@ -352,7 +352,7 @@ fn worlds() -> Vec<World> {
         World {
             name: "a key that was rotated once",
             data: |n, presented| match n {
-                4 => (made(Outcome::Ignored, HEARD), cookie(2)),
+                4 => (made(Outcome::Ignored, ANSWERED), cookie(2)),
                 _ => accepted(n, presented),
             },
             ..good
@@ -361,7 +361,7 @@ fn worlds() -> Vec<World> {
             name: "one of two servers has it off",
             data: |n, presented| match n % 2 {
                 0 => accepted(n, presented),
-                _ => (made(Outcome::Ignored, HEARD), presented),
+                _ => (made(Outcome::Ignored, ANSWERED), presented),
             },
             verdict: Verdict::Intermittent,
             causes: &[SometimesIgnored],
@@ -370,7 +370,7 @@ fn worlds() -> Vec<World> {
         World {
             name: "one SYN lost",
             data: |n, presented| match n {
-                2 => (made(Outcome::SynLost, HEARD), presented),
+                2 => (made(Outcome::SynLost, ANSWERED), presented),
                 _ => accepted(n, presented),
             },
             ..good
@@ -378,7 +378,7 @@ fn worlds() -> Vec<World> {
         World {
             name: "a path that loses every SYN, whatever its kind",
             plain: |n| repeated(plain(n)),
-            data: |_, presented| (made(Outcome::SynLost, HEARD), presented),
+            data: |_, presented| (made(Outcome::SynLost, ANSWERED), presented),
             verdict: Verdict::Inconclusive,
             causes: &[Mixed],
             ..good
@@ -457,7 +457,7 @@ fn this_machine_is_asked_first() {
 fn fates() -> Vec<Trial> {
     use Outcome::*;
     let policy = NotAttempted(Reason::Policy);
-    let answers = [HEARD, Answer::Closed, Answer::Reset, Answer::Silent];
+    let answers = [ANSWERED, Answer::Closed, Answer::Reset, Answer::Silent];
     let failures = [
         Failure::Refused,
         Failure::Unanswered,
@@ -513,21 +513,21 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
     let count = |which: &dyn Fn(&Trial) -> bool| trials.iter().filter(|trial| which(trial)).count();
     let plain = |trial: &Trial| trial.way == Way::Plain;
     let fast = |trial: &Trial| trial.way == Way::Fast;
-    let heard = |trial: &Trial| matches!(&trial.result, Ok(made) if matches!(made.answer, Answer::Bytes(_) | Answer::Closed));
+    let served = |trial: &Trial| matches!(&trial.result, Ok(made) if matches!(made.answer, Answer::Bytes(_) | Answer::Closed));
     let cut_off = |trial: &Trial| matches!(&trial.result, Ok(made) if made.answer == Answer::Reset);
     // A server that ends every plain connection without an answer may cut off fast ones.
     let answered = |trial: &Trial| matches!(&trial.result, Ok(made) if !matches!(made.answer, Answer::Closed | Answer::Reset));
     let cuts_off = count(&|trial| plain(trial) && trial.result.is_ok()) > 0
         && count(&|trial| plain(trial) && answered(trial)) == 0;
-    let as_good_as_heard = |trial: &Trial| heard(trial) || (cuts_off && cut_off(trial));
+    let as_good_as_served = |trial: &Trial| served(trial) || (cuts_off && cut_off(trial));
     let accepted = |trial: &Trial| fast(trial) && trial.outcome() == Some(Outcome::Accepted);
-    let good = count(&|trial| accepted(trial) && heard(trial));
-    let as_good = count(&|trial| accepted(trial) && as_good_as_heard(trial));
+    let good = count(&|trial| accepted(trial) && served(trial));
+    let as_good = count(&|trial| accepted(trial) && as_good_as_served(trial));
     let plain_made = count(&|trial| plain(trial) && trial.result.is_ok());
     let holds = match judgement.verdict {
         Verdict::Works => as_good > 0 && judgement.causes.is_empty(),
         Verdict::Intermittent => {
-            as_good > 0 && count(&|trial| fast(trial) && !(accepted(trial) && heard(trial))) >= 2
+            as_good > 0 && count(&|trial| fast(trial) && !(accepted(trial) && served(trial))) >= 2
         }
         Verdict::NoCookie => {
             good == 0
@@ -567,7 +567,7 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
         }
         Verdict::Blackholed | Verdict::Silent => {
             good == 0
-                && count(&|trial| plain(trial) && heard(trial)) > 0
+                && count(&|trial| plain(trial) && served(trial)) > 0
                 && count(
                     &|trial| matches!(&trial.result, Ok(made) if fast(trial) && made.answer == Answer::Silent),
                 ) >= 2

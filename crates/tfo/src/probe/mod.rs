@@ -14,7 +14,6 @@ mod checks;
 mod evidence;
 mod judge;
 mod notes;
-mod own_server;
 mod report;
 mod saving;
 mod schedule;
@@ -29,6 +28,7 @@ mod words;
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
+use crate::json;
 use crate::status::Status;
 use crate::timed::{FirstBytesArgs, all_requests, time_limit};
 
@@ -40,7 +40,7 @@ pub struct Args {
     /// What to probe: host, host:443, [2001:db8::2]:443 or a URL; - reads one a line from standard input
     #[arg(value_name = "TARGET", required = true, value_parser = not_empty)]
     targets: Vec<String>,
-    /// How many connections carry data in their SYN; more are made where the odds say too little
+    /// How many connections carry data in their SYN; more are made where these do not decide
     #[arg(short = 'n', value_name = "N", default_value = "3")]
     number: NonZeroU16,
     #[command(flatten)]
@@ -68,7 +68,7 @@ Exit status (of several: 1 if any doesn't, then 2, then 3):
   0  it works
   1  it doesn't, or there is no connection of any kind
   2  wrong usage, a name without an address, or this machine does not attempt it: the report says what to do
-  3  there is no telling, or it was interrupted";
+  3  inconclusive, or interrupted";
 
 fn about() -> String {
     format!(
@@ -96,6 +96,10 @@ fn not_empty(text: &str) -> Result<String, &'static str> {
 /// # Errors
 /// Wrong usage, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, probe(args))
+}
+
+fn probe(args: &Args) -> anyhow::Result<Status> {
     let first_bytes = args.first_bytes.read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -53,7 +53,7 @@ fn option(evidence: &Evidence) -> Option<String> {
 }
 
 fn greeting(evidence: &Evidence, service: Option<Service>) -> Option<String> {
-    const SPEAK_FIRST: [&[u8]; 5] = [b"SSH-", b"220", b"+OK", b"* OK", b"RFB "];
+    const SPEAK_FIRST: &[&[u8]] = &[b"SSH-", b"220", b"+OK", b"* OK", b"RFB "];
     let service = service?;
     let made = evidence.trials.iter().filter_map(Trial::made);
     let beginning = made
@@ -69,7 +69,7 @@ fn greeting(evidence: &Evidence, service: Option<Service>) -> Option<String> {
         false => "it is another service",
     };
     Some(format!(
-        "an {} was sent, and the answer is none to it (\"{shown}\"): {why}; say what to send with --data, or the service by a URL",
+        "an {} was sent, and the answer does not fit it (\"{shown}\"): {why}; say what to send with --data, or the service by a URL",
         service.request()
     ))
 }
@@ -83,7 +83,8 @@ fn unanswered(evidence: &Evidence, judgement: &Judgement) -> Option<String> {
     }
     let told = judgement.verdict == Verdict::Inconclusive;
     (!told && evidence.is_silent_to_plain()).then(|| {
-        "the server answers plain connections neither; to send something that it answers: --data".to_owned()
+        "the server does not answer plain connections either; to send something that it answers: --data"
+            .to_owned()
     })
 }
 
@@ -123,7 +124,7 @@ fn own_server(evidence: &Evidence) -> Option<String> {
         Some(false) => "does not ask for Fast Open",
         None => "may ask for Fast Open or not: the kernel does not tell",
     };
-    let bit = if own.server_bit { "on" } else { "off" };
+    let bit = if own.server_bit() { "on" } else { "off" };
     Some(format!(
         "on this machine the listener is {program}, which {asks}; the server bit (0x2) of net.ipv4.tcp_fastopen is {bit}"
     ))

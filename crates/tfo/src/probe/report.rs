@@ -228,7 +228,11 @@ impl AddressReport {
             address: session.address,
             verdict: judgement.verdict,
             says: words::says(&judgement),
-            advice: words::advice(&judgement, !session.saw_packets && !evidence.local),
+            advice: words::advice(
+                &judgement,
+                evidence.checks.own_server.as_ref(),
+                !session.saw_packets && !evidence.local,
+            ),
             decided_by: match judgement.causes.as_slice() {
                 [_, _, ..] => judgement.causes.iter().map(|cause| cause.decided_by()).collect(),
                 _ => Vec::new(),

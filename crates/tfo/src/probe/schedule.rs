@@ -73,7 +73,7 @@ pub(super) fn connecting(evidence: &Evidence, patience: Duration) -> Duration {
     if none { patience.min(RETRY) } else { patience }
 }
 
-/// The time between two connections to the same address, out of politeness. It varies, so that what is derived from the clock does not
+/// The time between two connections to the same address, so as not to burden the server. It varies, so that what is derived from the clock does not
 /// repeat itself.
 pub(super) fn pause(number: usize) -> Duration {
     const LEAST: u64 = 90;

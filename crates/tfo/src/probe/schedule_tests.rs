@@ -1,4 +1,4 @@
-//! The odds: probing worlds that are governed by chance, many times.
+//! The odds: probing simulated paths with random losses, many times.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use crate::status::Status;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARNING};
 use crate::timed::Way;
 use crate::units::{bytes, time};
-use crate::width::{hang, wrap};
+use crate::width::{display, hang, wrap};
 
 /// How far the later lines of a headline are indented.
 const INDENT: &str = "    ";
@@ -31,24 +31,30 @@ pub(super) fn full(out: &mut impl Write, report: &Report, columns: usize) -> io:
         self::address(out, report, address, columns)?;
     }
     if report.interrupted {
-        writeln!(
-            out,
-            "\n{WARNING}interrupted:{WARNING:#} this is what was known until then"
-        )?;
+        writeln!(out, "\n{WARNING}interrupted:{WARNING:#} results up to then")?;
     }
     Ok(())
 }
 
-/// One line.
-pub(super) fn line(out: &mut impl Write, report: &Report) -> io::Result<()> {
+/// One line; several where a terminal of so many columns has no room for it.
+pub(super) fn line(out: &mut impl Write, report: &Report, columns: Option<usize>) -> io::Result<()> {
     let style = style(report.status());
-    writeln!(
-        out,
-        "{style}{:<14}{style:#} {BOLD}{}{BOLD:#}  {}",
+    let which = format!(
+        "{style}{:<14}{style:#} {BOLD}{}{BOLD:#}",
         verdict_name(report),
-        printable(&report.target),
-        summary(report)
-    )
+        printable(&report.target)
+    );
+    let summary = summary(report);
+    match columns {
+        Some(columns) if display(&which) + 2 + display(&summary) > columns => {
+            writeln!(out, "{which}")?;
+            let room = columns.saturating_sub(INDENT.len());
+            wrap(&summary, room)
+                .iter()
+                .try_for_each(|line| writeln!(out, "{INDENT}{line}"))
+        }
+        _ => writeln!(out, "{which}  {summary}"),
+    }
 }
 
 /// Text from elsewhere, which must not steer the terminal.

@@ -64,6 +64,7 @@ pub(super) enum Cause {
     FastSynDropped,
     RequestDropped,
     LargePacketsDropped,
+    LargeSynDropped,
     FastSynRefused,
     RequestRefused,
     FastSynRejected,

@@ -1,6 +1,7 @@
 //! Verdicts, causes, what would tell them apart, and what to do, in words.
 
 use super::verdict::{Cause, Judgement, Verdict};
+use crate::own_server::OwnServer;
 
 /// The verdict and its causes in a sentence.
 pub(super) fn says(judgement: &Judgement) -> String {
@@ -37,20 +38,31 @@ impl Verdict {
     }
 }
 
-/// What to do next; nothing where all is well.
-pub(super) fn advice(judgement: &Judgement, packets_would_tell: bool) -> Option<String> {
+/// What to do next; nothing where all is well. A server on this machine can be switched on right here.
+pub(super) fn advice(
+    judgement: &Judgement,
+    own_server: Option<&OwnServer>,
+    packets_would_tell: bool,
+) -> Option<String> {
     let has = |cause| judgement.causes.contains(&cause);
     let only = |cause| judgement.causes == [cause];
     let advice = match judgement.verdict {
         Verdict::Works => return None,
+        Verdict::NoCookie | Verdict::DataIgnored if only(Cause::ServerBitOff) || only(Cause::ListenerOff) => {
+            let here = own_server.and_then(OwnServer::switch_on);
+            return Some(here.map_or_else(
+                || remedy(judgement.causes[0]).to_owned(),
+                |commands| format!("to switch it on now: {commands}; to keep it on: tfo doctor"),
+            ));
+        }
         Verdict::NoCookie | Verdict::DataIgnored if judgement.causes.len() == 1 => {
             return Some(remedy(judgement.causes[0]).to_owned());
         }
         Verdict::NoCookie | Verdict::DataIgnored if packets_would_tell => {
-            "run tfo doctor on the server, which tells its settings; run this as root (CAP_NET_RAW), since packets exclude some of these"
+            "run tfo doctor on the server, which shows its settings; run this as root (CAP_NET_RAW), since packets exclude some of these"
         }
         Verdict::NoCookie | Verdict::DataIgnored => {
-            "run tfo doctor on the server, which tells its settings; if they are in order, capture there whether SYNs arrive with the option"
+            "run tfo doctor on the server, which shows its settings; if they are in order, capture there whether SYNs arrive with the option"
         }
         Verdict::CookieRefused => {
             "give all servers behind the address one key (net.ipv4.tcp_fastopen_key); if they have one, see whether an address translator changes this machine's address"
@@ -74,11 +86,11 @@ pub(super) fn advice(judgement: &Judgement, packets_would_tell: bool) -> Option<
             "check the port: nothing listens there, or a firewall refuses"
         }
         Verdict::Unreachable if has(Cause::Prohibited) || has(Cause::PortUnreachable) => {
-            "the host that sent the ICMP error filters the connection: change its rule, or ask who runs it"
+            "the host that sent the ICMP error filters the connection: change its rule, or ask its operator"
         }
         Verdict::Unreachable if has(Cause::NoRoute) => "check this machine's routes: ip route get ADDRESS",
         Verdict::Unreachable if has(Cause::IcmpUnreachable) => {
-            "the host that sent the ICMP error knows no way: check its routes, and whether the target is up"
+            "the host that sent the ICMP error has no route: check its routes, and whether the target is up"
         }
         Verdict::Unreachable => "check the address; for a slow path: --timeout 30s",
         Verdict::ThisMachine => machine_advice(judgement),
@@ -111,9 +123,9 @@ fn remedy(cause: Cause) -> &'static str {
 
 fn machine_advice(judgement: &Judgement) -> &'static str {
     match judgement.causes.first() {
-        Some(Cause::ClientBitOff) => "switch it on; the command is told by: tfo doctor",
+        Some(Cause::ClientBitOff) => "switch it on; for the command: tfo doctor",
         Some(Cause::BlackholeTimer) => {
-            "wait until it tries again (net.ipv4.tcp_fastopen_blackhole_timeout_sec), and find the path that made it do so: tfo watch"
+            "wait until it tries again (net.ipv4.tcp_fastopen_blackhole_timeout_sec), and find the path that caused it: tfo watch"
         }
         Some(Cause::SendsWithoutCookie) => {
             "take bit 0x4 out of net.ipv4.tcp_fastopen: only servers that need no cookie take such data"
@@ -129,7 +141,7 @@ fn inconclusive_advice(judgement: &Judgement) -> &'static str {
         Some(Cause::LargePacketsDropped) => {
             "let ICMP \"fragmentation needed\" and \"packet too big\" through, or set a smaller MTU on this machine's route; then probe again"
         }
-        Some(Cause::KernelDoesNotTell) => "use Linux 5.5 or newer, which tells what became of the data",
+        Some(Cause::KernelDoesNotTell) => "use Linux 5.5 or newer, which reports what became of the data",
         Some(Cause::NothingTried) => "let it run to its end",
         _ => "probe more often, as with -n 20, or when the path is calmer",
     }
@@ -152,7 +164,7 @@ impl Cause {
                 "an ICMP error says that the port is unreachable, as a firewall's reject rule does"
             }
             Self::Prohibited => "an ICMP error says that the connection is prohibited",
-            Self::IcmpUnreachable => "an ICMP error says that there is no way to the host",
+            Self::IcmpUnreachable => "an ICMP error says that the host is unreachable",
             Self::Unanswered => "no SYN is answered",
             Self::NoRoute => "this machine has no route there",
             Self::ServerBitOff => {
@@ -162,14 +174,14 @@ impl Cause {
             Self::ProxyEndsIt => {
                 "a proxy, load balancer or port forwarder in front of the server takes the connection, and does not use Fast Open"
             }
-            Self::OptionStripped => "the option is stripped on the way",
+            Self::OptionStripped => "the option is stripped on the path",
             Self::AnsweredInItsPlace => "a SYN proxy answers in the server's place",
             Self::SynCookies => "the server answers with SYN cookies, which have no room for Fast Open",
             Self::NeedsNoCookie => {
                 "the server needs no cookie and grants none (0x200 in net.ipv4.tcp_fastopen, or TCP_FASTOPEN_NO_COOKIE): only clients that send without one are fast"
             }
             Self::QueueFull => "the server's queue of unconfirmed fast connections is full",
-            Self::CookieAltered => "the cookie is altered on the way",
+            Self::CookieAltered => "the cookie is altered on the path",
             Self::KeysDiffer => "several servers share the address and not their key",
             Self::AddressChanges => {
                 "this machine's address changes between connections (address translation)"
@@ -179,14 +191,17 @@ impl Cause {
             Self::LargePacketsDropped => {
                 "packets larger than the path carries are dropped, and no ICMP error that would say so arrives"
             }
+            Self::LargeSynDropped => {
+                "SYNs that carry much data are dropped: those with little pass, and so do as long packets after the handshake"
+            }
             Self::FastSynRefused => "what carries data in its SYN is answered with a RST",
             Self::RequestRefused => "SYNs with the option are answered with a RST, even without data",
             Self::FastSynRejected => "a router or firewall rejects SYNs with the option or with data",
             Self::ServerResets => "the server takes the data in the SYN and then resets the connection",
-            Self::ResetOnTheWay => "something on the way resets fast connections after their handshake",
+            Self::ResetOnTheWay => "something on the path resets fast connections after their handshake",
             Self::ApplicationSilent => "the server's application does not answer what came in a SYN",
-            Self::AnswerDropped => "the answer is dropped on the way, and acknowledgments are not",
-            Self::DroppedAfterwards => "what follows the handshake is dropped on the way",
+            Self::AnswerDropped => "the answer is dropped on the path, and acknowledgments are not",
+            Self::DroppedAfterwards => "what follows the handshake is dropped on the path",
             Self::SometimesSilent => "some are silent after the handshake",
             Self::SometimesReset => "some are reset",
             Self::SometimesRejected => "some are rejected with an ICMP error",
@@ -199,7 +214,7 @@ impl Cause {
             Self::NoAnswerEither => {
                 "data in the SYN is accepted, but the server answers neither fast nor plain connections"
             }
-            Self::KernelDoesNotTell => "this kernel does not tell what became of the data",
+            Self::KernelDoesNotTell => "this kernel does not report what became of the data",
         }
     }
 
@@ -225,7 +240,9 @@ impl Cause {
             Self::ApplicationSilent | Self::AnswerDropped | Self::DroppedAfterwards => {
                 Some("a capture on the server: whether an answer leaves it")
             }
-            Self::FastSynDropped | Self::LargePacketsDropped => Some("a probe with little data: --data x"),
+            Self::FastSynDropped | Self::LargePacketsDropped | Self::LargeSynDropped => {
+                Some("a probe with little data: --data x")
+            }
             Self::Refused | Self::PortUnreachable | Self::NoRoute | Self::IcmpUnreachable => {
                 Some("a capture on this machine: what answers the SYN")
             }

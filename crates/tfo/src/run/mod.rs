@@ -1,6 +1,6 @@
 //! `tfo run`: a program, unchanged, with Fast Open.
 //!
-//! [`fastopen_attach::supervise`] does the work. Here are the options, and what is told of it: [`report`] adds up what the supervisor
+//! [`fastopen_attach::supervise`] does the work. Here are the options, and the report: [`report`] adds up what the supervisor
 //! sees, [`text`] and [`json`] write that.
 
 mod json;

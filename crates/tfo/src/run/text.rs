@@ -105,7 +105,7 @@ fn explained(note: Note) -> &'static str {
     match note {
         Note::LeftOut => "left out by the rules",
         Note::FirstContact => "the first connection to there",
-        Note::FailedLately => "it failed lately",
+        Note::FailedLately => "a recent connection to there failed",
         Note::ServerFirst => "the server speaks first there",
         Note::Released => "the program did not write at once",
         Note::OwnFastOpen => "the program uses Fast Open by itself",

@@ -39,7 +39,7 @@ pub(super) enum EscapeError {
     Unknown(char),
     #[error("there is nothing behind the last backslash")]
     Alone,
-    #[error("\\x wants two hexadecimal digits")]
+    #[error("\\x takes two hexadecimal digits")]
     Digits,
 }
 

@@ -1,4 +1,4 @@
-//! `tfo send`: a client that tells what became of its first bytes.
+//! `tfo send`: a client that reports what became of its first bytes.
 //!
 //! The connection is made by [`crate::client`], and its report drawn by `text` or as JSON. `options` says which of the command's options
 //! help.
@@ -23,7 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::status::Status;
 use crate::{json, stdout, units};
 
-/// Connect with the first bytes in the SYN, and tell what became of them
+/// Connect with the first bytes in the SYN, and report what became of them
 ///
 /// It sends DATA, closes its side of the connection, and prints the answer on standard output and the report on standard error. The
 /// first connection to a server has no cookie and requests one; the next one presents it.
@@ -114,7 +114,7 @@ Exit status (of the last connection):
   1  Fast Open did not work (ignored, syn-lost, no cookie granted), there was no connection, it
      broke off after the handshake, or not all the data was sent
   2  wrong usage, or this system lacks something: the error says what to do
-  3  there is no telling: the first cookie was granted only now (run it again), nothing was tried,
+  3  inconclusive: the first cookie was granted only now (run it again), nothing was tried,
      the server did not answer, or with --server-first nothing proves a saved round trip";
 
 /// Connects, as often as asked, and prints a report each time.

@@ -10,7 +10,7 @@ const WITHOUT: &str = "without Fast Open: --policy off";
 pub(super) fn that_helps(report: &Report) -> Option<&'static str> {
     match report.outcome {
         None => for_failure(report.failure.as_ref()?),
-        Some(Outcome::Accepted) if report.is_unanswered() && report.lost_packets() => Some(WITHOUT),
+        Some(Outcome::Accepted) if report.broke_after_the_handshake() => Some(WITHOUT),
         Some(Outcome::SynLost) => Some(WITHOUT),
         Some(Outcome::NotAttempted(Reason::PathMemory)) => Some("to try now: --policy require"),
         Some(Outcome::NotAttempted(Reason::Dataless)) => Some(
@@ -25,9 +25,9 @@ fn for_failure(failure: &Failure) -> Option<&'static str> {
     match failure.refused_call() {
         Some("setsockopt(SO_MARK)") => Some("--mark needs CAP_NET_ADMIN: run it as root"),
         Some("setsockopt(SO_BINDTODEVICE)") => {
-            Some("--interface wants the name of an interface: see ip link")
+            Some("--interface takes the name of an interface: see ip link")
         }
-        Some("bind") => Some("--source wants an address of this machine: see ip address"),
+        Some("bind") => Some("--source takes an address of this machine: see ip address"),
         Some(_) => None,
         None if failure.lacks_an_address() => {
             Some("--source and the server's address must both be IPv4 or both be IPv6")

@@ -152,7 +152,7 @@ fn line(out: &mut impl Write, name: &str, value: &str) -> io::Result<()> {
 }
 
 fn hint(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let hints: Vec<_> = [next_step(report), options::that_helps(report)]
+    let hints: Vec<_> = [next_step(report), options::that_helps(report).map(Into::into)]
         .into_iter()
         .flatten()
         .collect();

@@ -1,4 +1,4 @@
-//! `tfo serve`: a server that tells how each connection arrived.
+//! `tfo serve`: a server that reports how each connection arrived.
 //!
 //! `accept` takes connections, and [`crate::server`] follows each one from its arrival to its end. What happens goes to the `printer`,
 //! which hands it to the `text` or the JSON renderer.
@@ -20,7 +20,7 @@ use crate::status::Status;
 use crate::{descriptors, json, program, stdout, units};
 use report::{Event, Failed, Started};
 
-/// Run a server that tells how each connection arrived
+/// Run a server that reports how each connection arrived
 ///
 /// It sends back what it receives (echo), and prints for each connection whether it was fast, what its SYN carried, when the client
 /// proved its address by completing the handshake, and how it ended.

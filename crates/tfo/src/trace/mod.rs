@@ -94,7 +94,7 @@ Verdicts:
   syn-lost            the SYN with data or a cookie got no answer, and one without connected
   dataless            the SYN presented a cookie and carried no data
   cookie-granted      the SYN asked for a cookie and the SYN-ACK brought one
-  cookie-not-granted  the SYN asked for a cookie in vain
+  cookie-not-granted  the SYN asked for a cookie and the SYN-ACK brought none
   plain               an ordinary handshake
   refused             the SYN was answered with a reset
   unanswered          no SYN was answered
@@ -110,6 +110,10 @@ Exit status:
 /// # Errors
 /// A name that can't be resolved, what can't be read or written, or nobody reads standard output any more.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    crate::json::failure_too(args.json, follow(args))
+}
+
+fn follow(args: &Args) -> anyhow::Result<Status> {
     let selection = Selection::new(args.host.as_deref(), args.port)?;
     let written = [&args.write, &args.svg].into_iter().flatten();
     files::refuse_same(
@@ -139,7 +143,8 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     if !session.has_begun() {
         return followed;
     }
-    match (followed, session.finish()) {
+    let finished = session.finish(followed.is_err());
+    match (followed, finished) {
         (Err(error), _) | (_, Err(error)) => Err(error),
         (Ok(Status::Works), Ok(false)) => Ok(Status::Inconclusive),
         (Ok(status), Ok(_)) => Ok(status),

@@ -100,11 +100,12 @@ pub(super) fn captures(inputs: Vec<Input>, session: &mut Session, stop: &Stop) -
         let capture = Capture::new(Stoppable::new(file, stop));
         let mut capture = capture.map_err(|error| explain(error, &name))?;
         session.begin(Some(&path))?;
-        while let Some(record) = capture
-            .next_record()
-            .with_context(|| format!("can't read {name}"))?
-        {
-            session.packet(&record)?;
+        loop {
+            match capture.next_record() {
+                Ok(Some(record)) => session.packet(&record)?,
+                Ok(None) => break,
+                Err(error) => return Err(error).with_context(|| format!("can't read {name}")),
+            }
         }
         session.undescribed(capture.undescribed());
         session.end()?;

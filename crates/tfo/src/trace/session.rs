@@ -54,10 +54,10 @@ impl Session {
 
     /// Begins another capture: a file's, or a live one.
     pub(super) fn begin(&mut self, file: Option<&str>) -> anyhow::Result<()> {
-        self.begun = true;
         if let Some(file) = self.untouched.take() {
             self.annotated = Some(Annotated::begin(file)?);
         }
+        self.begun = true;
         self.file = file.map(str::to_owned);
         self.tracker = Tracker::new(Limits::default());
         Ok(())
@@ -125,10 +125,13 @@ impl Session {
         Ok(())
     }
 
-    /// Prints the summary, then ends the files. Whether all packets could be read.
-    pub(super) fn finish(mut self) -> anyhow::Result<bool> {
+    /// Prints the summary, then ends the files. Whether all packets could be read. Where an error ended it before there was a
+    /// connection, it is not known that there was none.
+    pub(super) fn finish(mut self, by_an_error: bool) -> anyhow::Result<bool> {
         let all_read = self.unread.is_nothing();
-        self.output.finish(&self.summary, all_read)?;
+        if !by_an_error || !self.summary.is_empty() {
+            self.output.finish(&self.summary, all_read)?;
+        }
         self.unread.warn();
         if self.summary.evicted > 0 {
             let evicted = self.summary.evicted;

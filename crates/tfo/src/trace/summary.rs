@@ -28,7 +28,7 @@ pub(super) struct Summary {
     tunnelled: BTreeMap<Tunnel, u64>,
     /// How many ICMP errors quote a SYN, or may.
     pub(super) icmp_errors: u64,
-    /// How many connections were not followed to their end for want of room.
+    /// How many connections were not followed to their end because the table was full.
     pub(super) evicted: u64,
 }
 
@@ -53,9 +53,14 @@ impl Summary {
         *self.tunnelled.entry(tunnel).or_default() += 1;
     }
 
+    /// Whether there was no connection.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.total() == 0
+    }
+
     /// Draws it, within so many columns: a line for all, and one for each server where there are several.
     pub(super) fn write(&self, out: &mut impl Write, width: Option<usize>, all_read: bool) -> io::Result<()> {
-        if self.all.total() == 0 {
+        if self.is_empty() {
             let among = if all_read {
                 "these packets"
             } else {

@@ -13,11 +13,9 @@ pub(super) fn evidence(connection: &Connection) -> Option<&Step> {
     connection.steps.iter().find(|step| step.number == number)
 }
 
-/// What the verdict rests on, and what else is worth knowing, in one line.
-pub(super) fn reason(connection: &Connection) -> String {
-    let mut text = String::with_capacity(128);
-    tell(&mut text, connection, connection.evidence);
-    text
+/// Writes what the verdict rests on, and what else is worth knowing, behind what is there.
+pub(super) fn write_reason(text: &mut String, connection: &Connection) {
+    tell(text, connection, connection.evidence);
 }
 
 /// The same with the verdict, for the packet itself.
@@ -30,7 +28,7 @@ pub(super) fn comment(connection: &Connection) -> String {
 /// Writes it behind what is there. Writing to a string can't fail.
 fn tell(text: &mut String, connection: &Connection, packet: Option<u64>) {
     let start = text.len();
-    text.push_str(&ground(connection));
+    write_ground(text, connection);
     let after = connection.answered_after.map(units::time);
     let _ = match (packet, after) {
         (None, None) => Ok(()),
@@ -44,31 +42,33 @@ fn tell(text: &mut String, connection: &Connection, packet: Option<u64>) {
     }
 }
 
-fn ground(connection: &Connection) -> String {
-    if let (Verdict::Inconclusive, Some(cookie)) = (connection.verdict, cookie_of_unseen_syn(connection)) {
-        return format!("SYN-ACK grants cookie {cookie}");
-    }
-    match (connection.verdict, evidence(connection)) {
-        (Verdict::Inconclusive, _) if connection.notes.is_empty() => {
-            "the packets that were seen leave it open".to_owned()
-        }
-        (Verdict::Inconclusive, _) => String::new(),
+fn write_ground(text: &mut String, connection: &Connection) {
+    let fixed = match (connection.verdict, evidence(connection)) {
+        (Verdict::Inconclusive, _) => return write_what_is_left_open(text, connection),
         (Verdict::Unanswered, _) => {
             let syns = connection
                 .steps
                 .iter()
                 .filter(|step| step.from == Side::Client && matches!(step.event, Event::Syn { .. }));
-            format!(
-                "{} without an answer",
-                units::count(syns.count() as u64, "SYN", "SYNs")
-            )
+            text.push_str(&units::count(syns.count() as u64, "SYN", "SYNs"));
+            " without an answer"
         }
-        (Verdict::Refused, _) => "a RST answers the SYN".to_owned(),
-        (Verdict::CookieNotGranted, _) => "SYN-ACK brings no cookie".to_owned(),
-        (Verdict::Plain, _) => "SYN without the option".to_owned(),
-        (Verdict::Dataless, _) => "SYN carries a cookie and no data".to_owned(),
-        (_, Some(evidence)) => step(connection, evidence),
-        (_, None) => String::new(),
+        (Verdict::Refused, _) => "a RST answers the SYN",
+        (Verdict::CookieNotGranted, _) => "SYN-ACK brings no cookie",
+        (Verdict::Plain, _) => "SYN without the option",
+        (Verdict::Dataless, _) => "SYN carries a cookie and no data",
+        (_, Some(evidence)) => return text.push_str(&step(connection, evidence)),
+        (_, None) => "",
+    };
+    text.push_str(fixed);
+}
+
+fn write_what_is_left_open(text: &mut String, connection: &Connection) {
+    if let Some(cookie) = cookie_of_unseen_syn(connection) {
+        // Writing to a string can't fail.
+        let _ = write!(text, "SYN-ACK grants cookie {cookie}");
+    } else if connection.notes.is_empty() {
+        text.push_str("the packets that were seen leave it open");
     }
 }
 
@@ -84,6 +84,12 @@ fn cookie_of_unseen_syn(connection: &Connection) -> Option<Cookie> {
 mod tests {
     use super::*;
     use crate::diagram::sample;
+
+    fn reason(connection: &Connection) -> String {
+        let mut text = String::new();
+        write_reason(&mut text, connection);
+        text
+    }
 
     #[test]
     fn a_lone_syn_acks_cookie_is_told() {

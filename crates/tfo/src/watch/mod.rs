@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::json;
 use crate::namespace::Namespace;
 use crate::status::Status;
 use sampler::Sampler;
@@ -78,6 +79,10 @@ Exit status:
 /// # Errors
 /// The namespace can't be entered, the kernel can't be read, and those of the output.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
+    json::failure_too(args.json, watch(args))
+}
+
+fn watch(args: &Args) -> anyhow::Result<Status> {
     let sampler = Sampler::start(args.netns.clone())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -36,7 +36,7 @@ fn snapshot(taken: Instant, values: [u64; 12]) -> Snapshot {
 }
 
 fn counters(values: [u64; 12]) -> Counters {
-    let names = Counter::ALL.map(Counter::name);
+    let names: Vec<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
     let values = values.map(|value| value.to_string());
     Counters::parse(&format!(
         "TcpExt: {}\nTcpExt: {}\n",

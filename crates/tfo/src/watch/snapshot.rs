@@ -21,7 +21,7 @@ pub(super) struct Snapshot {
 }
 
 /// Those of a connection, from its first SYN to its last FIN.
-const CONNECTED: [State; 8] = [
+const CONNECTED: &[State] = &[
     State::Established,
     State::SynSent,
     State::SynRecv,
@@ -57,7 +57,7 @@ fn fingerprints() -> Vec<String> {
 
 fn count_sockets() -> Result<Sockets, Error> {
     let mut counted = Sockets::new(listeners::list()?);
-    for socket in sockets::dump(&Filter::new().with_states(CONNECTED))? {
+    for socket in sockets::dump(&Filter::new().with_states(CONNECTED.iter().copied()))? {
         match socket {
             Ok(socket) => counted.add(&socket),
             // On a busy machine the list changes whenever it is read. A few connections more or less are no matter here.

@@ -1,4 +1,4 @@
-//! A terminal of the test's own.
+//! A pseudo-terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;

@@ -19,10 +19,15 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("fixes::haproxy_has_settings_of_its_own", || {
             settings_of_its_own("haproxy", "bind :80", "bind :80 tfo\n backlog 5", haproxy);
         }),
-        test(
-            "fixes::dnsmasq_asks_on_every_machine",
-            dnsmasq_asks_on_every_machine,
-        ),
+        test("fixes::pdns_recursor_has_settings_of_its_own", || {
+            settings_of_its_own("pdns_recursor", "", "tcp-fast-open=5", pdns_recursor);
+        }),
+        test("fixes::dnsmasq_asks_on_every_machine", || {
+            asks_on_every_machine(dnsmasq);
+        }),
+        test("fixes::unbound_asks_on_every_machine", || {
+            asks_on_every_machine(unbound);
+        }),
         test(
             "fixes::any_program_works_with_the_bit_for_every_listener",
             any_program_works_with_the_bit_for_every_listener,
@@ -129,19 +134,24 @@ fn haproxy(host: &Host, folder: &Path, frontend: &str) -> Running {
     Running::start(haproxy)
 }
 
-/// A desktop with libvirt has it, and is as fine a client as any.
-fn dnsmasq_asks_on_every_machine() {
+fn pdns_recursor(host: &Host, folder: &Path, setting: &str) -> Running {
+    let config = format!("local-address=0.0.0.0\nlocal-port=80\nsecurity-poll-suffix=\n{setting}\n");
+    fs::write(folder.join("recursor.conf"), config).unwrap();
+    let mut recursor = program(host, "pdns_recursor");
+    for option in ["--config-dir", "--socket-dir"] {
+        recursor.arg(format!("{option}={}", folder.display()));
+    }
+    // As whoever runs the test.
+    recursor.args(["--daemon=no", "--setuid=", "--setgid="]);
+    Running::start(recursor)
+}
+
+/// Programs that ask without having been told to: a desktop with libvirt has one of them, and is as fine a client as any.
+fn asks_on_every_machine(start: fn(&Host, &Path) -> Running) {
     let lab = lab("1");
     let server = lab.server().unwrap();
-    let mut dnsmasq = program(server, "dnsmasq");
-    dnsmasq.args([
-        "--no-daemon",
-        "--no-resolv",
-        "--no-hosts",
-        "--conf-file=/dev/null",
-        "--pid-file=",
-    ]);
-    let mut peer = Running::start(dnsmasq);
+    let folder = tempfile::tempdir().unwrap();
+    let mut peer = start(server, folder.path());
     peer.await_port(server, SocketAddr::new(server.ipv4().into(), 53));
     let (report, status) = report(server, &["--fix"]);
     assert_eq!(status, 0);
@@ -152,6 +162,31 @@ fn dnsmasq_asks_on_every_machine() {
         assert_eq!(levels(&report, level), [""; 0], "{report:#}");
     }
     assert_eq!(server.sysctl(FAST_OPEN).unwrap(), "1", "nobody asked for it");
+}
+
+fn dnsmasq(host: &Host, _: &Path) -> Running {
+    let mut dnsmasq = program(host, "dnsmasq");
+    dnsmasq.args([
+        "--no-daemon",
+        "--no-resolv",
+        "--no-hosts",
+        "--conf-file=/dev/null",
+        "--pid-file=",
+    ]);
+    Running::start(dnsmasq)
+}
+
+fn unbound(host: &Host, folder: &Path) -> Running {
+    let config = format!(
+        "server:\n interface: 0.0.0.0\n username: \"\"\n chroot: \"\"\n directory: \"{}\"\n pidfile: \"\"\n use-syslog: no\n \
+         module-config: \"iterator\"\nremote-control:\n control-enable: no\n",
+        folder.display()
+    );
+    let file = folder.join("unbound.conf");
+    fs::write(&file, config).unwrap();
+    let mut unbound = program(host, "unbound");
+    unbound.args(["-d", "-c"]).arg(&file);
+    Running::start(unbound)
 }
 
 fn any_program_works_with_the_bit_for_every_listener() {

@@ -256,7 +256,7 @@ fn an_owner_that_comes_later() {
     holder.args(["-c", script]).stdin(Stdio::piped());
     let mut holder = Holder(holder.spawn().unwrap());
     service.eventually("it listens", || queues(server, 7) == [0]);
-    // Long enough for a look in vain.
+    // Long enough for a look that finds nothing.
     sleep(Duration::from_secs(2));
     assert_eq!(queues(server, 7), [0]);
     std::io::Write::write_all(holder.0.stdin.as_mut().unwrap(), b"\n").unwrap();

@@ -73,7 +73,7 @@ pub(crate) fn what_is_no_key_changes_nothing() {
         (&["set", ""], "PRIMARY is no key"),
         (&["set", "a1a1a1a1-b2b2"], "PRIMARY is no key"),
         (&["set", OTHER_KEY, "zz"], "BACKUP is no key"),
-        (&["set", OTHER_KEY, "1-2-3-4", "5-6-7-8"], "unexpected argument"),
+        (&["set", OTHER_KEY, "1-2-3-4", "5-6-7-8"], "there are 3 keys"),
         (&["set", "1-2-3-4,5-6-7-8,9-9-9-9"], "PRIMARY is no key"),
         (&["set", "1-2-3-4,5-6-7-8", "9-9-9-9"], "there are two keys"),
         (&["set", "0-0-0-0"], "a key of zeros is none"),

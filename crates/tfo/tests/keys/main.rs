@@ -7,8 +7,17 @@ use std::process::ExitCode;
 
 use fastopen_lab::testing::{self, test};
 
+mod alerts;
 mod by_hand;
+mod clock;
+mod daemon_set;
+mod farm;
+mod listeners;
+mod redeploy;
 mod rotate;
+mod secrecy;
+mod stopped;
+mod store;
 mod support;
 mod verify;
 
@@ -57,7 +66,7 @@ fn main() -> ExitCode {
         test("the_service_manager_is_told", rotate::the_service_manager_is_told),
         test(
             "a_farm_that_rotates_refuses_no_cookie",
-            rotate::a_farm_that_rotates_refuses_no_cookie,
+            farm::a_farm_that_rotates_refuses_no_cookie,
         ),
         test(
             "servers_are_told_by_their_cookies",
@@ -70,6 +79,72 @@ fn main() -> ExitCode {
         test(
             "verdicts_are_written_for_prometheus",
             verify::verdicts_are_written_for_prometheus,
+        ),
+        test(
+            "a_farm_whose_clocks_differ_refuses_no_cookie",
+            farm::a_farm_whose_clocks_differ_refuses_no_cookie,
+        ),
+        test(
+            "a_member_that_stopped_is_found",
+            stopped::a_member_that_stopped_is_found,
+        ),
+        test(
+            "a_cookie_outlives_the_container",
+            redeploy::a_cookie_outlives_the_container,
+        ),
+        test(
+            "a_listener_s_own_keys_are_set_and_shown",
+            listeners::a_listener_s_own_keys_are_set_and_shown,
+        ),
+        test(
+            "own_keys_follow_the_schedule_when_they_are_to",
+            listeners::own_keys_follow_the_schedule_when_they_are_to,
+        ),
+        test(
+            "keys_follow_a_clock_that_jumps_once_it_is_set",
+            clock::keys_follow_a_clock_that_jumps_once_it_is_set,
+        ),
+        test("a_secret_in_etcd", store::a_secret_in_etcd),
+        test(
+            "a_command_that_hangs_holds_nothing_up",
+            store::a_command_that_hangs_holds_nothing_up,
+        ),
+        test(
+            "a_mounted_secret_that_is_swapped_is_noticed",
+            store::a_mounted_secret_that_is_swapped_is_noticed,
+        ),
+        test(
+            "a_secret_that_is_half_written_changes_nothing",
+            store::a_secret_that_is_half_written_changes_nothing,
+        ),
+        test(
+            "the_secret_is_replaced_without_losing_a_cookie",
+            store::the_secret_is_replaced_without_losing_a_cookie,
+        ),
+        test("no_core_file_is_written", secrecy::no_core_file_is_written),
+        test(
+            "nothing_is_printed_logged_or_in_the_arguments",
+            secrecy::nothing_is_printed_logged_or_in_the_arguments,
+        ),
+        test(
+            "addresses_are_not_compared_without_the_secret",
+            verify::addresses_are_not_compared_without_the_secret,
+        ),
+        test(
+            "addresses_that_rotate_together_are_told_from_others",
+            verify::addresses_that_rotate_together_are_told_from_others,
+        ),
+        test(
+            "rules_are_sound_and_pass_their_tests",
+            alerts::rules_are_sound_and_pass_their_tests,
+        ),
+        test(
+            "every_alert_is_tested_and_its_runbook_names_a_command",
+            alerts::every_alert_is_tested_and_its_runbook_names_a_command,
+        ),
+        test(
+            "a_pod_s_capabilities_are_enough",
+            daemon_set::a_pod_s_capabilities_are_enough,
         ),
     ])
 }

@@ -1,13 +1,9 @@
 //! Keys that follow the schedule.
 
 use std::os::unix::net::UnixDatagram;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use fastopen::{Outcome, PathMemory, ReplaySafe};
-use fastopen_host::counters::{Counter, Counters};
-use fastopen_lab::{Farm, Host, HostSpec, Lab, Scenario};
+use fastopen_lab::Host;
 use rustix::process::Signal;
 
 use crate::support::{Fleet, OTHER_KEY, SYSCTL, Service, TFO, eventually, keys, lab, name, report, said};
@@ -34,7 +30,7 @@ pub(crate) fn once_sets_the_keys_of_this_time() {
 }
 
 /// The keys are those of the schedule, or were until two seconds ago.
-fn are_of_the_schedule(host: &Host, fleet: &Fleet, interval: u64) -> bool {
+pub(crate) fn are_of_the_schedule(host: &Host, fleet: &Fleet, interval: u64) -> bool {
     let found = host.sysctl(SYSCTL).unwrap();
     let rotation = fleet.rotation(interval);
     let now = SystemTime::now();
@@ -184,87 +180,4 @@ pub(crate) fn the_service_manager_is_told() {
     receive_until("WATCHDOG=1");
     service.signal(Signal::TERM);
     receive_until("STOPPING=1");
-}
-
-/// How long the farm is under load. For five minutes: FASTOPEN_FARM_SECONDS=300.
-fn farm_time() -> Duration {
-    let seconds = std::env::var("FASTOPEN_FARM_SECONDS")
-        .ok()
-        .and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(16))
-}
-
-const MEMBERS: [&str; 5] = ["one", "two", "three", "four", "five"];
-
-fn counter(host: &Host, counter: Counter) -> u64 {
-    host.run(|| Counters::read().unwrap().get(counter).unwrap_or(0))
-}
-
-pub(crate) fn a_farm_that_rotates_refuses_no_cookie() {
-    let fleet = Fleet::new();
-    let secret = name(&fleet.secret());
-    let mut scenario = Scenario::new("farm")
-        .with_rtt(Duration::from_millis(1))
-        .with_host(HostSpec::new("client"));
-    for member in MEMBERS {
-        scenario = scenario.with_host(HostSpec::new(member).with_sysctl("net.ipv4.tcp_fastopen", "3"));
-    }
-    let lab = Lab::new(&scenario.with_farm(Farm::new("farm", MEMBERS))).unwrap();
-    let client = lab.client().unwrap();
-    let members = MEMBERS.map(|member| lab.host(member).unwrap());
-    let arguments = ["--secret", &secret, "--interval", "10s"];
-    let services = members.map(|host| Service::start(&mut host.command(TFO).unwrap(), &fleet, &arguments));
-    for host in members {
-        eventually("the first keys", || are_of_the_schedule(host, &fleet, 10));
-        // It takes IPv4 too.
-        let listener = host.run(|| fastopen::listen(("::", 4433))).unwrap();
-        let _ = host.spawn(move || while listener.accept().is_ok() {});
-    }
-    let stop = AtomicBool::new(false);
-    let addresses = lab.farm("farm").unwrap().addresses();
-    let (mut fast, mut refused) = (0, 0);
-    thread::scope(|scope| {
-        let loads = addresses.map(|address| {
-            let stop = &stop;
-            scope.spawn(move || {
-                client.run(|| {
-                    let (mut fast, mut other) = (0_u64, 0_u64);
-                    let began = Instant::now();
-                    while !stop.load(Ordering::Relaxed) {
-                        let connector = fastopen::Connector::new().with_path_memory(PathMemory::new(1));
-                        match connector.connect((address, 4433), ReplaySafe(b"hello")) {
-                            Ok(connected) if connected.outcome == Outcome::Accepted => fast += 1,
-                            _ => other += 1,
-                        }
-                        // 250 a second over each family.
-                        let due = Duration::from_millis(4 * (fast + other));
-                        thread::sleep(due.saturating_sub(began.elapsed()));
-                    }
-                    (fast, other)
-                })
-            })
-        });
-        thread::sleep(farm_time());
-        stop.store(true, Ordering::Relaxed);
-        for load in loads {
-            let (accepted, _) = load.join().unwrap();
-            fast += accepted;
-        }
-    });
-    for host in members {
-        refused += counter(host, Counter::PassiveFail);
-    }
-    let by_backup: u64 = members
-        .iter()
-        .map(|host| counter(host, Counter::PassiveAltKey))
-        .sum();
-    let errors: String = services.iter().map(Service::said).collect();
-    println!("{fast} fast connections, {by_backup} cookies of a backup key, {refused} refused");
-    assert_eq!(refused, 0, "{errors}");
-    assert!(fast > 100 && by_backup > 0, "{fast} {by_backup} {errors}");
-    let served = members
-        .iter()
-        .filter(|host| counter(host, Counter::Passive) > 0)
-        .count();
-    assert!(served >= 4, "the load reaches the farm: {served}");
 }

@@ -3,12 +3,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fastopen::{Rotation, Secret};
-use fastopen_lab::{Host, HostSpec, Lab, Scenario};
+use fastopen_lab::{Host, HostSpec, Lab, Scenario, testing};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -46,6 +46,10 @@ impl Fleet {
 
     pub(crate) fn secret(&self) -> PathBuf {
         self.folder.path().join("secret")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -112,23 +116,33 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
 /// `tfo keys rotate --watch`, killed in the end.
 pub(crate) struct Service {
     pub(crate) child: Child,
+    printed: PathBuf,
     errors: PathBuf,
 }
 
 impl Service {
     pub(crate) fn start(command: &mut Command, fleet: &Fleet, arguments: &[&str]) -> Self {
-        let errors = fleet.file(&format!(
-            "errors-{}",
-            SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()
-        ));
+        let number = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let (printed, errors) = (
+            fleet.file(&format!("printed-{number}")),
+            fleet.file(&format!("errors-{number}")),
+        );
         let child = command
             .args(["keys", "rotate", "--watch"])
             .args(arguments)
-            .stdout(Stdio::null())
+            .stdout(fs::File::create(&printed).unwrap())
             .stderr(fs::File::create(&errors).unwrap())
             .spawn()
             .unwrap();
-        Self { child, errors }
+        Self {
+            child,
+            printed,
+            errors,
+        }
+    }
+
+    pub(crate) fn printed(&self) -> String {
+        fs::read_to_string(&self.printed).unwrap()
     }
 
     pub(crate) fn said(&self) -> String {
@@ -145,6 +159,23 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Makes the program's clock differ from that of the machine by what the file says, such as `+3s`, whenever that changes. Clocks that
+/// measure how long something takes stay as they are.
+pub(crate) fn with_clock<'a>(command: &'a mut Command, file: &Path) -> &'a mut Command {
+    // Here for its package alone: the program sets these variables, and then waits for the other one.
+    let _ = testing::program_path("faketime");
+    let library = fs::read_dir("/usr/lib")
+        .unwrap()
+        .flatten()
+        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
+        .find(|library| library.is_file());
+    command
+        .env("LD_PRELOAD", library.unwrap())
+        .env("FAKETIME_TIMESTAMP_FILE", file)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 
 pub(crate) fn name(path: &Path) -> String {

@@ -135,3 +135,80 @@ pub(crate) fn verdicts_are_written_for_prometheus() {
         "{page}"
     );
 }
+
+/// A cookie depends on the server's address: different keys and the same look alike.
+pub(crate) fn addresses_are_not_compared_without_the_secret() {
+    let lab = lab();
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    server.set_sysctl(SYSCTL, KEY).unwrap();
+    let (_listeners, addresses): (Vec<_>, Vec<_>) = server
+        .addresses()
+        .map(|address| listen(server, address))
+        .into_iter()
+        .unzip();
+    let (verified, status) = report(&keys(client, &["verify", "--json", &addresses[0], &addresses[1]]));
+    assert_eq!(
+        (verified["verdict"].as_str(), status),
+        (Some("cant-tell"), 3),
+        "{verified}"
+    );
+    assert_eq!(verified["servers"][0]["verdict"], "agrees", "{verified}");
+
+    // Ports of one address are, since one cookie serves them all.
+    let (_other, port) = listen(server, server.ipv4().into());
+    let (verified, status) = report(&keys(client, &["verify", "--json", &addresses[0], &port]));
+    assert_eq!(
+        (verified["verdict"].as_str(), status),
+        (Some("agrees"), 0),
+        "{verified}"
+    );
+    text(&keys(server, &["set", &port, OTHER_KEY]));
+    let (verified, status) = report(&keys(client, &["verify", "--json", &addresses[0], &port]));
+    assert_eq!(
+        (verified["verdict"].as_str(), status),
+        (Some("disagrees"), 1),
+        "{verified}"
+    );
+}
+
+pub(crate) fn addresses_that_rotate_together_are_told_from_others() {
+    let mut scenario = Scenario::new("two")
+        .with_rtt(Duration::from_millis(1))
+        .with_host(HostSpec::new("client"));
+    for member in ["one", "two"] {
+        let host = HostSpec::new(member)
+            .with_sysctl("net.ipv4.tcp_fastopen", "3")
+            .with_sysctl(SYSCTL, KEY);
+        scenario = scenario.with_host(host);
+    }
+    let lab = Lab::new(&scenario).unwrap();
+    let members = ["one", "two"].map(|member| lab.host(member).unwrap());
+    let (_listeners, addresses): (Vec<_>, Vec<_>) = members
+        .map(|host| listen(host, host.ipv6().into()))
+        .into_iter()
+        .unzip();
+    let newer = format!("{OTHER_KEY},{KEY}");
+    for (both, verdict, status) in [(true, "rotates-together", 0), (false, "rotates-apart", 1)] {
+        // Its cookie may be cached, from the round before.
+        for host in members {
+            host.set_sysctl(SYSCTL, format!("{KEY},{OTHER_KEY}")).unwrap();
+        }
+        let (verified, code) = std::thread::scope(|scope| {
+            let verifying = scope.spawn(|| {
+                let arguments = ["verify", "--json", "--for", "6s", &addresses[0], &addresses[1]];
+                report(&keys(lab.client().unwrap(), &arguments))
+            });
+            std::thread::sleep(Duration::from_secs(3));
+            for host in members.iter().take(if both { 2 } else { 1 }) {
+                host.set_sysctl(SYSCTL, &newer).unwrap();
+            }
+            verifying.join().unwrap()
+        });
+        assert_eq!(
+            (verified["verdict"].as_str(), code),
+            (Some(verdict), status),
+            "{verified}"
+        );
+        assert_eq!(verified["together"]["changes"][0]["kept"], true, "{verified}");
+    }
+}

@@ -1,14 +1,19 @@
 //! How the commands end: on a stop request, and when nobody reads what they print.
 
+use std::fs::OpenOptions;
 use std::io::{PipeReader, Read, Write, pipe};
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::CommandFactory;
 use fastopen_lab::Lab;
 use fastopen_lab::testing::{LabTest, test};
 use rustix::pipe::fcntl_getpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::programs::{PATIENCE, Program, Server, client, connect, echo, near, server, target, wait};
 
@@ -21,6 +26,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "serve_ends_quietly_with_its_reader",
             it_ends_quietly_with_its_reader,
         ),
+        test("every_verb_is_tried", every_verb_is_tried),
         test("a_signal_ends_what_nobody_reads", a_signal_ends_what_nobody_reads),
         test(
             "the_second_signal_ends_what_no_error_can_leave",
@@ -131,11 +137,78 @@ fn it_ends_quietly_with_its_reader() {
     assert_eq!(errors, "");
 }
 
+/// Verbs that print nothing on standard output.
+const SILENT: &[&str] = &["man"];
+
+/// The command lines that are tried of every other verb. In each, TARGET is an echo server, LISTENER a listener of the test's own, and
+/// SECRET a file.
+const LINES: &[&str] = &[
+    // Before the others, so that it sees their connections.
+    "trace",
+    "trace --json",
+    "watch --interval 100ms",
+    "watch --interval 100ms --json",
+    "demo",
+    "doctor",
+    "serve :0",
+    "serve --json :0",
+    "cookies",
+    "cookies mint 192.0.2.1 192.0.2.2 --key 0a1b2c3d-4e5f6071-8293a4b5-c6d7e8f9",
+    "cookies check 192.0.2.1 192.0.2.2 3021b9d889017eeb --key 0a1b2c3d-4e5f6071-8293a4b5-c6d7e8f9",
+    "cookies delete 192.0.2.9 --json",
+    "cookies flush --json",
+    "send TARGET hello",
+    "send --json TARGET hello",
+    "probe TARGET",
+    "probe --json TARGET TARGET",
+    "bench -n 1 TARGET",
+    "run -- yes",
+    "enable LISTENER",
+    "enable LISTENER --watch",
+    "disable LISTENER --json",
+    "keys generate",
+    "keys set 0a1b2c3d-4e5f6071-8293a4b5-c6d7e8f9",
+    "keys show",
+    "keys fingerprint --json",
+    "keys derive --secret SECRET",
+    "keys rotate --secret SECRET --watch",
+    "keys rotate --secret SECRET",
+    "keys verify --secret SECRET TARGET",
+    "completions bash",
+];
+
+/// No verb can be forgotten: the list is held to the command's definition.
+fn every_verb_is_tried() {
+    fn leaves(command: &clap::Command, name: &str, all: &mut Vec<String>) {
+        let name = |sub: &clap::Command| format!("{name} {}", sub.get_name()).trim().to_owned();
+        for sub in command.get_subcommands() {
+            if !sub.is_subcommand_required_set() {
+                all.push(name(sub));
+            }
+            leaves(sub, &name(sub), all);
+        }
+    }
+    let mut verbs = Vec::new();
+    leaves(&tfo::cli::Cli::command(), "", &mut verbs);
+    assert!(verbs.contains(&"keys rotate".to_owned()), "{verbs:?}");
+    for verb in verbs {
+        let tried = LINES
+            .iter()
+            .any(|line| format!("{line} ").starts_with(&format!("{verb} ")));
+        assert!(
+            tried || SILENT.contains(&verb.as_str()),
+            "{verb} is not among LINES"
+        );
+    }
+}
+
 /// Every verb that prints, each blocked on an output that is full and that nobody reads.
 struct Blocked {
     children: Vec<(String, Child)>,
     _reader: PipeReader,
     _server: Server,
+    _listener: TcpListener,
+    _folder: TempDir,
 }
 
 impl Blocked {
@@ -145,31 +218,25 @@ impl Blocked {
         writer.write_all(&vec![b'\n'; size]).unwrap();
         let echo = Server::start(server(lab), &[]);
         let target = target(server(lab).ipv4().into(), echo.port);
-        let tfo = |line: &str| {
+        let listener = client(lab).run(|| TcpListener::bind("127.0.0.1:0")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        let mut file = OpenOptions::new();
+        let file = file.write(true).create_new(true).mode(0o600).open(&secret);
+        file.unwrap().write_all(&[7; 32]).unwrap();
+        let tfo = |line: &&str| {
             let mut command = client(lab).command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+            let line = line
+                .replace("TARGET", &target)
+                .replace("LISTENER", &listener.local_addr().unwrap().to_string())
+                .replace("SECRET", secret.to_str().unwrap());
             command.args(line.split_whitespace());
-            (line.to_owned(), command)
+            (line, command)
         };
         let mut classic = client(lab).command(env!("CARGO_BIN_EXE_tcp-fast-open")).unwrap();
         classic.args(["-l", "-p", "0"]);
-        let commands = [
-            // Before the others, so that it sees their connections.
-            tfo("trace"),
-            tfo("trace --json"),
-            tfo("watch --interval 100ms"),
-            tfo("watch --interval 100ms --json"),
-            tfo("demo"),
-            tfo("doctor"),
-            tfo("serve :0"),
-            tfo("serve --json :0"),
-            tfo("cookies"),
-            tfo(&format!("send {target} hello")),
-            tfo(&format!("send --json {target} hello")),
-            tfo(&format!("probe {target}")),
-            tfo(&format!("probe --json {target} {target}")),
-            tfo(&format!("bench -n 1 {target}")),
-            ("tcp-fast-open -l -p 0".to_owned(), classic),
-        ];
+        let classic = ("tcp-fast-open -l -p 0".to_owned(), classic);
+        let commands = LINES.iter().map(tfo).chain([classic]);
         let start = |(line, mut command): (String, Command)| {
             command.stdin(Stdio::null()).stdout(writer.try_clone().unwrap());
             match errors_too {
@@ -182,13 +249,15 @@ impl Blocked {
             }
             (line, child)
         };
-        let children = commands.into_iter().map(start).collect();
+        let children = commands.map(start).collect();
         // They connect, and print what came of it.
         thread::sleep(Duration::from_secs(3));
         let mut blocked = Self {
             children,
             _reader: reader,
             _server: echo,
+            _listener: listener,
+            _folder: folder,
         };
         blocked.run();
         blocked

@@ -8,6 +8,8 @@ mod paths;
 mod peers;
 mod servers;
 mod support;
+#[path = "../common/terminal.rs"]
+mod terminal;
 
 use std::process::ExitCode;
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Lab, Scenario};
 
-use super::support::{Privilege, command, first, lab, named, reports, serve};
+use super::support::{Privilege, addresses, command, first, lab, named, reports, serve, serve_plainly};
+use super::terminal;
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
@@ -19,6 +20,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("an_interrupt_within_a_target", an_interrupt_within_a_target),
         test("nobody_reads", nobody_reads),
         test("a_person_reads_it", a_person_reads_it),
+        test("many_fit_the_terminal", many_fit_the_terminal),
     ]
 }
 
@@ -186,7 +188,7 @@ fn a_person_reads_it() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with(&format!("{target}  data-ignored: ")), "{text}");
     for row in [
-        "because      the option is stripped on the way\n",
+        "because      the option is stripped on the path\n",
         "or           ",
         "next         ",
         "3 ignored",
@@ -196,4 +198,28 @@ fn a_person_reads_it() {
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert_eq!((output.status.code(), output.stderr.len()), (Some(1), 0));
+}
+
+/// Of many targets each has its line, which a terminal breaks at words; what goes to a file stays on one.
+fn many_fit_the_terminal() {
+    let lab = near();
+    serve_plainly(lab.server().unwrap());
+    let targets: Vec<_> = addresses(&lab).iter().map(ToString::to_string).collect();
+    let probe = || {
+        let mut command = command(lab.client().unwrap(), Privilege::None);
+        command.arg("192.0.2.77:1").args(&targets);
+        command
+    };
+    for columns in [60, 80] {
+        let text = terminal::output(probe().env("NO_COLOR", "1"), columns, 24);
+        for target in &targets {
+            let line = text.lines().find(|line| line.contains(target.as_str()));
+            assert!(line.unwrap().starts_with("no-cookie "), "{text}");
+        }
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest.unwrap() <= usize::from(columns), "{text}");
+    }
+    let output = probe().output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap().lines().count();
+    assert_eq!(lines, 3);
 }

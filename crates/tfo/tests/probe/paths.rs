@@ -72,6 +72,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "large_packets_are_dropped_in_silence",
             large_packets_are_dropped_in_silence,
         ),
+        repeated("large_syns_are_dropped", large_syns_are_dropped),
     ]);
     tests
 }
@@ -302,6 +303,26 @@ fn large_packets_are_dropped_in_silence() {
     let named = causes(&reports[0]);
     assert_eq!(named, ["large-packets-dropped"], "{reports:#?}");
     assert!([1, 3].contains(&status), "{status}");
+}
+
+/// The path carries packets of that length, and no SYN of it: no MTU is at fault.
+fn large_syns_are_dropped() {
+    let rule = Rule::drop().from("client").on(SegmentKind::Syn).longer_than(1000);
+    let lab = lab(&Scenario::new("large-syns").with_rule(rule));
+    serve(lab.server().unwrap());
+    let data = "x".repeat(1300);
+    let arguments = ["--data", &data, "--timeout", "1500ms"];
+    for privilege in BOTH {
+        let (reports, status) = probe(&lab, privilege, &arguments, &addresses(&lab));
+        for report in &reports {
+            let said = (&report["verdict"], causes(report), status);
+            assert_eq!(
+                said,
+                (&"syn-lost".into(), vec!["large-syn-dropped"], 1),
+                "{report:#}"
+            );
+        }
+    }
 }
 
 fn requests_for_cookies_that_are_dropped() {

@@ -18,7 +18,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
     ]
 }
 
-const CURL: [&str; 3] = ["curl", "-s", "http://192.0.2.2/"];
+const CURL: &[&str] = &["curl", "-s", "http://192.0.2.2/"];
 
 fn fast_open_switched_off() {
     let world = world_with(HostSpec::new("client").with_sysctl("net.ipv4.tcp_fastopen", "0"));

@@ -1,4 +1,4 @@
-//! The files that are written: when, over what, by whom and for whom.
+//! The files that are written: when, over which files, with which owner and mode.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -274,7 +274,7 @@ fn live_it_gives_up_its_privileges() {
 }
 
 fn hostile_names_are_not_obeyed() {
-    const HOSTILE: [char; 4] = ['\x1b', '\u{9b}', '\u{202e}', '\u{2067}'];
+    const HOSTILE: &[char] = &['\x1b', '\u{9b}', '\u{202e}', '\u{2067}'];
     let folder = Folder::new();
     let name = format!("{}.pcap", HOSTILE.iter().collect::<String>());
     let path = folder.path(&name);

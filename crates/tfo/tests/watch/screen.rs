@@ -1,4 +1,4 @@
-//! The screen, on a terminal of the test's own.
+//! The screen, on a pseudo-terminal.
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -22,7 +22,7 @@ pub(super) struct ClientSyns {
     pub(super) plain_sent: bool,
 }
 
-/// No TCP sends a SYN again sooner because it had no answer: what comes sooner was seen twice, or has another cause.
+/// No TCP retransmits a SYN sooner than this for lack of an answer: one that comes sooner was captured twice, or has another cause.
 pub(super) const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl ClientSyns {

@@ -1,11 +1,12 @@
-//! Which connection is given up next.
+//! Which connection times out next.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::flow::FlowKey;
+/// Where a connection stands in the table, as long as it is followed.
+pub(super) type Place = u32;
 
-/// When a connection is given up; of those of one time, the oldest first.
+/// When a connection times out; of several at the same time, the oldest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Deadline {
     pub(super) due: Duration,
@@ -17,73 +18,69 @@ pub(super) struct Deadline {
 /// There are two lengths of time to wait, so nearly all deadlines are later than any before of the same length: a queue for each needs
 /// neither comparisons nor moves. The few others, as where times go back, are in a map.
 ///
-/// A deadline that no longer holds stays until it is the next one, or until most of them are such.
+/// A deadline that no longer holds stays until it comes up, or until most deadlines no longer hold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Deadlines {
-    in_order: [VecDeque<(Deadline, FlowKey)>; 2],
-    others: BTreeMap<Deadline, FlowKey>,
+    in_order: [VecDeque<(Deadline, Place)>; 2],
+    others: BTreeMap<Deadline, Place>,
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+enum Source {
     Queue(usize),
     Others,
 }
 
 impl Deadlines {
-    pub(super) fn push(&mut self, deadline: Deadline, key: FlowKey) {
-        let fits = |queue: &&mut VecDeque<(Deadline, FlowKey)>| {
-            queue.back().is_none_or(|(last, _)| *last < deadline)
-        };
+    pub(super) fn push(&mut self, deadline: Deadline, place: Place) {
+        let fits =
+            |queue: &&mut VecDeque<(Deadline, Place)>| queue.back().is_none_or(|(last, _)| *last < deadline);
         match self.in_order.iter_mut().find(fits) {
-            Some(queue) => queue.push_back((deadline, key)),
+            Some(queue) => queue.push_back((deadline, place)),
             None => {
-                self.others.insert(deadline, key);
+                self.others.insert(deadline, place);
             }
         }
     }
 
     /// The next deadline that holds; those before it are dropped.
-    pub(super) fn next(
-        &mut self,
-        holds: impl Fn(&Deadline, &FlowKey) -> bool,
-    ) -> Option<(Deadline, FlowKey)> {
-        while let Some((place, deadline, key)) = self.first() {
-            if holds(&deadline, &key) {
-                return Some((deadline, key));
+    pub(super) fn next(&mut self, holds: impl Fn(&Deadline, Place) -> bool) -> Option<(Deadline, Place)> {
+        while let Some((source, deadline, place)) = self.first() {
+            if holds(&deadline, place) {
+                return Some((deadline, place));
             }
-            match place {
-                Place::Queue(index) => drop(self.in_order[index].pop_front()),
-                Place::Others => drop(self.others.pop_first()),
+            match source {
+                Source::Queue(index) => drop(self.in_order[index].pop_front()),
+                Source::Others => drop(self.others.pop_first()),
             }
         }
         None
     }
 
     /// Drops those that don't hold, where they are most of them and many.
-    pub(super) fn tidy(&mut self, holding: usize, holds: impl Fn(&Deadline, &FlowKey) -> bool) {
+    pub(super) fn tidy(&mut self, holding: usize, holds: impl Fn(&Deadline, Place) -> bool) {
         const FEW: usize = 64;
         if self.len() <= 2 * holding + FEW {
             return;
         }
         for queue in &mut self.in_order {
-            queue.retain(|(deadline, key)| holds(deadline, key));
+            queue.retain(|(deadline, place)| holds(deadline, *place));
         }
-        self.others.retain(|deadline, key| holds(deadline, key));
+        self.others.retain(|deadline, place| holds(deadline, *place));
     }
 
     fn len(&self) -> usize {
         self.in_order.iter().map(VecDeque::len).sum::<usize>() + self.others.len()
     }
 
-    fn first(&self) -> Option<(Place, Deadline, FlowKey)> {
+    fn first(&self) -> Option<(Source, Deadline, Place)> {
         let queues = self.in_order.iter().enumerate();
         let queued = queues.filter_map(|(index, queue)| {
-            let (deadline, key) = *queue.front()?;
-            Some((Place::Queue(index), deadline, key))
+            let (deadline, place) = *queue.front()?;
+            Some((Source::Queue(index), deadline, place))
         });
         let other = self.others.first_key_value();
-        let other = other.map(|(deadline, key)| (Place::Others, *deadline, *key));
+        let other = other.map(|(deadline, place)| (Source::Others, *deadline, *place));
         queued.chain(other).min_by_key(|(_, deadline, _)| *deadline)
     }
 }
@@ -91,10 +88,6 @@ impl Deadlines {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn key(port: u16) -> FlowKey {
-        FlowKey::new(([192, 0, 2, 1], port).into(), ([192, 0, 2, 2], 80).into())
-    }
 
     fn deadline(due: u64, age: u64) -> Deadline {
         let due = Duration::from_secs(due);
@@ -107,8 +100,8 @@ mod tests {
         let mut deadlines = Deadlines::default();
         let mut expected = Vec::new();
         for (age, due) in (0..).zip(dues) {
-            deadlines.push(deadline(due, age), key(age as u16));
-            expected.push((deadline(due, age), key(age as u16)));
+            deadlines.push(deadline(due, age), age as Place);
+            expected.push((deadline(due, age), age as Place));
         }
         expected.sort_unstable_by_key(|(deadline, _)| *deadline);
         let mut past = Vec::new();
@@ -123,13 +116,13 @@ mod tests {
     fn those_that_no_longer_hold_take_no_more_room_than_the_others() {
         let mut deadlines = Deadlines::default();
         for age in 0..10_000 {
-            deadlines.push(deadline(age % 7, age), key(0));
+            deadlines.push(deadline(age % 7, age), 0);
             deadlines.tidy(1, |deadline, _| deadline.age == 0);
             assert!(deadlines.len() <= 2 + 64, "{}", deadlines.len());
         }
         assert_eq!(
             deadlines.next(|deadline, _| deadline.age == 0),
-            Some((deadline(0, 0), key(0)))
+            Some((deadline(0, 0), 0))
         );
     }
 }

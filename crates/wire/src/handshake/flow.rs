@@ -1,7 +1,7 @@
 //! The key of a connection: its two ends, whichever sent the packet.
 
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Two ends, in an order that does not depend on the packet's direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,26 @@ impl FlowKey {
             low_port: low.1,
             high_port: high.1,
         }
+    }
+
+    /// Whether that one of the two ends comes first in their order.
+    pub(super) fn is_low(&self, end: SocketAddr) -> bool {
+        (bits(end.ip()).to_ne_bytes(), end.port()) == (self.low, self.low_port)
+    }
+
+    /// The two ends, in their order.
+    pub(super) fn ends(&self, are_ipv6: bool) -> (SocketAddr, SocketAddr) {
+        let address = |bytes| {
+            let bits = u128::from_ne_bytes(bytes);
+            match are_ipv6 {
+                true => IpAddr::from(Ipv6Addr::from_bits(bits)),
+                false => IpAddr::from(Ipv4Addr::from_bits(bits as u32)),
+            }
+        };
+        (
+            SocketAddr::new(address(self.low), self.low_port),
+            SocketAddr::new(address(self.high), self.high_port),
+        )
     }
 }
 
@@ -57,5 +77,25 @@ mod tests {
         assert_eq!(FlowKey::new(a, c), FlowKey::new(c, a));
         assert_ne!(FlowKey::new(a, b), FlowKey::new(a, c));
         assert_ne!(FlowKey::new(a, b), FlowKey::new(c, b));
+    }
+
+    #[test]
+    fn a_key_gives_back_its_ends() {
+        for (one, other) in [
+            ("192.0.2.1:1", "192.0.2.2:1"),
+            ("192.0.2.1:2", "192.0.2.1:1"),
+            ("[2001:db8::1]:1", "[::7]:9"),
+        ] {
+            let [one, other] = [one, other].map(|text| text.parse::<SocketAddr>().unwrap());
+            let key = FlowKey::new(one, other);
+            let (low, high) = key.ends(one.is_ipv6());
+            let expected = if key.is_low(one) {
+                (one, other)
+            } else {
+                (other, one)
+            };
+            assert_eq!((low, high), expected);
+            assert_ne!(key.is_low(one), key.is_low(other));
+        }
     }
 }

@@ -175,7 +175,7 @@ impl Handshake {
             _ if self.repeats() => true,
             None => false,
             Some((Verdict::Refused | Verdict::Unanswered, _)) => true,
-            // Whether the server is silent from now on is worth waiting for.
+            // Whether to keep following the connection, to see if the server stays silent.
             Some((Verdict::Accepted, _)) => {
                 let served = client.ack && (server.data || server.fin);
                 served || (client.fin && server.ack) || self.reset
@@ -187,13 +187,13 @@ impl Handshake {
         }
     }
 
-    /// It turned out to be only an echo of a connection already reported.
+    /// It turned out to be a duplicate of a connection that was already reported.
     pub(super) fn repeats(&self) -> bool {
         self.replay_of
             .is_some_and(|isn| self.answer.is_some_and(|answer| answer.isn == isn))
     }
 
-    /// When it is no longer worth waiting for more.
+    /// When to stop waiting for more packets.
     pub(super) fn due(&self) -> Duration {
         self.due
     }

@@ -6,6 +6,7 @@ mod deadlines;
 mod flow;
 mod judge;
 mod limits;
+mod lone;
 mod machine;
 mod memory;
 mod note;
@@ -16,6 +17,7 @@ mod report;
 #[cfg(feature = "serde")]
 mod serial;
 mod step;
+mod table;
 mod tracker;
 mod verdict;
 

@@ -43,7 +43,7 @@ pub enum Note {
     },
     /// Both sides sent a SYN.
     SimultaneousOpen,
-    /// A SYN of an earlier connection came again, and the server answered it anew: a replay, or a duplicate that came late.
+    /// A SYN of an earlier connection came again, and the server answered it again: a replay, or a duplicate that came late.
     Replayed,
     /// Two SYN-ACKs with different sequence numbers answered one SYN.
     AnsweredTwice,
@@ -137,7 +137,7 @@ impl fmt::Display for Note {
                 write!(f, "fallback after {cause}, {:.3} s", waited.as_secs_f64())
             }
             Self::SimultaneousOpen => f.write_str("simultaneous open"),
-            Self::Replayed => f.write_str("the SYN of an earlier connection, sent again and answered anew"),
+            Self::Replayed => f.write_str("the SYN of an earlier connection, sent again and answered again"),
             Self::AnsweredTwice => f.write_str("answered by two different SYN-ACKs"),
             Self::SynAckMismatch => f.write_str("a SYN-ACK acknowledged what was never sent"),
             Self::SynMissing => f.write_str("SYN not captured"),

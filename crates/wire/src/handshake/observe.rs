@@ -1,5 +1,6 @@
-//! What each kind of packet changes in what is known of its connection.
+//! How each kind of packet changes the state of its connection.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::cookie::Cookie;
@@ -18,6 +19,19 @@ use super::verdict::Verdict;
 impl Handshake {
     pub(super) fn on_syn(&mut self, packet: &Packet<'_>, from: Side, cookies: &mut Cookies) {
         let syn = Syn::of(packet.segment);
+        let is_offer = from == Side::Client && self.verdict.is_none();
+        let changed = match syn.fast_open {
+            FastOpen::Cookie(_, cookie) if is_offer => self.remember(cookies, cookie),
+            _ => false,
+        };
+        self.add_syn(packet, from, syn, changed);
+        if is_offer {
+            self.decide(cookies);
+        }
+    }
+
+    /// Takes a SYN; `cookie_changed` says that it is a client's with another cookie than was used before.
+    pub(super) fn add_syn(&mut self, packet: &Packet<'_>, from: Side, syn: Syn, cookie_changed: bool) {
         let again = from == Side::Client && self.syns.is_some();
         self.step(
             packet,
@@ -40,10 +54,8 @@ impl Handshake {
         if syn.data_bytes > 0 && !matches!(syn.fast_open, FastOpen::Cookie(..)) {
             self.note(Note::DataWithoutCookie);
         }
-        if let FastOpen::Cookie(_, cookie) = syn.fast_open {
-            if self.remember(cookies, cookie) {
-                self.note(Note::CookieChanged);
-            }
+        if cookie_changed {
+            self.note(Note::CookieChanged);
         }
         let before = self.syns.as_ref().map(|syns| (syns.best, syns.first));
         if let Some((best, first)) = before {
@@ -56,7 +68,6 @@ impl Handshake {
         self.syns
             .get_or_insert_with(|| ClientSyns::new(packet, syn))
             .add(packet, syn);
-        self.decide(cookies);
     }
 
     /// Why the client sends a plain SYN now, so long after its first.
@@ -278,7 +289,7 @@ impl Handshake {
         }
     }
 
-    /// The client goes on as after a SYN-ACK that was not seen: only an offer of nothing leaves no doubt of what it said.
+    /// The client goes on as after a SYN-ACK that was not seen: only where the SYN offered nothing is it certain what the SYN-ACK said.
     fn on_unseen_answer(&mut self, packet: &Packet<'_>) {
         let Some(syns) = &self.syns else { return };
         if syns.acked(packet.segment.sequence).is_none() {
@@ -292,9 +303,7 @@ impl Handshake {
 
     /// Whether client and server used another cookie before.
     fn remember(&self, cookies: &mut Cookies, cookie: Cookie) -> bool {
-        cookies
-            .insert((self.client.ip(), self.server.ip()), cookie)
-            .is_some_and(|before| before != cookie)
+        remember(cookies, self.client, self.server, cookie)
     }
 
     fn step(&mut self, packet: &Packet<'_>, from: Side, event: Event) {
@@ -334,4 +343,16 @@ impl Handshake {
             self.notes.push(note);
         }
     }
+}
+
+/// Whether that client and server used another cookie before.
+pub(super) fn remember(
+    cookies: &mut Cookies,
+    client: SocketAddr,
+    server: SocketAddr,
+    cookie: Cookie,
+) -> bool {
+    cookies
+        .insert((client.ip(), server.ip()), cookie)
+        .is_some_and(|before| before != cookie)
 }

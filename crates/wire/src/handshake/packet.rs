@@ -1,4 +1,4 @@
-//! What a handshake is told of.
+//! The input of a handshake.
 
 use std::time::Duration;
 

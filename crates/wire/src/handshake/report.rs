@@ -15,7 +15,7 @@ use super::verdict::Verdict;
 pub(super) enum Ending {
     /// Its report is complete.
     Complete,
-    /// Its time was up.
+    /// It timed out.
     Overdue,
     /// A packet of another connection came between the same ports.
     Reused(u64),
@@ -27,11 +27,7 @@ pub(super) enum Ending {
 
 impl Handshake {
     /// Reports, and says what to remember; `None` where the report would repeat one that was given before.
-    pub(super) fn end(
-        mut self: Box<Self>,
-        ending: Ending,
-        reports: &mut VecDeque<Connection>,
-    ) -> Option<Past> {
+    pub(super) fn end(mut self, ending: Ending, reports: &mut VecDeque<Connection>) -> Option<Past> {
         if self.replay_of.is_some() {
             if self.answer.is_none() || self.repeats() {
                 return None;
@@ -81,7 +77,7 @@ impl Handshake {
         Some(past)
     }
 
-    /// Whether the server sent nothing behind its SYN-ACK, though packets were sent again for want of it.
+    /// Whether the server sent nothing behind its SYN-ACK, although packets were retransmitted to it.
     fn was_silent_afterwards(&self) -> bool {
         let Seen { ack, data, fin } = self.seen[Side::Server as usize];
         let spoke =

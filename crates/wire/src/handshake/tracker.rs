@@ -1,22 +1,22 @@
 //! All connections at once, within bounds.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
-
-use foldhash::fast::RandomState;
 
 use crate::icmp::IcmpError;
 use crate::segment::Segment;
 
 use super::connection::Connection;
-use super::deadlines::{Deadline, Deadlines};
+use super::deadlines::{Deadline, Deadlines, Place};
 use super::flow::FlowKey;
 use super::limits::Limits;
+use super::lone::LoneSyn;
 use super::machine::{Cookies, Handshake};
 use super::memory::Memory;
 use super::packet::Packet;
 use super::past::Past;
 use super::report::Ending;
+use super::table::{Followed, State, Table};
 
 /// Follows every connection from its SYN, and reports each once.
 ///
@@ -80,7 +80,7 @@ use super::report::Ending;
 #[derive(Clone, Debug)]
 pub struct Tracker {
     limits: Limits,
-    followed: HashMap<FlowKey, Followed, RandomState>,
+    followed: Table,
     deadlines: Deadlines,
     /// No connection is given up before that.
     next_due: Duration,
@@ -91,18 +91,12 @@ pub struct Tracker {
     evicted: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Followed {
-    deadline: Deadline,
-    handshake: Box<Handshake>,
-}
-
 impl Tracker {
     /// Follows no connection yet.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            followed: HashMap::default(),
+            followed: Table::default(),
             deadlines: Deadlines::default(),
             next_due: Duration::MAX,
             past: Memory::new(limits.connections),
@@ -135,27 +129,31 @@ impl Tracker {
     /// Takes an ICMP error about a segment: it explains why a SYN had no answer.
     pub fn observe_icmp(&mut self, number: u64, time: Duration, error: &IcmpError) {
         let key = FlowKey::new(error.source, error.destination);
-        if let Some(followed) = self.followed.get_mut(&key) {
-            followed.handshake.take_icmp(number, time, error);
+        let place = self.followed.find(&key);
+        if let Some(followed) = place.and_then(|place| self.followed.at_mut(place)) {
+            followed.handshake().take_icmp(number, time, error);
         }
     }
 
     fn dispatch(&mut self, packet: &Packet<'_>, opens: bool) {
         let key = FlowKey::new(packet.segment.source, packet.segment.destination);
-        match self.followed.get_mut(&key) {
-            Some(followed) if followed.handshake.continues(packet.segment) => {
-                followed.handshake.take(packet, &self.limits, &mut self.cookies);
-                if followed.handshake.is_complete() {
-                    self.close(&key, Ending::Complete);
-                } else if followed.handshake.due() != followed.deadline.due {
-                    followed.deadline.due = followed.handshake.due();
-                    let deadline = followed.deadline;
-                    self.give_up_at(deadline, key);
+        let place = self.followed.find(&key);
+        match place.and_then(|place| Some((place, self.followed.at_mut(place)?))) {
+            Some((place, followed)) => {
+                let deadline = &mut followed.deadline;
+                let handshake = followed.state.begun(&key, deadline.due);
+                if !handshake.continues(packet.segment) {
+                    self.close(place, Ending::Reused(packet.number));
+                    return self.open(key, packet);
                 }
-            }
-            Some(_) => {
-                self.close(&key, Ending::Reused(packet.number));
-                self.open(key, packet);
+                handshake.take(packet, &self.limits, &mut self.cookies);
+                if handshake.is_complete() {
+                    self.close(place, Ending::Complete);
+                } else if handshake.due() != deadline.due {
+                    deadline.due = handshake.due();
+                    let deadline = *deadline;
+                    self.give_up_at(deadline, place);
+                }
             }
             None if opens => self.open(key, packet),
             None => {}
@@ -164,26 +162,25 @@ impl Tracker {
 
     /// Says that time has passed without a packet, so that connections without an answer can be reported.
     pub fn advance(&mut self, time: Duration) {
-        while let Some((deadline, key)) = self.next_deadline() {
+        while let Some((deadline, place)) = self.next_deadline() {
             if deadline.due > time {
                 self.next_due = deadline.due;
                 return;
             }
-            self.close(&key, Ending::Overdue);
+            self.close(place, Ending::Overdue);
         }
         self.next_due = Duration::MAX;
     }
 
     /// Says that there are no more packets: every connection that is still followed is reported with what is known of it.
     pub fn finish(&mut self) {
-        let ages = self
-            .followed
-            .iter()
-            .map(|(key, followed)| (followed.deadline.age, *key));
-        let mut left: Vec<_> = ages.collect();
-        left.sort_unstable_by_key(|(age, _)| *age);
-        for (_, key) in left {
-            self.close(&key, Ending::Finished);
+        let ages = self.followed.iter();
+        let mut left: Vec<_> = ages
+            .map(|(place, followed)| (followed.deadline.age, place))
+            .collect();
+        left.sort_unstable();
+        for (_, place) in left {
+            self.close(place, Ending::Finished);
         }
         self.deadlines = Deadlines::default();
         self.next_due = Duration::MAX;
@@ -205,57 +202,75 @@ impl Tracker {
     }
 
     fn open(&mut self, key: FlowKey, packet: &Packet<'_>) {
-        let mut handshake = match self.past.get(&key) {
-            None => Box::new(Handshake::new(packet)),
-            Some(past) => match past.successor(packet, &self.limits) {
-                Some(handshake) => Box::new(handshake),
-                None => return,
-            },
+        let Some(state) = self.begin(&key, packet) else {
+            return;
         };
         while self.followed.len() >= self.limits.connections.max(1) {
             let Some((_, first)) = self.next_deadline() else {
                 break;
             };
-            self.close(&first, Ending::Evicted);
+            self.close(first, Ending::Evicted);
         }
-        handshake.take(packet, &self.limits, &mut self.cookies);
+        let due = match &state {
+            State::Lone(_) => packet.time.saturating_add(self.limits.patience),
+            State::Begun(handshake) => handshake.due(),
+        };
         let deadline = Deadline {
-            due: handshake.due(),
+            due,
             age: self.opened,
         };
         self.opened += 1;
-        self.followed.insert(key, Followed { deadline, handshake });
-        self.give_up_at(deadline, key);
+        let place = self.followed.add(Followed { key, deadline, state });
+        self.give_up_at(deadline, place);
     }
 
-    fn close(&mut self, key: &FlowKey, ending: Ending) {
-        let Some(Followed { handshake, .. }) = self.followed.remove(key) else {
+    /// What a connection's first packet begins; nothing where it is a late one of a connection before.
+    fn begin(&mut self, key: &FlowKey, packet: &Packet<'_>) -> Option<State> {
+        let begun = match self.past.get(key) {
+            Some(past) => past.successor(packet, &self.limits)?,
+            None if packet.segment.flags.ack => Handshake::new(packet),
+            None => match LoneSyn::new(packet, key) {
+                Some(mut syn) => {
+                    syn.remember_cookie(packet, &mut self.cookies);
+                    return Some(State::Lone(syn));
+                }
+                None => Handshake::new(packet),
+            },
+        };
+        let mut handshake = Box::new(begun);
+        handshake.take(packet, &self.limits, &mut self.cookies);
+        Some(State::Begun(handshake))
+    }
+
+    fn close(&mut self, place: Place, ending: Ending) {
+        let Some(followed) = self.followed.remove(place) else {
             return;
         };
-        if let Some(past) = handshake.end(ending, &mut self.reports) {
+        let key = followed.key;
+        if let Some(past) = followed.into_handshake().end(ending, &mut self.reports) {
             self.evicted += u64::from(ending == Ending::Evicted);
-            self.past.put(*key, past);
+            self.past.put(key, past);
         }
     }
 
-    fn give_up_at(&mut self, deadline: Deadline, key: FlowKey) {
-        self.deadlines.push(deadline, key);
+    fn give_up_at(&mut self, deadline: Deadline, place: Place) {
+        self.deadlines.push(deadline, place);
         self.next_due = self.next_due.min(deadline.due);
         let followed = &self.followed;
         self.deadlines
-            .tidy(followed.len(), |deadline, key| holds(followed, deadline, key));
+            .tidy(followed.len(), |deadline, place| holds(followed, deadline, place));
     }
 
-    fn next_deadline(&mut self) -> Option<(Deadline, FlowKey)> {
+    fn next_deadline(&mut self) -> Option<(Deadline, Place)> {
         let followed = &self.followed;
         self.deadlines
-            .next(|deadline, key| holds(followed, deadline, key))
+            .next(|deadline, place| holds(followed, deadline, place))
     }
 }
 
-/// Whether it is still the deadline of that connection.
-fn holds(followed: &HashMap<FlowKey, Followed, RandomState>, deadline: &Deadline, key: &FlowKey) -> bool {
+/// Whether it is still the deadline of the connection in that place.
+fn holds(followed: &Table, deadline: &Deadline, place: Place) -> bool {
     followed
-        .get(key)
+        .at(place)
         .is_some_and(|followed| followed.deadline == *deadline)
 }

@@ -35,7 +35,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in the order of a summary.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &[Self] = &[
         Self::Accepted,
         Self::Ignored,
         Self::SynLost,

@@ -43,7 +43,7 @@ fn answered() -> Vec<Script> {
             ),
         ),
         Script::new(
-            "a cookie is asked for in vain",
+            "a cookie is asked for and not granted",
             Verdict::CookieNotGranted,
             after(vec![syn(0).request(), syn_ack(60, 0)], exchange(61)),
         ),

@@ -93,7 +93,7 @@ fn make_sense(connection: &Connection, last: u64) {
     }
 }
 
-const COOKIE: [&[u8]; 9] = [
+const COOKIE: &[&[u8]] = &[
     &[],
     &[34, 2],
     &[34, 6, 1, 1, 1, 1],

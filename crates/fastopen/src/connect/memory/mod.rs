@@ -126,7 +126,7 @@ impl PathMemory {
     /// Reports a connection that died: its first bytes were [accepted](crate::Outcome::Accepted), and then nothing was received on it.
     ///
     /// Some networks let a handshake pass and then drop whatever follows on a connection whose SYN carried data. The handshake
-    /// can't show that; who waits for an answer in vain can. The destination is connected to plainly from then on: for a minute, and
+    /// can't show that; a caller that waits for an answer and gets none can. The destination is connected to plainly from then on: for a minute, and
     /// twice as long each time that it is reported again after Fast Open was tried again.
     ///
     /// `LazyStream` and the connectors for hyper and rustls report it themselves. For the plain streams of

@@ -1,7 +1,7 @@
 //! HTTP/1: a request that is replay-safe by its head.
 
 /// Safe methods, with the space behind them (RFC 9110, section 9.2.1). QUERY is safe too, but its request is its body.
-pub(super) const SAFE: [&[u8]; 4] = [b"GET ", b"HEAD ", b"OPTIONS ", b"TRACE "];
+pub(super) const SAFE: &[&[u8]] = &[b"GET ", b"HEAD ", b"OPTIONS ", b"TRACE "];
 
 /// Whether this is one whole request with a safe method, without a body, that asks for nothing but its answer.
 ///

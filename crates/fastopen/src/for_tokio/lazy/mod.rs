@@ -35,7 +35,7 @@ use crate::replay_safe::ReplaySafe;
 ///   does: with the cookie, and nothing that could be replayed. **A flush or a shutdown that comes first** makes an ordinary
 ///   handshake. A write without bytes does nothing.
 /// - **A write that is given up** before it is complete may have been sent all the same. Writing the same bytes again reports them as
-///   written; other bytes begin anew on another connection and the first is closed, as long as it hasn't come about. Once it has,
+///   written; other bytes start over on another connection and the first is closed, as long as it hasn't come about. Once it has,
 ///   which only happens when something else waits as well, writing other bytes is an error.
 /// - **A connection that dies after its handshake** is reported to the connector's [path memory](crate::PathMemory::report_dead): the
 ///   SYN's data was accepted and nothing was received afterwards. It is reported when a read or write fails with a time-out or because

@@ -11,7 +11,7 @@ use crate::connect::{Connected, PathMemory, Syn};
 use crate::outcome::Outcome;
 use crate::tcp_info::TcpInfo;
 
-/// How long somebody has waited for an answer in vain, besides three round-trip times. A server that answers at once has sent its answer
+/// How long the caller has waited for an answer, besides three round-trip times. A server that answers at once has sent its answer
 /// again by then if it was lost (the least time-out of Linux, `TCP_RTO_MIN`).
 const PATIENCE: Duration = Duration::from_millis(200);
 /// The same where answers have come over this path before, so that a slow server is likelier. The time-out that TCP begins with (RFC 6298,

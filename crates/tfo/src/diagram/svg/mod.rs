@@ -31,7 +31,7 @@ struct Picture {
 }
 
 impl Picture {
-    /// More than these make no picture that anybody would look at.
+    /// More than these make the picture unreadable.
     const MOST: usize = 50;
 
     fn add(&mut self, connection: &Connection) {

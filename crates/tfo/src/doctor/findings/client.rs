@@ -152,7 +152,7 @@ mod tests {
         let finding = blackhole(&facts).unwrap();
         assert_eq!(finding.level, Level::Warning);
         assert!(finding.sentence.contains("2 times"), "{finding:?}");
-        assert_eq!(finding.fix, None, "neither side is right everywhere");
+        assert_eq!(finding.fix, None, "which is right depends on the network");
         assert!(finding.advice[0].contains("only guard"), "{finding:?}");
         assert!(finding.advice[1].ends_with("timeout_sec=0"), "{finding:?}");
         facts.blackhole_timeout = Ok(None);

@@ -57,9 +57,9 @@ fn passive(counters: &Counters) -> Option<Finding> {
     );
     let came = succeeded.saturating_add(failed);
     let sentence = match came {
-        0 => "No client has shown a cookie yet.".to_owned(),
+        0 => "No client has presented a cookie yet.".to_owned(),
         _ => format!(
-            "Of {} that clients showed {failed} were not valid.",
+            "Of {} that clients presented {failed} were not valid.",
             count(came, "cookie")
         ),
     };

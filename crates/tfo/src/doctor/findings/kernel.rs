@@ -27,7 +27,8 @@ fn kernel(facts: &Facts) -> Finding {
         Err(error) => return Finding::unknown(ID, "The kernel's version", error),
     };
     let missing: Vec<_> = Feature::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|feature| !feature.is_expected_in(version))
         .collect();
     let list = |features: &[Feature]| {
@@ -43,7 +44,7 @@ fn kernel(facts: &Facts) -> Finding {
             format!("Linux {version} has everything of Fast Open that this tool knows."),
             format!(
                 "Each part with the version that it dates from: {}.",
-                list(&Feature::ALL)
+                list(Feature::ALL)
             ),
         );
     }

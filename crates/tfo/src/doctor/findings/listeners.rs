@@ -9,6 +9,7 @@ use super::super::finding::{Finding, Fix};
 use super::super::place::Place;
 use super::super::programs;
 use super::count;
+use crate::address::for_a_shell;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     vec![listeners(facts)]
@@ -103,11 +104,7 @@ fn without_restart(listeners: &[Held], place: Place) -> String {
     let which = match addresses.len() {
         ..=SHOWN => addresses
             .iter()
-            .map(|address| match address.is_ipv6() {
-                // A shell may take the brackets for a pattern.
-                true => format!("'{address}'"),
-                false => address.to_string(),
-            })
+            .map(|address| for_a_shell(*address))
             .collect::<Vec<_>>()
             .join(" "),
         _ => "--all".to_owned(),

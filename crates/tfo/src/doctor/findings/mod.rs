@@ -12,7 +12,7 @@ use fastopen_host::sysctl::FastOpenBits;
 
 use super::facts::{Facts, Held};
 use super::finding::Finding;
-use super::programs::{self, Program};
+use super::programs;
 
 /// Every finding, in the order in which a connection meets what it is about.
 pub(super) fn of(facts: &Facts) -> Vec<Finding> {
@@ -51,9 +51,13 @@ fn with_cookies(bits: FastOpenBits, facts: &Facts) -> i32 {
 
 /// The listeners that are meant to use Fast Open: without those of programs that ask on every machine.
 fn asking(facts: &Facts) -> impl Iterator<Item = &Held> {
-    facts
-        .fast_listeners()
-        .filter(|held| held.program().and_then(programs::find) != Some(Program::AsksByItself))
+    facts.fast_listeners().filter(|held| !asks_by_itself(held))
+}
+
+/// Whether the program asks on every machine that has it.
+fn asks_by_itself(held: &Held) -> bool {
+    let known = held.program().and_then(programs::find);
+    known.is_some_and(|program| program.asks_by_itself())
 }
 
 /// The setting as `sysctl` shows it, and the bits' names.

@@ -5,9 +5,9 @@ use fastopen_host::sysctl::Sysctl;
 
 use super::super::facts::{Facts, Held};
 use super::super::finding::{Finding, Fix};
-use super::super::programs::{self, Program};
-use super::count;
+use super::super::programs;
 use super::listeners::{name, shortened};
+use super::{asks_by_itself, count};
 
 /// A queue shorter than this is full at some hundred connections a second: each holds its place for a round trip.
 const TINY: u32 = 32;
@@ -90,7 +90,7 @@ fn lengthened(finding: Finding, facts: &Facts, short: &[&Held], target: u32, som
     for held in short {
         let line = match held.program() {
             None => format!("Give {} a longer queue.", name(held)),
-            Some(program) if asks_by_itself(held) => {
+            Some(program) if programs::find(program).is_some_and(|known| known.is_fixed()) => {
                 format!("{program}: the length of its queue can't be set.")
             }
             Some(program) => programs::to_lengthen(program, target).unwrap_or_else(|| {
@@ -116,10 +116,6 @@ fn lengths(listeners: &[&Held]) -> Vec<String> {
     let each = listeners.iter();
     each.map(|held| format!("{} {}", name(held), length(held)))
         .collect()
-}
-
-fn asks_by_itself(held: &Held) -> bool {
-    held.program().and_then(programs::find) == Some(Program::AsksByItself)
 }
 
 #[cfg(test)]
@@ -175,7 +171,23 @@ mod tests {
         assert!(finding.reason.ends_with("0.0.0.0:80 (nginx) 5."), "{finding:?}");
         assert_eq!(finding.advice, ["nginx: listen PORT fastopen=256;"]);
 
-        facts.listeners = Ok(vec![held_by("dnsmasq", "0.0.0.0:53", 5)]);
-        assert_eq!(findings(&facts).unwrap().level, Level::Ok, "nobody can change it");
+        // What their authors chose, on every machine that has them.
+        for (program, queue) in [("dnsmasq", 5), ("unbound", 5), ("exim4", 20)] {
+            facts.listeners = Ok(vec![held_by(program, "0.0.0.0:53", queue)]);
+            assert_eq!(findings(&facts).unwrap().level, Level::Ok, "{program}");
+        }
+    }
+
+    #[test]
+    fn after_an_overflow_each_program_is_told_what_it_can_do() {
+        let mut facts = sample::troubled();
+        facts.somaxconn = Ok(Some(4096));
+        for (program, advice) in [
+            ("exim4", "exim4: smtp_connect_backlog = 256"),
+            ("unbound", "unbound: the length of its queue can't be set."),
+        ] {
+            facts.listeners = Ok(vec![held_by(program, "0.0.0.0:25", 5)]);
+            assert_eq!(findings(&facts).unwrap().advice, [advice]);
+        }
     }
 }

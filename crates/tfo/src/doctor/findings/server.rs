@@ -36,7 +36,7 @@ fn server(bits: FastOpenBits, facts: &Facts) -> Finding {
         return Finding::problem(
             ID,
             format!(
-                "Listeners here can't accept data in a SYN, and {} in vain.",
+                "Listeners here can't accept data in a SYN, although {}.",
                 match asked.len() {
                     1 => "one asks to".to_owned(),
                     several => format!("{several} ask to"),
@@ -104,7 +104,7 @@ fn unknown_bits(bits: FastOpenBits) -> Option<Finding> {
         Finding::ok(
             "unknown-bits",
             format!("net.ipv4.tcp_fastopen has bits that have no name here: {unknown}."),
-            "Kernels before 4.15 took some of them; today's do nothing with them.",
+            "Kernels before 4.15 took some of them; newer ones ignore them.",
         )
     })
 }
@@ -133,7 +133,7 @@ fn key(facts: &Facts) -> Option<Finding> {
         Ok(KeyState::Two) => Finding::ok(
             ID,
             "A key and a backup key are set.",
-            "Cookies of either are taken, and clients that show one of the backup key get a new one: a rotation is under way.",
+            "Cookies of both are accepted, and clients that present one of the backup key get a new one: a rotation is under way.",
         ),
         Ok(KeyState::Unreadable) => Finding::ok(
             ID,

@@ -27,7 +27,7 @@ pub(super) struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// To be looked at from that time on, after so many looks in vain.
+    /// To be looked at from that time on, after so many failed looks.
     Open { at: Instant, failures: u32 },
     /// There is nothing to do.
     Settled,
@@ -99,7 +99,7 @@ impl Table {
         self.set(inode, State::Switched { queue });
     }
 
-    /// It is to be looked at again later. Gives whether that is to be told: at the second look in vain, once, because at the first a
+    /// It is to be looked at again later. Gives whether that is to be told: at the second failed look, once, because at the first a
     /// listener may be gone with its program.
     pub(super) fn again(&mut self, inode: u64, now: Instant) -> bool {
         let failures = match self.0.get(&inode) {

@@ -12,6 +12,7 @@ pub(super) struct Metrics {
     pub(super) changes: u64,
     pub(super) secret_failures: u64,
     pub(super) namespaces: usize,
+    pub(super) listeners: usize,
     pub(super) namespace_failures: usize,
     pub(super) overwritten: u64,
     pub(super) clock_is_unset: bool,
@@ -72,9 +73,15 @@ impl Metrics {
                 self.namespaces as u64,
             ),
             (
+                "fastopen_rotation_listeners",
+                Kind::Gauge,
+                "The listeners with keys of their own that have the schedule's (--listeners).",
+                self.listeners as u64,
+            ),
+            (
                 "fastopen_rotation_namespace_failures",
                 Kind::Gauge,
-                "The network namespaces whose keys could not be set or had been changed.",
+                "The network namespaces, and listeners in them, whose keys could not be set or had been changed.",
                 self.namespace_failures as u64,
             ),
             (

@@ -1,10 +1,12 @@
 //! Keys that follow the schedule: once, or as a service.
 //!
-//! [`timetable`] decides when there is something to do and is pure; [`places`] finds the network namespaces and sets their keys;
-//! [`service`] waits, and [`metrics`] tells others about it.
+//! [`timetable`] decides when there is something to do and is pure; [`reading`] reads the secret meanwhile; [`places`] finds the network
+//! namespaces and sets their keys; [`service`] waits, and [`metrics`] exports its state.
 
+mod listeners;
 mod metrics;
 mod places;
+mod reading;
 mod service;
 mod timetable;
 
@@ -26,7 +28,8 @@ use places::Places;
 /// Time is counted in intervals since 1970. Each has a key of its own; the backup is the key of the interval before in the first half, and
 /// of the one to come in the second, so that machines whose clocks differ by nearly half an interval accept each other's cookies. The keys
 /// change two seconds after each half. This is tofurkey's schedule. With --watch it stays and changes them at each half: it reads the
-/// secret anew each time, and where it can't be had the keys stay as they are and it tries again. SIGHUP makes it read the secret at once.
+/// secret again each time, and where it can't be had the keys stay as they are and it tries again. A secret file that is replaced, as the
+/// kubelet does with a mounted Secret, is read within seconds, and SIGHUP makes it read the secret at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
@@ -41,6 +44,9 @@ pub(super) struct Args {
     /// In every network namespace of this machine, those of containers that start later too
     #[arg(long)]
     all_namespaces: bool,
+    /// Also on the listeners there that have keys of their own, which override those of their network namespace
+    #[arg(long)]
+    listeners: bool,
     /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
     #[arg(long, value_name = "FILE.prom", requires = "watch")]
     textfile: Option<PathBuf>,
@@ -54,17 +60,26 @@ Examples:
                                          Once, as from a timer shortly after each half interval
   sudo tfo keys rotate --secret tfo.secret --watch --all-namespaces
                                          As a service, for this machine and its containers
+  sudo tfo keys rotate --secret tfo.secret --watch --listeners
+                                         Also on listeners that a program or tfo enable --key gave keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Changing the secret without losing a cookie, with NOW the old schedule's keys (tfo keys derive --secret old) and THEN the new one's; stop
-the rotation first, and take less than half an interval:
-  sudo tfo keys set NOW THEN             On every machine: the new key is accepted
-  sudo tfo keys set THEN NOW             Then on every machine: it makes the cookies
-  sudo tfo keys rotate --secret new --watch
-                                         Then on every machine, half an interval later
+Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop tfo-keys),
+then take each step on every machine before the next one on any. All of it within one interval, by
+default a day that begins at 00:00:02 UTC, and the last step as late in it as possible, so that
+clients that connect between the last two keep their cookies.
+  key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
+  echo \"$(key tfo.old),$(key tfo.new)\" | sudo tfo keys set --key-file -
+                                         The new key is accepted
+  echo \"$(key tfo.new),$(key tfo.old)\" | sudo tfo keys set --key-file -
+                                         The new key makes the cookies
+  sudo tfo keys rotate --secret tfo.new --watch
+                                         The new secret's schedule
 
-Privileges: CAP_NET_ADMIN for the keys of this network namespace; CAP_SYS_ADMIN (setns) and CAP_SYS_PTRACE (/proc/PID/ns) as well for
-those of others.
+Privileges:
+  CAP_NET_ADMIN                          For the keys of this network namespace
+  CAP_SYS_ADMIN, CAP_SYS_PTRACE          Also for those of others (setns, /proc/PID/ns)
+  CAP_SYS_PTRACE                         For --listeners (pidfd_getfd)
 
 Exit status:
   0  set; --watch: stopped by a signal
@@ -100,14 +115,19 @@ impl Args {
             fingerprints: fingerprint::of_ring(&keys),
             next_change: Some(derive::time(rotation.next_change(now))),
             namespaces: places.count(),
+            listeners: places.listener_count(),
             failures,
         }))
     }
 
     fn places(&self) -> Places {
-        match self.all_namespaces {
+        let places = match self.all_namespaces {
             true => Places::all(),
             false => Places::named(self.netns.clone()),
+        };
+        match self.listeners {
+            true => places.with_listeners(),
+            false => places,
         }
     }
 }

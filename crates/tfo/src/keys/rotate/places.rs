@@ -6,6 +6,7 @@ use std::thread;
 use fastopen::KeyRing;
 
 use super::super::kernel;
+use super::listeners::{self, Listeners};
 use crate::namespace::Namespace;
 use crate::namespace::machine::{self, Id};
 use crate::{hint, program};
@@ -25,6 +26,8 @@ pub(super) struct Places {
     looked: Option<Id>,
     /// How often somebody else had changed the keys.
     pub(super) overwritten: u64,
+    /// Those with keys of their own, where they are to have the schedule's.
+    listeners: Option<Listeners>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,19 @@ impl Places {
             done: BTreeMap::new(),
             looked: None,
             overwritten: 0,
+            listeners: None,
         }
+    }
+
+    /// And in them the listeners that have keys of their own.
+    pub(super) fn with_listeners(mut self) -> Self {
+        self.listeners = Some(Listeners::default());
+        self
+    }
+
+    /// How many listeners with keys of their own have the schedule's.
+    pub(super) fn listener_count(&self) -> usize {
+        self.listeners.as_ref().map_or(0, Listeners::count)
     }
 
     /// How many have the keys.
@@ -71,6 +86,9 @@ impl Places {
     pub(super) fn keep(&mut self, keys: &KeyRing) -> Vec<String> {
         let (found, mut failures) = self.find();
         self.done.retain(|id, _| found.contains_key(id));
+        if let Some(listeners) = &mut self.listeners {
+            listeners.retain(|id| found.contains_key(id));
+        }
         let new: Vec<(Id, Namespace)> = found
             .into_iter()
             .filter(|(id, _)| !self.done.contains_key(id))
@@ -80,12 +98,27 @@ impl Places {
             return failures;
         }
         let here = machine::here();
+        let with_listeners = self.listeners.is_some();
+        let mut listening = BTreeMap::new();
+        let mut unlisted = Vec::new();
+        let mut look_for_listeners = |id: Id, namespace: &Namespace| {
+            if !with_listeners {
+                return;
+            }
+            match listeners::here() {
+                Ok(found) => drop(listening.insert(id, found)),
+                Err(error) => unlisted.push(told(namespace, &error.into())),
+            }
+        };
         let work = || {
             let new: Vec<_> = new
                 .into_iter()
                 .map(|(id, namespace)| {
                     let written =
                         machine::enter(here, id, &namespace, COMMAND).and_then(|()| kernel::write(keys));
+                    if written.is_ok() {
+                        look_for_listeners(id, &namespace);
+                    }
                     (id, namespace, written)
                 })
                 .collect();
@@ -98,6 +131,9 @@ impl Places {
                             let changed = found.as_ref() != Some(keys);
                             changed.then(|| kernel::write(keys))
                         });
+                    if changed.is_ok() {
+                        look_for_listeners(id, &namespace);
+                    }
                     (id, namespace, changed)
                 })
                 .collect();
@@ -117,6 +153,7 @@ impl Places {
         for (id, namespace, written) in new {
             match written {
                 Ok(()) => drop(self.done.insert(id, namespace)),
+                Err(_) if self.is_gone(id, &namespace) => {}
                 Err(error) => failures.push(told(&namespace, &error)),
             }
         }
@@ -130,11 +167,16 @@ impl Places {
                         machine::name(&namespace)
                     ));
                 }
+                Ok(Some(Err(_))) | Err(_) if self.is_gone(id, &namespace) => drop(self.done.remove(&id)),
                 Ok(Some(Err(error))) | Err(error) => {
                     self.done.remove(&id);
                     failures.push(told(&namespace, &error));
                 }
             }
+        }
+        failures.extend(unlisted);
+        if let Some(listeners) = &mut self.listeners {
+            failures.extend(listeners.keep(listening, keys));
         }
         failures
     }
@@ -155,6 +197,11 @@ impl Places {
             Wanted::All => found = machine::all(),
         }
         (found, failures)
+    }
+
+    /// Whether it was found and has ended since, as containers and their processes do at any time.
+    fn is_gone(&self, namespace_id: Id, namespace: &Namespace) -> bool {
+        matches!(self.wanted, Wanted::All) && machine::id(namespace).ok() != Some(namespace_id)
     }
 
     /// The next few that have the keys.

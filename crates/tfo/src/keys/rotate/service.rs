@@ -11,7 +11,8 @@ use super::super::{derive, text};
 use super::Args;
 use super::metrics::Metrics;
 use super::places::Places;
-use super::timetable::{Cause, Decision, Timetable};
+use super::reading::{self, Reading};
+use super::timetable::{self, Cause, Decision, Timetable};
 use crate::interrupt::Interrupt;
 use crate::service::notify::Manager;
 use crate::service::problems::Problems;
@@ -25,28 +26,34 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     anyhow::ensure!(
         args.source.is_lasting(),
-        "--watch reads the secret anew for each change, which standard input does not allow: name a file or --secret-command"
+        "--watch reads the secret again for each change, which standard input does not allow: name a file or --secret-command"
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut interrupt = Interrupt::new()?;
         let mut reload = signal(SignalKind::hangup())?;
+        let changed = reading::watch(&args.source, LOOK);
         let look = Manager::watchdog().map_or(LOOK, |watchdog| (watchdog / 2).min(LOOK));
         let mut service = Service::new(args)?;
         loop {
-            service.look()?;
+            service.look();
             let pause = service.timetable.pause(SystemTime::now(), look);
             tokio::select! {
                 () = interrupt.stop_requested() => break,
-                _ = reload.recv() => service.timetable.reload(),
+                _ = reload.recv() => service.timetable.ask(Cause::Reload),
+                () = changed.notified() => service.timetable.ask(Cause::SecretChanged),
+                (cause, rotation) = reading::done(&mut service.reading) => service.read(cause, rotation)?,
                 () = tokio::time::sleep(pause) => {}
             }
         }
         service.manager.tell("STOPPING=1");
         Ok(())
-    })
+    });
+    // A file system that does not answer is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 struct Service<'a> {
@@ -54,6 +61,7 @@ struct Service<'a> {
     started: Instant,
     manager: Manager,
     timetable: Timetable,
+    reading: Option<Reading>,
     places: Places,
     /// The keys that are set. The secret is kept no longer than it takes to make them.
     keys: Option<KeyRing>,
@@ -70,6 +78,7 @@ impl<'a> Service<'a> {
             started: Instant::now(),
             manager: Manager::from_environment().context("the service manager's socket (NOTIFY_SOCKET)")?,
             timetable: Timetable::default(),
+            reading: None,
             places: args.places(),
             keys: None,
             metrics: Metrics::default(),
@@ -79,40 +88,58 @@ impl<'a> Service<'a> {
         })
     }
 
-    /// Does what is due. Only an output that nobody reads any more ends the service.
-    fn look(&mut self) -> anyhow::Result<()> {
+    /// Does what is due.
+    fn look(&mut self) {
         let now = SystemTime::now();
         let decision = self.timetable.decide(now, self.started.elapsed());
         self.metrics.clock_is_unset = decision == Decision::ClockIsUnset;
         let mut problems = Vec::new();
         match decision {
-            Decision::Change(cause) => match self.args.source.rotation() {
-                Ok(rotation) => problems = self.change(&rotation, cause)?,
-                Err(error) => {
-                    self.timetable.failed(self.started.elapsed());
-                    self.metrics.secret_failures += 1;
-                    self.warn_of_secret(&error);
-                }
-            },
-            Decision::ClockIsUnset => {
-                problems.push(format!(
-                    "the clock says {}: it was not set, and the keys stay as they are until it is",
-                    derive::time(now)
-                ));
-                self.keep(&mut problems);
+            Decision::Change(cause) => {
+                self.timetable.reading();
+                self.reading = Some(Reading::start(&self.args.source, cause));
             }
-            Decision::Wait => self.keep(&mut problems),
+            Decision::ClockIsUnset => problems.push(format!(
+                "the clock says {}: it was not set, and the keys stay as they are until it is",
+                derive::time(now)
+            )),
+            Decision::Wait => {}
         }
+        if let Some(reading) = &mut self.reading
+            && reading.is_newly_late()
+        {
+            self.metrics.secret_failures += 1;
+            self.warn_of_secret(&anyhow::anyhow!(
+                "{} does not answer: it is still being read",
+                self.args.source.name()
+            ));
+        }
+        self.keep(&mut problems);
         problems.extend(self.export());
         self.problems.tell(problems);
         self.manager.tell("WATCHDOG=1");
-        Ok(())
     }
 
-    /// Says what failed.
-    fn change(&mut self, rotation: &Rotation, cause: Cause) -> anyhow::Result<Vec<String>> {
+    /// The secret was read, or could not be. Only an output that nobody reads any more ends the service.
+    fn read(&mut self, cause: Cause, rotation: anyhow::Result<Rotation>) -> anyhow::Result<()> {
+        match rotation {
+            Ok(rotation) => self.change(&rotation, cause),
+            Err(error) => {
+                self.timetable.failed(self.started.elapsed());
+                self.metrics.secret_failures += 1;
+                self.warn_of_secret(&error);
+                Ok(())
+            }
+        }
+    }
+
+    fn change(&mut self, rotation: &Rotation, cause: Cause) -> anyhow::Result<()> {
         // The secret may have taken its time.
         let now = SystemTime::now();
+        if timetable::is_unset(now) {
+            self.timetable.put_off(cause);
+            return Ok(());
+        }
         let keys = rotation.keys(now);
         let next = rotation.next_change(now);
         let failures = self.places.set(&keys);
@@ -123,13 +150,15 @@ impl<'a> Service<'a> {
         self.metrics.namespace_failures = failures.len();
         self.keys = Some(keys);
         self.problems = Problems::default();
+        self.problems.tell(failures.clone());
         let report = Rotated {
             time: derive::time(now),
             cause: cause.name().to_owned(),
             fingerprints: self.metrics.fingerprints.clone(),
             next_change: Some(derive::time(next)),
             namespaces: self.places.count(),
-            failures: failures.clone(),
+            listeners: self.places.listener_count(),
+            failures,
         };
         let mut out = stdout::lock();
         match self.args.output.json {
@@ -145,7 +174,7 @@ impl<'a> Service<'a> {
             self.manager.tell("READY=1");
             self.is_ready = true;
         }
-        Ok(failures)
+        Ok(())
     }
 
     /// Sets the keys in namespaces that came, and where they were changed.
@@ -174,6 +203,7 @@ impl<'a> Service<'a> {
     /// Keeps the metrics' file. Says what failed.
     fn export(&mut self) -> Option<String> {
         self.metrics.namespaces = self.places.count();
+        self.metrics.listeners = self.places.listener_count();
         self.metrics.overwritten = self.places.overwritten;
         let file = self.textfile.as_mut()?;
         file.write(self.metrics.page()).err()

@@ -23,6 +23,7 @@ pub(super) enum Cause {
     Schedule,
     ClockWentBack,
     Reload,
+    SecretChanged,
     Retry,
 }
 
@@ -33,6 +34,7 @@ impl Cause {
             Self::Schedule => "schedule",
             Self::ClockWentBack => "clock-went-back",
             Self::Reload => "reload",
+            Self::SecretChanged => "secret-changed",
             Self::Retry => "retry",
         }
     }
@@ -43,7 +45,7 @@ impl Cause {
 pub(super) enum Decision {
     Wait,
     Change(Cause),
-    /// Keys for the time that the clock says would agree with nobody's.
+    /// With such a clock the keys would agree with no other machine's.
     ClockIsUnset,
 }
 
@@ -51,7 +53,10 @@ pub(super) enum Decision {
 #[derive(Debug, Default)]
 pub(super) struct Timetable {
     changed: Option<Change>,
-    reload: bool,
+    /// Why the secret is to be read again whatever the time.
+    asked: Option<Cause>,
+    /// The secret is being read.
+    reading: bool,
     failed: Option<Failure>,
 }
 
@@ -72,8 +77,11 @@ impl Timetable {
         if is_unset(now) {
             return Decision::ClockIsUnset;
         }
-        if self.reload {
-            return Decision::Change(Cause::Reload);
+        if self.reading {
+            return Decision::Wait;
+        }
+        if let Some(cause) = self.asked {
+            return Decision::Change(cause);
         }
         if let Some(failed) = self.failed {
             return match uptime >= failed.retry {
@@ -93,30 +101,40 @@ impl Timetable {
     pub(super) fn pause(&self, now: SystemTime, most: Duration) -> Duration {
         let next = self
             .changed
-            .filter(|_| self.failed.is_none())
+            .filter(|_| self.failed.is_none() && !self.reading)
             .map(|change| change.next);
         next.and_then(|next| next.duration_since(now).ok())
             .map_or(most, |left| left.min(most))
     }
 
     /// The secret is to be read again whatever the time.
-    pub(super) fn reload(&mut self) {
-        self.reload = true;
+    pub(super) fn ask(&mut self, cause: Cause) {
+        self.asked = Some(cause);
+    }
+
+    /// Reading begins. What is asked for from now on is not answered by it.
+    pub(super) fn reading(&mut self) {
+        self.reading = true;
+        self.asked = None;
+    }
+
+    /// The clock turned out to be unset when the secret had been read.
+    pub(super) fn put_off(&mut self, cause: Cause) {
+        self.reading = false;
+        self.ask(cause);
     }
 
     pub(super) fn changed(&mut self, at: SystemTime, next: SystemTime) {
-        *self = Self {
-            changed: Some(Change { at, next }),
-            reload: false,
-            failed: None,
-        };
+        self.changed = Some(Change { at, next });
+        self.reading = false;
+        self.failed = None;
     }
 
     pub(super) fn failed(&mut self, uptime: Duration) {
         let pause = self
             .failed
             .map_or(RETRY, |failed| (failed.pause * 2).min(LONGEST_RETRY));
-        self.reload = false;
+        self.reading = false;
         self.failed = Some(Failure {
             pause,
             retry: uptime + pause,
@@ -126,7 +144,7 @@ impl Timetable {
 
 #[cfg(test)]
 mod tests {
-    use fastopen::{Rotation, Secret};
+    use fastopen::{KeyRing, Rotation, Secret};
 
     use super::*;
 
@@ -154,7 +172,7 @@ mod tests {
         let mut table = Timetable::default();
         let boot = UNIX_EPOCH + up(7);
         assert_eq!(table.decide(boot, up(7)), Decision::ClockIsUnset);
-        table.reload();
+        table.ask(Cause::Reload);
         assert_eq!(table.decide(boot, up(7)), Decision::ClockIsUnset);
         assert_eq!(table.decide(at(1), up(9)), Decision::Change(Cause::Reload));
     }
@@ -184,8 +202,24 @@ mod tests {
             pauses.push((uptime - before).as_secs());
         }
         assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
-        table.reload();
+        table.ask(Cause::Reload);
         assert_eq!(table.decide(at(20), up(0)), Decision::Change(Cause::Reload));
+    }
+
+    #[test]
+    fn what_is_asked_while_the_secret_is_read_is_done_after_it() {
+        let mut table = Timetable::default();
+        table.ask(Cause::Reload);
+        table.reading();
+        assert_eq!(table.decide(at(0), up(0)), Decision::Wait);
+        assert_eq!(table.pause(at(0), up(3)), up(3));
+        table.ask(Cause::SecretChanged);
+        assert_eq!(table.decide(at(1), up(1)), Decision::Wait);
+        table.changed(at(2), at(52));
+        assert_eq!(table.decide(at(2), up(2)), Decision::Change(Cause::SecretChanged));
+        table.reading();
+        table.failed(up(3));
+        assert_eq!(table.decide(at(4), up(4)), Decision::Wait);
     }
 
     /// Clocks that jump both ways, machines that sleep: after the next look the keys are those of the time, or equal to them.
@@ -202,6 +236,7 @@ mod tests {
             now += jump;
             let time = at(now.cast_unsigned());
             if let Decision::Change(_) = table.decide(time, up(look as u64)) {
+                table.reading();
                 keys = Some(rotation.keys(time));
                 table.changed(time, rotation.next_change(time));
             }
@@ -212,5 +247,44 @@ mod tests {
                 "after {jump}"
             );
         }
+    }
+
+    /// The store is gone for an hour, in which the keys were to change; the members see it come back up to a minute apart.
+    #[test]
+    fn an_hour_without_the_secret_costs_no_cookie() {
+        let rotation = Rotation::new(Secret::new([3; 32]), up(4 * 3_600)).unwrap();
+        let gone = 6_000..9_600;
+        let mut members: [(Timetable, Option<KeyRing>); 5] = Default::default();
+        let mut late = 0;
+        for second in 0..20_000 {
+            let (time, uptime) = (at(second), up(second));
+            for (member, (table, keys)) in members.iter_mut().enumerate() {
+                // They look every three seconds, not at the same time.
+                if !(second + member as u64).is_multiple_of(3) {
+                    continue;
+                }
+                if let Decision::Change(_) = table.decide(time, uptime) {
+                    table.reading();
+                    match gone.contains(&second) {
+                        true => table.failed(uptime),
+                        false => {
+                            *keys = Some(rotation.keys(time));
+                            table.changed(time, rotation.next_change(time));
+                        }
+                    }
+                }
+            }
+            let keys: Vec<&KeyRing> = members.iter().filter_map(|(_, keys)| keys.as_ref()).collect();
+            late += u64::from(keys.iter().any(|keys| **keys != rotation.keys(time)));
+            for (one, other) in keys
+                .iter()
+                .flat_map(|one| keys.iter().map(move |other| (one, other)))
+            {
+                let takes = other.primary() == one.primary() || other.backup() == Some(one.primary());
+                assert!(takes, "at {second}");
+            }
+        }
+        // From the change that was due at 7,200 s until the store was back, and no longer than a pause after it.
+        assert!((2_400..2_475).contains(&late), "{late}");
     }
 }

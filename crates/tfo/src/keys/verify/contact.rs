@@ -37,21 +37,23 @@ pub(super) struct Step {
 const LINE_END: &[u8] = b"\r\n";
 
 impl Contact {
-    /// Makes up to that many connections, one after the other.
-    pub(super) fn make(server: SocketAddr, connections: u16, timeout: Duration) -> Self {
-        let mut contact = Self {
+    pub(super) fn new(server: SocketAddr) -> Self {
+        Self {
             server,
             client: Ipv4Addr::UNSPECIFIED.into(),
             steps: Vec::new(),
             error: None,
-        };
+        }
+    }
+
+    /// Makes up to that many connections, one after the other.
+    pub(super) fn connect(&mut self, connections: u16, timeout: Duration) {
         for _ in 0..connections {
-            if let Err(error) = contact.step(timeout) {
-                contact.error = Some(error.to_string());
+            if let Err(error) = self.step(timeout) {
+                self.error = Some(error.to_string());
                 break;
             }
         }
-        contact
     }
 
     fn step(&mut self, timeout: Duration) -> anyhow::Result<()> {

@@ -63,7 +63,7 @@ pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[
         [Origin::Period(periods)] => Judgement {
             verdict: if periods < 0 { Verdict::Behind } else { Verdict::Ahead },
             periods: Some(periods),
-            evidence: "a key of the schedule makes its cookies, but not that of this time: look at its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
+            evidence: "a key of the schedule makes its cookies, but not that of this time: check its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
                 .to_owned(),
         },
         [Origin::Translated(client, server)] => Judgement::new(
@@ -110,7 +110,7 @@ pub(super) fn without_secret(contact: &Contact) -> Judgement {
         (1.., _) => Judgement::new(
             Verdict::Disagrees,
             format!(
-                "{refused} of {} connections had the cookie of the one before refused, and got another",
+                "{refused} of {} connections had the cookie of the one before refused, and got another: there are servers with different keys behind it, or its key was replaced without becoming the backup",
                 contact.steps.len()
             ),
         ),

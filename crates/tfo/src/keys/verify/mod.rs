@@ -1,18 +1,18 @@
 //! Proof from outside: whose keys make the cookies that servers grant.
 //!
-//! [`contact`] connects, [`judge`] says what the cookies prove.
+//! [`contact`] connects, [`judge`] says what the cookies prove, and [`together`] what the times prove at which they change.
 
 mod contact;
 mod judge;
+mod together;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use fastopen::Rotation;
@@ -29,7 +29,8 @@ use contact::Contact;
 ///
 /// It connects to each address a few times and reads the cookie that the server granted from the kernel's cache. With the secret it computes
 /// the cookie that this client must get at this time, and those of the periods before and after. Without it, it says whether the servers
-/// behind one address accept each other's cookies. It needs no privilege, and sends a line end (CR LF) on each connection.
+/// behind one address accept each other's cookies, also on several ports of it. Whether different addresses have the same keys can't be told
+/// without it, because a cookie depends on the server's address; with --for it says whether they change their keys at the same time. It needs no privilege, and sends a line end (CR LF) on each connection.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(super) struct Args {
@@ -44,6 +45,9 @@ pub(super) struct Args {
     /// An address that this client or a server may have behind an address translation; may be repeated
     #[arg(long, value_name = "ADDR", requires = "named_secret")]
     translated: Vec<IpAddr>,
+    /// Without the secret: connect to each address every half second for this long, and say whether they change their keys at the same time
+    #[arg(long = "for", value_name = "TIME", conflicts_with = "named_secret", value_parser = units::parse_time)]
+    watch: Option<Duration>,
     /// How long connecting may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::parse_time)]
     timeout: Duration,
@@ -60,16 +64,24 @@ Examples:
   tfo keys verify --secret-command 'vault kv get -field=tfo secret/fleet' - < servers
   tfo keys verify -n 32 www.example.com:443
                                          Without the secret: do all behind each address agree?
+  tfo keys verify --for 20s 192.0.2.2:443 192.0.2.3:443
+                                         Just before an interval ends: do they change at the same time?
 
 Verdicts:
-  agrees; behind or ahead by so many periods; its own key; its members disagree (several servers behind the
-  address); address translation in between (the cookie fits another address); no Fast Open; no connection; can't tell
+  agrees                          it has the fleet's keys
+  behind, ahead                   it has the keys of another period, so many before or after
+  its own key                     its key does not follow from the secret
+  its members disagree            servers behind the address, or its ports, have different keys
+  address translation in between  its cookie is that of another address
+  no Fast Open                    it grants no cookie
+  no connection                   it can't be reached
+  can't tell                      the evidence does not decide
 
 Exit status:
-  0  all agree
+  0  all agree; with --for: they change their keys at the same time
   1  one doesn't, has no Fast Open or can't be reached
   2  wrong usage, or no secret
-  3  there is no telling";
+  3  inconclusive, as for several addresses without the secret";
 
 /// How many servers are connected to at the same time.
 const PARALLEL: usize = 16;
@@ -78,14 +90,30 @@ impl Args {
     pub(super) fn report(&self) -> anyhow::Result<Verified> {
         let rotation = self.source.rotation()?;
         let targets = self.addresses()?;
-        let mut servers: Vec<Server> = self
-            .contacts(&targets)
+        let mut contacts: Vec<(String, Contact)> = targets
+            .into_iter()
+            .map(|(target, address)| (target, Contact::new(address)))
+            .collect();
+        // Those of one address are contacted one after the other, because one cookie serves all its ports.
+        contacts.sort_by_key(|(_, contact)| contact.server);
+        self.connect(&mut contacts, self.number);
+        self.watch(&mut contacts);
+        let together = match &rotation {
+            Some(_) => None,
+            None => together::judge(contacts.iter().map(|(_, contact)| contact), self.watch.is_some()),
+        };
+        let mut servers: Vec<Server> = contacts
             .into_iter()
             .map(|(target, contact)| server(target, &contact, rotation.as_ref(), &self.translated))
             .collect();
         servers.sort_by(|one, other| (&one.target, one.address).cmp(&(&other.target, other.address)));
+        let of_servers = worst(servers.iter().map(|server| server.verdict));
         let verified = Verified {
-            verdict: worst(servers.iter().map(|server| server.verdict)),
+            verdict: match &together {
+                Some(together) if of_servers == Verdict::Agrees => together.verdict,
+                _ => of_servers,
+            },
+            together,
             servers,
         };
         if let Some(path) = &self.textfile {
@@ -130,30 +158,41 @@ impl Args {
         Ok(addresses)
     }
 
-    /// Contacts all. One cookie serves all ports of an address, so that those are contacted one after the other.
-    fn contacts(&self, targets: &[(String, SocketAddr)]) -> Vec<(String, Contact)> {
-        let mut by_address: BTreeMap<IpAddr, Vec<&(String, SocketAddr)>> = BTreeMap::new();
-        for target in targets {
-            by_address.entry(target.1.ip()).or_default().push(target);
-        }
-        let waiting = Mutex::new(by_address.into_values());
-        let made = Mutex::new(Vec::new());
+    /// Makes so many connections to each, to several addresses at the same time.
+    fn connect(&self, contacts: &mut [(String, Contact)], number: u16) {
+        let parallel = PARALLEL.min(contacts.len());
+        let by_address = contacts.chunk_by_mut(|(_, one), (_, other)| one.server.ip() == other.server.ip());
+        let waiting = Mutex::new(by_address);
         let next = || waiting.lock().ok()?.next();
         thread::scope(|scope| {
-            for _ in 0..PARALLEL.min(targets.len()) {
+            for _ in 0..parallel {
                 scope.spawn(|| {
                     while let Some(group) = next() {
-                        for (target, address) in group {
-                            let contact = Contact::make(*address, self.number, self.timeout);
-                            if let Ok(mut made) = made.lock() {
-                                made.push((target.clone(), contact));
-                            }
+                        for (_, contact) in group {
+                            contact.connect(number, self.timeout);
                         }
                     }
                 });
             }
         });
-        made.into_inner().unwrap_or_default()
+    }
+
+    /// Goes on connecting to each, for as long as was asked for.
+    fn watch(&self, contacts: &mut [(String, Contact)]) {
+        let Some(time) = self.watch else {
+            return;
+        };
+        // So that what is remembered stays small.
+        let pause = (time / 10_000).max(Duration::from_millis(500));
+        let began = Instant::now();
+        for round in 1.. {
+            let next = pause * round;
+            if next > time {
+                return;
+            }
+            thread::sleep(next.saturating_sub(began.elapsed()));
+            self.connect(contacts, 1);
+        }
     }
 }
 

@@ -240,7 +240,7 @@ impl Format {
 }
 
 /// What often takes the place of a capture, by its first bytes.
-const STAND_INS: [(&[u8], &str, &str); 5] = [
+const STAND_INS: &[(&[u8], &str, &str)] = &[
     (
         b"version https://git-lfs",
         "a Git LFS pointer",
@@ -250,6 +250,7 @@ const STAND_INS: [(&[u8], &str, &str); 5] = [
     (&[0x28, 0xb5, 0x2f, 0xfd], "compressed with zstd", "zstd -d"),
     (b"\xfd7zXZ\0", "compressed with xz", "xz -d"),
     (b"BZh", "compressed with bzip2", "bzip2 -d"),
+    (&[0x04, 0x22, 0x4d, 0x18], "compressed with lz4", "lz4 -d"),
 ];
 
 fn stand_in(window: &mut Window<'_>) -> Option<CaptureError> {

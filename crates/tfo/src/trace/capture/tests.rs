@@ -388,6 +388,10 @@ fn what_stands_for_a_capture_is_recognised() {
             "compressed with zstd, not the capture itself",
         ),
         (b"BZh9", "compressed with bzip2, not the capture itself"),
+        (
+            b"\x04\x22\x4d\x18x",
+            "compressed with lz4, not the capture itself",
+        ),
     ] {
         assert_eq!(read(start).unwrap_err().to_string(), what);
     }

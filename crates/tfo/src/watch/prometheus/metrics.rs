@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_counter_has_a_name_of_its_own() {
-        let names: HashSet<_> = Counter::ALL.map(name).into();
+        let names: HashSet<_> = Counter::ALL.iter().copied().map(name).collect();
         assert_eq!(names.len(), Counter::ALL.len());
         assert!(
             names

@@ -49,7 +49,7 @@ const UNCONFIRMED: Column = Column {
     meaning: Meaning::Neutral,
 };
 
-const LISTENERS: [Column; 6] = [
+const LISTENERS: &[Column] = &[
     column("fast", Meaning::Good),
     UNCONFIRMED,
     column("plain", Meaning::Neutral),
@@ -58,7 +58,7 @@ const LISTENERS: [Column; 6] = [
     column("to-accept", Meaning::Neutral),
 ];
 
-const PEERS: [Column; 8] = [
+const PEERS: &[Column] = &[
     column("accepted", Meaning::Good),
     column("no-cookie", Meaning::Neutral),
     column("ignored", Meaning::Bad),
