@@ -62,14 +62,18 @@ fn units_and_manifests_run_a_command_that_exists() {
         let text = read(&file);
         let found = text.lines().filter_map(|line| {
             let line = line.trim();
-            let unit = line.strip_prefix("ExecStart=/usr/bin/").map(|line| (line, " "));
-            let shell = line
-                .split_once("exec ")
-                .and_then(|(_, command)| Some((command.strip_suffix("\"]")?, " ")));
+            if let Some((_, command)) = line.split_once("exec tfo ") {
+                return Some((format!("tfo {}", command.trim_end_matches(['"', ']'])), " "));
+            }
+            let unit = line.strip_prefix("ExecStart=/usr/bin/");
+            if let Some(command) = unit.filter(|command| command.starts_with("tfo ")) {
+                return Some((command.to_owned(), " "));
+            }
             let list = ["command: [", "ENTRYPOINT ["]
                 .iter()
-                .find_map(|start| line.strip_prefix(start)?.strip_suffix(']'));
-            unit.or(shell).or(list.map(|list| (list, ", ")))
+                .find_map(|start| line.strip_prefix(start)?.strip_suffix(']'))?;
+            let is_ours = list.trim_start_matches('"').starts_with("tfo");
+            is_ours.then(|| (list.to_owned(), ", "))
         });
         for (line, between) in found {
             let words = line.split(between).map(|word| word.trim_matches('"').to_owned());
