@@ -7,6 +7,7 @@ use fastopen_host::TcpState;
 const STATE: usize = 0;
 const OPTIONS: usize = 5;
 const CLIENT_FAIL: usize = 7;
+const SEND_MSS: usize = 16;
 const UNACKED: usize = 24;
 const PMTU: usize = 60;
 const RTT: usize = 68;
@@ -94,6 +95,11 @@ impl TcpInfo {
     pub fn rtt(&self) -> Option<Duration> {
         self.array(RTT)
             .map(|micros| Duration::from_micros(u32::from_ne_bytes(micros).into()))
+    }
+
+    /// The largest payload of a segment that is sent, in bytes.
+    pub fn send_mss(&self) -> Option<u32> {
+        self.array(SEND_MSS).map(u32::from_ne_bytes)
     }
 
     /// Segments sent again since the connection began, SYNs included.

@@ -179,7 +179,7 @@ impl Supervisor {
         match self.memory.decide(destination, seconds()) {
             Decision::Plain(Why::Failed) => plain(Note::FailedLately),
             Decision::Plain(Why::ServerFirst) => plain(Note::ServerFirst),
-            Decision::Plain(Why::LateWriter) => plain(Note::LateWriter),
+            Decision::Plain(Why::SavesNothing) => plain(Note::SavesNothing),
             Decision::Learn if has_cookie(destination) => plain(Note::FirstContact),
             decision => {
                 let is_known = decision == Decision::Defer;

@@ -2,7 +2,7 @@
 //!
 //! A deferred connect() succeeds before anybody has answered, so that a program never tries its next address. Therefore the first
 //! connection to an address and port is an ordinary one, and only a destination that answered recently is deferred. A failure makes it
-//! plain for a minute, and each further one for twice as long, up to a day; so do clients that write too late.
+//! plain for a minute, and each further one for twice as long, up to a day; so do connections that save nothing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -13,8 +13,8 @@ use std::time::Duration;
 const RECENT: u64 = 60 * 60;
 const FIRST_PAUSE: u64 = 60;
 const LONGEST_PAUSE: u64 = 24 * 60 * 60;
-/// After so many connections in a row that had to be released, and whose client wrote later, deferring costs more than it saves.
-const LATE_WRITERS: u8 = 2;
+/// After so many connections in a row that were deferred and saved nothing, deferring costs more than it saves.
+const IN_VAIN: u8 = 2;
 
 /// What is to be done with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub(crate) enum Decision {
 pub(crate) enum Why {
     Failed,
     ServerFirst,
-    /// Its clients wrote only after they had been released.
-    LateWriter,
+    /// Its clients wrote only after they had been released, or more at once than a SYN takes.
+    SavesNothing,
 }
 
 /// What is remembered of one destination. Times are in seconds since 1970.
@@ -47,8 +47,8 @@ pub(crate) struct Entry {
     pub(crate) pause: u64,
     /// The server speaks first there.
     pub(crate) server_first: bool,
-    /// Connections in a row that were released, and whose client wrote later.
-    pub(crate) late: u8,
+    /// Connections in a row that were deferred and saved nothing.
+    pub(crate) in_vain: u8,
     /// The round-trip time in microseconds; 0 where it is not known.
     pub(crate) rtt: u32,
     /// When something was last learnt: the oldest makes room.
@@ -78,8 +78,8 @@ impl Memory {
         };
         // A clock that was set back must not make a pause longer than it is.
         if now < entry.plain_until && entry.plain_until - now <= LONGEST_PAUSE {
-            return Decision::Plain(match entry.is_late() {
-                true => Why::LateWriter,
+            return Decision::Plain(match entry.is_in_vain() {
+                true => Why::SavesNothing,
                 false => Why::Failed,
             });
         }
@@ -117,9 +117,9 @@ impl Memory {
 
     /// Data in the SYN was accepted, or the client wrote in time at least: deferring does what it is for.
     pub(crate) fn worked(&mut self, destination: SocketAddr, now: u64, rtt: Option<Duration>) {
-        let stays = |entry: &Entry| entry.pause == 0 && entry.late == 0;
+        let stays = |entry: &Entry| entry.pause == 0 && entry.in_vain == 0;
         if !self.entries.get(&destination).is_some_and(stays) {
-            self.learn(destination, now, |entry| (entry.pause, entry.late) = (0, 0));
+            self.learn(destination, now, |entry| (entry.pause, entry.in_vain) = (0, 0));
         }
         self.answered(destination, now, rtt);
     }
@@ -127,7 +127,7 @@ impl Memory {
     /// A SYN with the option got no answer where a plain one might have, or the connection failed.
     pub(crate) fn failed(&mut self, destination: SocketAddr, now: u64) {
         self.learn(destination, now, |entry| {
-            (entry.answered, entry.late) = (0, 0);
+            (entry.answered, entry.in_vain) = (0, 0);
             entry.make_plain(now);
         });
     }
@@ -137,12 +137,12 @@ impl Memory {
         self.learn(destination, now, |entry| entry.server_first = true);
     }
 
-    /// The client wrote only after the connection had been released. The destination did answer.
-    pub(crate) fn wrote_late(&mut self, destination: SocketAddr, now: u64) {
+    /// The client wrote only after the connection had been released, or more at once than the SYN took. The destination did answer.
+    pub(crate) fn saved_nothing(&mut self, destination: SocketAddr, now: u64) {
         self.learn(destination, now, |entry| {
             entry.answered = now;
-            entry.late = entry.late.saturating_add(1);
-            if entry.is_late() {
+            entry.in_vain = entry.in_vain.saturating_add(1);
+            if entry.is_in_vain() {
                 entry.make_plain(now);
             }
         });
@@ -200,8 +200,8 @@ impl Memory {
 }
 
 impl Entry {
-    fn is_late(&self) -> bool {
-        self.late >= LATE_WRITERS
+    fn is_in_vain(&self) -> bool {
+        self.in_vain >= IN_VAIN
     }
 
     fn make_plain(&mut self, now: u64) {
@@ -281,17 +281,20 @@ mod tests {
         memory.server_spoke_first(at(25), NOW);
         assert_eq!(memory.decide(at(25), NOW + 99), Decision::Plain(Why::ServerFirst));
         memory.answered(at(80), NOW, None);
-        memory.wrote_late(at(80), NOW);
+        memory.saved_nothing(at(80), NOW);
         assert_eq!(memory.decide(at(80), NOW), Decision::Defer, "once is chance");
-        memory.wrote_late(at(80), NOW);
-        assert_eq!(memory.decide(at(80), NOW), Decision::Plain(Why::LateWriter));
+        memory.saved_nothing(at(80), NOW);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Plain(Why::SavesNothing));
         assert_eq!(
             memory.decide(at(80), NOW + 60),
             Decision::Defer,
             "it answers, and is tried again"
         );
-        memory.wrote_late(at(80), NOW + 60);
-        assert_eq!(memory.decide(at(80), NOW + 61), Decision::Plain(Why::LateWriter));
+        memory.saved_nothing(at(80), NOW + 60);
+        assert_eq!(
+            memory.decide(at(80), NOW + 61),
+            Decision::Plain(Why::SavesNothing)
+        );
         memory.failed(at(80), NOW + 61);
         assert_eq!(memory.decide(at(80), NOW + 61), Decision::Plain(Why::Failed));
     }
@@ -337,7 +340,7 @@ mod tests {
                     1 => memory.worked(at(port), now, None),
                     2 => memory.failed(at(port), now),
                     3 => memory.server_spoke_first(at(port), now),
-                    _ => memory.wrote_late(at(port), now),
+                    _ => memory.saved_nothing(at(port), now),
                 }
                 prop_assert!(memory.entries.len() <= 8);
                 for (_, entry) in memory.entries() {

@@ -44,9 +44,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The time that the connection saved: one round trip where data in the SYN was accepted.
+    /// Whether it saved a round trip: the SYN took all that the program wrote at first, and the server accepted it.
+    pub fn saves_a_round_trip(&self) -> bool {
+        self.outcome == Outcome::Accepted && self.note != Some(Note::Oversized)
+    }
+
+    /// The time that the connection saved: one round trip, or nothing.
     pub fn saved(&self) -> Option<Duration> {
-        (self.outcome == Outcome::Accepted).then_some(self.rtt?)
+        self.saves_a_round_trip().then_some(self.rtt?)
     }
 }
 
@@ -59,12 +64,14 @@ pub enum Note {
     FirstContact,
     /// A recent connection to the destination failed.
     FailedLately,
-    /// Programs wrote to there only after they had been released, lately.
-    LateWriter,
+    /// Recent connections to there saved nothing: programs wrote only after they had been released, or more at once than a SYN takes.
+    SavesNothing,
     /// The server speaks first there.
     ServerFirst,
     /// The program did not write for a few milliseconds, so its SYN left without data.
     Released,
+    /// The program wrote more at once than the SYN takes, so the answer came no sooner.
+    Oversized,
     /// The program uses Fast Open by itself.
     OwnFastOpen,
     /// A blocking write that a signal interrupts would be sent twice, and the program handles signals that come by themselves.
@@ -88,9 +95,10 @@ impl Note {
             Self::LeftOut => "left-out",
             Self::FirstContact => "first-contact",
             Self::FailedLately => "failed-lately",
-            Self::LateWriter => "late-writer",
+            Self::SavesNothing => "saves-nothing",
             Self::ServerFirst => "server-first",
             Self::Released => "released",
+            Self::Oversized => "oversized",
             Self::OwnFastOpen => "own-fast-open",
             Self::Signals => "signals",
             Self::Busy => "busy",

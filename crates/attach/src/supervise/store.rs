@@ -98,12 +98,12 @@ fn line(destination: SocketAddr, entry: &Entry) -> String {
         plain_until,
         pause,
         server_first,
-        late,
+        in_vain,
         rtt,
         touched,
     } = entry;
     let first = if *server_first { "server" } else { "client" };
-    format!("{destination} {touched} {answered} {plain_until} {pause} {late} {rtt} {first}\n")
+    format!("{destination} {touched} {answered} {plain_until} {pause} {in_vain} {rtt} {first}\n")
 }
 
 /// The entries of a file; lines that make no sense are left out, and so is everything in a file of another version.
@@ -123,7 +123,7 @@ fn parse_line(line: &str) -> Option<(SocketAddr, Entry)> {
         answered,
         plain_until,
         pause,
-        late,
+        in_vain,
         rtt,
         first,
     ] = columns[..]
@@ -135,7 +135,7 @@ fn parse_line(line: &str) -> Option<(SocketAddr, Entry)> {
         answered: answered.parse().ok()?,
         plain_until: plain_until.parse().ok()?,
         pause: pause.parse().ok().filter(|pause| *pause <= 24 * 60 * 60)?,
-        late: late.parse().ok()?,
+        in_vain: in_vain.parse().ok()?,
         rtt: rtt.parse().ok()?,
         server_first: match first {
             "server" => true,

@@ -12,7 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::guardian;
 use super::marked::Marked;
 use super::memory::Memory;
-use super::observe::Observer;
+use super::observe::{Note, Observer};
 use super::rules::Rules;
 use super::settings::Settings;
 use super::shared::Shared;
@@ -374,7 +374,10 @@ impl Supervisor {
                 End::Failed | End::NotBegun | End::Gone => {}
                 _ if lost => self.memory.failed(destination, now),
                 End::ServerFirst => self.memory.server_spoke_first(destination, now),
-                End::WroteLate => self.memory.wrote_late(destination, now),
+                End::WroteLate => self.memory.saved_nothing(destination, now),
+                End::Established if connection.note == Some(Note::Oversized) => {
+                    self.memory.saved_nothing(destination, now);
+                }
                 End::Established if tracked.expected && !tracked.released => {
                     self.memory.worked(destination, now, connection.rtt);
                 }

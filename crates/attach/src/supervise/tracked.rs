@@ -200,6 +200,7 @@ impl Tracked {
             End::Failed | End::NotBegun => Some(Note::Failed),
             End::Gone if outcome == Outcome::Unknown => Some(Note::ClosedEarly),
             _ if self.released => Some(Note::Released),
+            _ if outcome == Outcome::Accepted && info.is_some_and(fills_the_syn) => Some(Note::Oversized),
             _ => self.note,
         };
         Connection {
@@ -211,6 +212,17 @@ impl Tracked {
             rtt: info.and_then(TcpInfo::rtt).filter(|rtt| !rtt.is_zero()),
         }
     }
+}
+
+/// Whether the SYN carried as much as it takes, in which case the program had more to say: its answer comes no sooner than without. Later,
+/// when the server has acknowledged more than the SYN, it can't be told.
+fn fills_the_syn(info: &TcpInfo) -> bool {
+    /// `tcp_send_syn_data` leaves room for all options (MAX_TCP_OPTION_SPACE); a segment has fewer.
+    const OPTIONS: u64 = 40;
+    let took = info.bytes_acked().unwrap_or(0).saturating_sub(1);
+    let only_the_syn = info.delivered().is_none_or(|delivered| delivered <= 1);
+    let largest = info.send_mss().map_or(u64::MAX, u64::from);
+    only_the_syn && took + OPTIONS >= largest
 }
 
 /// The outcome's reason when an ordinary connection was what was wanted.

@@ -89,13 +89,13 @@ impl Recorder {
     fn report(&self, complete: bool) -> Report {
         let count = |rows: &mut dyn Iterator<Item = (&Key, &Sum)>| rows.map(|(_, sum)| sum.connections).sum();
         let accepted = |key: &Key| key.outcome == Outcome::Accepted.name();
-        let accepted = count(&mut self.rows.iter().filter(|(key, _)| accepted(key)));
+        let saves = |key: &Key| accepted(key) && key.note != Some(Note::Oversized);
         Report {
             program: self.program.clone(),
             complete,
             connections: count(&mut self.rows.iter()),
-            accepted,
-            round_trips_saved: accepted,
+            accepted: count(&mut self.rows.iter().filter(|(key, _)| accepted(key))),
+            round_trips_saved: count(&mut self.rows.iter().filter(|(key, _)| saves(key))),
             saved_ms: units::milliseconds(self.rows.values().map(|sum| sum.saved).sum()),
             rows: self.rows.iter().map(|(key, sum)| row(key, sum)).collect(),
             listeners: self.listeners.clone(),

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use fastopen_lab::testing::{LabTest, test};
+use serde_json::Value;
 
 use super::support::{TFO, echo, serve, wait_until, world};
 
@@ -11,6 +12,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("a_refused_connection_has_failed", a_refused_connection_has_failed),
         test("late_writers_are_told_apart", late_writers_are_told_apart),
+        test("large_first_writes_save_nothing", large_first_writes_save_nothing),
         test("nobody_reads_standard_error", nobody_reads_standard_error),
         test("a_report_to_a_pipe", a_report_to_a_pipe),
     ]
@@ -61,11 +63,36 @@ s.sendall(b'late'); s.shutdown(socket.SHUT_WR); print(s.makefile().read())
         ("no-cookie", "first-contact"),
         ("not-attempted", "released"),
         ("not-attempted", "released"),
-        ("not-attempted", "late-writer"),
+        ("not-attempted", "saves-nothing"),
     ] {
         let ran = world.run(&["--all"], &["python3", "-c", script]);
         assert_eq!(ran.stdout(), "4 bytes: late\n");
         assert_eq!(ran.row(7), expected, "{:#}", ran.report);
+    }
+}
+
+/// What does not fit into the SYN is complete at the server no sooner than without: no round trip is claimed, and after two in a row it is not
+/// tried for a while.
+fn large_first_writes_save_nothing() {
+    let world = world();
+    serve(world.server(), 7, echo);
+    let script = "
+import socket, sys
+s = socket.create_connection((sys.argv[1], 7))
+s.sendall(b'x' * 2000); s.shutdown(socket.SHUT_WR); print(len(s.makefile().read()))
+";
+    for address in ["192.0.2.2", "2001:db8::2"] {
+        for expected in [
+            ("no-cookie", "first-contact"),
+            ("accepted", "oversized"),
+            ("accepted", "oversized"),
+            ("not-attempted", "saves-nothing"),
+        ] {
+            let ran = world.run(&["--all"], &["python3", "-c", script, address]);
+            assert_eq!(ran.row(7), expected, "{:#}", ran.report);
+            let sums = [&ran.report["round_trips_saved"], &ran.report["saved_ms"]].map(Value::as_f64);
+            assert_eq!(sums, [Some(0.0), Some(0.0)], "{:#}", ran.report);
+        }
     }
 }
 
