@@ -72,7 +72,7 @@ struct Contenders {
 
 type Contender = (&'static str, fn(&Contenders));
 
-const CONTENDERS: &[Contender] = &[
+const CONTENDERS: [Contender; 4] = [
     ("bare-calls", Contenders::bare_calls),
     ("fastopen", Contenders::fastopen),
     ("fastopen-tokio", Contenders::fastopen_tokio),
