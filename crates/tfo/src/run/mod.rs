@@ -38,7 +38,8 @@ use recorder::{Destination, Recorder};
 /// Where there is a cookie, connect() returns at once, and the SYN leaves with the program's first bytes. If the program writes nothing
 /// for 5 ms, or 250 ms while it computes or waits for a processor, but in no case for longer than a round trip, the SYN leaves
 /// without data. Programs that read first, write late, or write more at once than a SYN takes can lose that time. So a port where the server
-/// speaks first is remembered and left alone, and so is, for a minute and longer, a destination to which two connections in a row wrote late.
+/// speaks first is remembered and left alone, and so is, for a minute and longer, a destination where two connections in a row saved nothing.
+/// The ClientHello of today's browsers is such: with a post-quantum key share it has about 2,000 bytes, and a SYN takes 1,420.
 ///
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. By running a program this
 /// way you say that a repeated first request does no harm. Unless told otherwise it is done only on ports where that holds: TLS, DNS,
