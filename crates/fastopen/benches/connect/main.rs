@@ -108,7 +108,7 @@ impl Contenders {
     fn run_criterion(&self, mut criterion: Criterion) {
         let mut group = criterion.benchmark_group("connect");
         for (name, contender) in CONTENDERS {
-            group.bench_function(*name, |bencher| bencher.iter(|| contender(self)));
+            group.bench_function(name, |bencher| bencher.iter(|| contender(self)));
         }
         group.finish();
         criterion.final_summary();
