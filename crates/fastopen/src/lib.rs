@@ -133,7 +133,7 @@ pub use listen::{ListenError, ListenOptions, ListenWarning, Listening, listen};
 pub use outcome::{Outcome, Reason};
 pub use replay_safe::ReplaySafe;
 #[cfg(feature = "rotation")]
-pub use rotation::{IntervalError, Rotation, Secret};
+pub use rotation::{IntervalError, Rotation, Secret, SecretLengthError};
 pub use socket2::SockRef;
 pub use tcp_info::{ClientFail, TcpInfo};
 

@@ -12,18 +12,51 @@ use crate::key::{Key, KeyRing};
 
 /// What a fleet of servers shares: 32 secret bytes from which its keys follow.
 ///
-/// `Debug` shows nothing of it, and the bytes are wiped from memory when it is dropped.
+/// `Debug` shows nothing of it. The bytes have one place in memory, however often the secret is moved, and are wiped when it is dropped.
+///
+/// ```
+/// use fastopen::Secret;
+///
+/// let read = *b"what a file of the fleet's holds";
+/// let secret = Secret::try_from(&read[..])?;
+/// assert_eq!(format!("{secret:?}"), "Secret(…)");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret([u8; Secret::LEN]);
+pub struct Secret(Box<[u8; Secret::LEN]>);
 
 impl Secret {
     /// A secret's length in bytes.
     pub const LEN: usize = 32;
 
     /// Takes the secret's bytes. They should come from a random generator, such as `getrandom(2)`.
+    ///
+    /// The array may leave a copy where it was: from a buffer that is wiped use `try_from`.
     pub fn new(bytes: [u8; Self::LEN]) -> Self {
-        Self(bytes)
+        Self(Box::new(bytes))
     }
+}
+
+/// Copies the bytes, and leaves no other copy behind.
+impl TryFrom<&[u8]> for Secret {
+    type Error = SecretLengthError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+        if bytes.len() != Self::LEN {
+            return Err(SecretLengthError { len: bytes.len() });
+        }
+        let mut secret = Self::new([0; Self::LEN]);
+        secret.0.copy_from_slice(bytes);
+        Ok(secret)
+    }
+}
+
+/// A number of bytes that no secret has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a secret has 32 bytes, not {len}")]
+pub struct SecretLengthError {
+    /// How many bytes there were.
+    pub len: usize,
 }
 
 impl Drop for Secret {
@@ -127,7 +160,7 @@ impl Rotation {
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&period.to_le_bytes());
         let mac = Blake2bMac::<U16>::new_with_salt_and_personal(
-            Some(&self.secret.0),
+            Some(&self.secret.0[..]),
             &salt,
             b"tofurkey\0\0\0\0\0\0\0\0",
         );
@@ -135,8 +168,16 @@ impl Rotation {
         let mut subkey = Zeroizing::new(<[u8; Key::LEN]>::from(mac.finalize_fixed()));
         // The sysctl's text is these bytes in order, and the kernel reads each group of four as a little-endian number.
         subkey.chunks_exact_mut(4).for_each(<[u8]>::reverse);
+        wipe_stack();
         Key::new(*subkey)
     }
+}
+
+/// Overwrites the stack that calls before it have used: BLAKE2b works on a copy of its key there, and leaves it.
+#[inline(never)]
+fn wipe_stack() {
+    let mut used = [0_u8; 8192];
+    used.zeroize();
 }
 
 fn seconds(now: SystemTime) -> u64 {

@@ -40,7 +40,7 @@
 //! # Platform notes
 //!
 //! Linux. On other systems the crate compiles, and everything that asks the kernel gives [`Error::NotLinux`]; the parsers work
-//! anywhere.
+//! anywhere. `packets` hands out descriptors, so it is there on Unix alone.
 
 #![cfg_attr(not(feature = "packets"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
@@ -59,7 +59,7 @@ pub mod listeners;
 #[cfg(feature = "netlink")]
 mod netlink;
 pub mod owners;
-#[cfg(feature = "packets")]
+#[cfg(all(feature = "packets", unix))]
 pub mod packets;
 pub mod printable;
 #[cfg(feature = "packets")]

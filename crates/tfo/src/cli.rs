@@ -1,12 +1,16 @@
 //! The command line of `tfo`: the one definition from which help, manual pages and completions come.
 
+#[cfg(not(target_os = "linux"))]
+use std::ffi::OsString;
+
 use clap::{CommandFactory, Parser, Subcommand};
 
+#[cfg(not(target_os = "linux"))]
+use crate::elsewhere;
 use crate::status::Status;
-use crate::{
-    bench, classic, completions, cookies, demo, doctor, enable, keys, man, probe, run, send, serve, trace,
-    watch,
-};
+#[cfg(target_os = "linux")]
+use crate::{bench, classic, demo, doctor, enable, probe, run, send, serve, watch};
+use crate::{completions, cookies, keys, man, trace};
 
 /// See TCP Fast Open work, measure it, and find what breaks it
 ///
@@ -26,6 +30,9 @@ pub struct Cli {
     command: Command,
 }
 
+#[cfg(not(target_os = "linux"))]
+const AFTER: &str = elsewhere::AFTER;
+#[cfg(target_os = "linux")]
 const AFTER: &str = "\
 Examples:
   tfo demo                               How it works, in a few seconds: no root, no network
@@ -55,23 +62,37 @@ For packagers:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(target_os = "linux")]
     Demo(demo::Args),
+    #[cfg(target_os = "linux")]
     Doctor(doctor::Args),
+    #[cfg(target_os = "linux")]
     Serve(serve::Args),
+    #[cfg(target_os = "linux")]
     Send(send::Args),
+    #[cfg(target_os = "linux")]
     Probe(probe::Args),
+    #[cfg(target_os = "linux")]
     Bench(bench::Args),
     Trace(trace::Args),
+    #[cfg(target_os = "linux")]
     Watch(watch::Args),
     Cookies(cookies::Args),
+    #[cfg(target_os = "linux")]
     Run(run::Args),
+    #[cfg(target_os = "linux")]
     Enable(enable::Enable),
+    #[cfg(target_os = "linux")]
     Disable(enable::Disable),
     Keys(keys::Args),
     #[command(hide = true)]
     Completions(completions::Args),
     #[command(hide = true)]
     Man(man::Args),
+    /// What needs Linux, or does not exist.
+    #[cfg(not(target_os = "linux"))]
+    #[command(external_subcommand)]
+    Elsewhere(Vec<OsString>),
 }
 
 impl Cli {
@@ -81,21 +102,36 @@ impl Cli {
     /// Whatever keeps the command from giving an answer.
     pub fn run(&self) -> anyhow::Result<Status> {
         match &self.command {
+            #[cfg(target_os = "linux")]
             Command::Demo(args) => demo::run(args),
+            #[cfg(target_os = "linux")]
             Command::Doctor(args) => doctor::run(args),
+            #[cfg(target_os = "linux")]
             Command::Serve(args) => serve::run(args),
+            #[cfg(target_os = "linux")]
             Command::Send(args) => send::run(args),
+            #[cfg(target_os = "linux")]
             Command::Probe(args) => probe::run(args),
+            #[cfg(target_os = "linux")]
             Command::Bench(args) => bench::run(args),
             Command::Trace(args) => trace::run(args),
+            #[cfg(target_os = "linux")]
             Command::Watch(args) => watch::run(args),
             Command::Cookies(args) => cookies::run(args),
+            #[cfg(target_os = "linux")]
             Command::Run(args) => run::run(args),
+            #[cfg(target_os = "linux")]
             Command::Enable(args) => enable::enable(args),
+            #[cfg(target_os = "linux")]
             Command::Disable(args) => enable::disable(args),
             Command::Keys(args) => keys::run(args),
             Command::Completions(args) => completions::run(args, Self::command()),
+            #[cfg(target_os = "linux")]
             Command::Man(args) => man::run(args, vec![Self::command(), classic::Args::command()]),
+            #[cfg(not(target_os = "linux"))]
+            Command::Man(args) => man::run(args, vec![Self::command()]),
+            #[cfg(not(target_os = "linux"))]
+            Command::Elsewhere(arguments) => Err(elsewhere::refusal(None, arguments)),
         }
     }
 }

@@ -4,8 +4,6 @@ use std::convert::Infallible;
 use std::env;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::{self, FromStr};
 
@@ -13,7 +11,6 @@ use anyhow::Context;
 use fastopen::{Key, KeyRing, ParseKeyError};
 
 use crate::hint::Hint;
-use crate::warning;
 
 const VARIABLE: &str = "TFO_KEY";
 
@@ -49,7 +46,7 @@ impl KeyOptions {
         } else if let Some(text) = env::var_os(VARIABLE) {
             (
                 format!("the environment variable {VARIABLE}"),
-                parse(text.as_bytes()),
+                parse(text.as_encoded_bytes()),
             )
         } else {
             return Ok(None);
@@ -111,15 +108,24 @@ fn read_text(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+#[cfg(unix)]
 fn warn_of_other_readers(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
     const READABLE_BY_OTHERS: u32 = 0o004;
     let metadata = file.metadata()?;
     if metadata.is_file() && metadata.permissions().mode() & READABLE_BY_OTHERS != 0 {
         let path = path.display();
-        warning::print(format_args!(
+        crate::warning::print(format_args!(
             "every user of this machine can read the key in {path}; to change that: chmod o= {path}"
         ));
     }
+    Ok(())
+}
+
+/// Windows has no mode that says it.
+#[cfg(windows)]
+fn warn_of_other_readers(_: &File, _: &Path) -> io::Result<()> {
     Ok(())
 }
 

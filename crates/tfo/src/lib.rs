@@ -9,20 +9,31 @@
 //! statuses. [`stdout`], [`json`] and [`style`] are how they write.
 
 #![forbid(unsafe_code)]
+// What the verbs share that need Linux.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 // These pages are for those who work on the commands, and they see the private items too.
 #![allow(rustdoc::private_intra_doc_links)]
 
+#[cfg(target_os = "linux")]
 pub mod address;
+#[cfg(target_os = "linux")]
 pub mod bench;
+#[cfg(target_os = "linux")]
 pub mod classic;
 pub mod cli;
+#[cfg(target_os = "linux")]
 mod client;
 pub mod completions;
 pub mod cookies;
+#[cfg(target_os = "linux")]
 pub mod demo;
 mod descriptors;
 mod diagram;
+#[cfg(target_os = "linux")]
 pub mod doctor;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
 pub mod enable;
 mod fingerprint;
 pub mod hint;
@@ -30,27 +41,40 @@ pub mod interrupt;
 pub mod json;
 pub mod key_options;
 pub mod keys;
+#[cfg(target_os = "linux")]
 mod listener_address;
 pub mod man;
+#[cfg(target_os = "linux")]
 mod metrics_page;
+#[cfg(target_os = "linux")]
 mod namespace;
 pub mod output;
+#[cfg(target_os = "linux")]
 mod own_server;
 pub mod printable;
+#[cfg(target_os = "linux")]
 pub mod probe;
 pub mod program;
+#[cfg(target_os = "linux")]
 pub mod run;
+#[cfg(target_os = "linux")]
 pub mod send;
+#[cfg(target_os = "linux")]
 pub mod serve;
+#[cfg(target_os = "linux")]
 mod server;
+#[cfg(target_os = "linux")]
 mod service;
-mod stats;
+#[cfg(target_os = "linux")]
+pub mod stats;
 pub mod status;
 pub mod stdout;
 pub mod style;
+#[cfg(target_os = "linux")]
 mod timed;
 pub mod trace;
 pub mod units;
 pub mod warning;
+#[cfg(target_os = "linux")]
 pub mod watch;
 pub mod width;

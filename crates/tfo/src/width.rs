@@ -1,6 +1,5 @@
 //! How wide the output may be, and text broken at words to fit.
 
-use std::io;
 use std::ops::RangeInclusive;
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
@@ -16,10 +15,17 @@ pub fn of_stdout() -> usize {
 }
 
 /// How many columns the terminal has that standard output is, if it is one that says so.
+#[cfg(unix)]
 pub fn of_terminal() -> Option<usize> {
     // The crate terminal_size reports nothing where the number of rows is 0, as with `stty cols 60` on a new pseudo-terminal.
-    let columns = rustix::termios::tcgetwinsize(io::stdout()).ok()?.ws_col;
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?.ws_col;
     (columns > 0).then(|| columns.into())
+}
+
+/// Not known on Windows.
+#[cfg(windows)]
+pub fn of_terminal() -> Option<usize> {
+    None
 }
 
 /// Breaks text between its words; a word that is longer than a line stays whole. Escape sequences of styles take no room.

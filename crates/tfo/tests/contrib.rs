@@ -97,9 +97,15 @@ fn units_and_manifests_run_a_command_that_exists() {
 /// Every file below that folder.
 fn files(folder: &str) -> Vec<String> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(root().join(folder)).unwrap().flatten() {
-        let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
-        match entry.file_type().unwrap().is_dir() {
+    for entry in fs::read_dir(root().join(folder))
+        .expect("contrib is readable")
+        .flatten()
+    {
+        let path = format!(
+            "{folder}/{}",
+            entry.file_name().into_string().expect("contrib is readable")
+        );
+        match entry.file_type().expect("contrib is readable").is_dir() {
             true => files.extend(self::files(&path)),
             false => files.push(path),
         }

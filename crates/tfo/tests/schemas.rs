@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// A list of words in a schema, and the enum that it is made of: the schema, where in it the list stands, the enum's file below
-/// `crates/`, and the enum.
+/// `crates/`, and the enum. Several lists that have the enum's words between them have `and` between their places.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
 const OUTCOME: (&str, &str) = ("fastopen/src/outcome.rs", "Outcome");
@@ -22,23 +22,24 @@ const SERVICE: (&str, &str) = ("tfo/src/timed/service.rs", "Service");
 
 #[rustfmt::skip]
 const ENUMS: &[Row] = &[
-    ("bench", "/properties/service", SERVICE.0, SERVICE.1),
-    ("bench", "/properties/verdict", "tfo/src/bench/report.rs", "Verdict"),
-    ("bench", "/properties/samples/items/properties/outcome", OUTCOME.0, OUTCOME.1),
+    ("bench", "/$defs/report/properties/service", SERVICE.0, SERVICE.1),
+    ("bench", "/$defs/report/properties/verdict", "tfo/src/bench/report.rs", "Verdict"),
+    ("bench", "/$defs/report/properties/samples/items/properties/outcome", OUTCOME.0, OUTCOME.1),
     ("cookies", "/$defs/checked/properties/matches", "tfo/src/cookies/report.rs", "Match"),
-    ("demo", "/properties/connections/items/properties/kind", "tfo/src/demo/report.rs", "Kind"),
+    ("demo", "/$defs/report/properties/connections/items/properties/kind", "tfo/src/demo/report.rs", "Kind"),
     ("demo", "/$defs/outcome", OUTCOME.0, OUTCOME.1),
     ("demo", "/$defs/exchange/properties/reason", REASON.0, REASON.1),
     ("demo", "/$defs/arrival/properties/arrival", ARRIVAL.0, ARRIVAL.1),
     ("demo", "/$defs/arrival/properties/syn/properties/option", "tfo/src/demo/report.rs", "SynOption"),
-    ("doctor", "/properties/place", "tfo/src/doctor/place.rs", "Place"),
-    ("doctor", "/properties/settings/properties/key", "tfo/src/doctor/report.rs", "Key"),
+    ("doctor", "/$defs/report/properties/place", "tfo/src/doctor/place.rs", "Place"),
+    ("doctor", "/$defs/report/properties/settings/properties/key", "tfo/src/doctor/report.rs", "Key"),
     ("doctor", "/$defs/finding/properties/level", "tfo/src/doctor/finding.rs", "Level"),
-    ("enable", "/properties/action", "tfo/src/enable/report.rs", "Action"),
+    ("enable", "/$defs/report/properties/action", "tfo/src/enable/report.rs", "Action"),
     ("enable-client", "/properties/action", "tfo/src/enable/report.rs", "Action"),
     ("keys", "/$defs/keys/properties/action", "tfo/src/keys/report.rs", "Action"),
-    ("keys", "/$defs/verdict", "tfo/src/keys/report.rs", "Verdict"),
-    ("probe", "/properties/service", SERVICE.0, SERVICE.1),
+    ("keys", "/$defs/listeners/properties/action", "tfo/src/keys/report.rs", "Action"),
+    ("keys", "/$defs/verdict and /$defs/together/properties/verdict", "tfo/src/keys/report.rs", "Verdict"),
+    ("probe", "/$defs/report/properties/service", SERVICE.0, SERVICE.1),
     ("probe", "/$defs/verdict", "tfo/src/probe/verdict.rs", "Verdict"),
     ("probe", "/$defs/address/properties/causes/items", "tfo/src/probe/verdict.rs", "Cause"),
     ("probe", "/$defs/address/properties/icmp/items/properties/way", WAY.0, WAY.1),
@@ -58,9 +59,9 @@ const ENUMS: &[Row] = &[
     ("serve", "/oneOf/1/properties/arrival", ARRIVAL.0, ARRIVAL.1),
     ("serve", "/oneOf/1/properties/syn_option", "tfo/src/server/report.rs", "SynOption"),
     ("serve", "/oneOf/2/properties/end", "tfo/src/server/report.rs", "Ending"),
-    ("trace", "/properties/verdict", "wire/src/handshake/verdict.rs", "Verdict"),
-    ("trace", "/properties/notes/items/properties/from", SIDE.0, SIDE.1),
-    ("trace", "/properties/notes/items/properties/cause", "wire/src/handshake/note.rs", "FallbackCause"),
+    ("trace", "/$defs/report/properties/verdict", "wire/src/handshake/verdict.rs", "Verdict"),
+    ("trace", "/$defs/report/properties/notes/items/properties/from", SIDE.0, SIDE.1),
+    ("trace", "/$defs/report/properties/notes/items/properties/cause", "wire/src/handshake/note.rs", "FallbackCause"),
 ];
 
 /// Lists that are made of more than an enum, each with the words that are added to it.
@@ -81,15 +82,14 @@ const TAGGED: &[Row] = &[
 /// Lists that are no enum's. What holds them to the code stands behind them.
 #[rustfmt::skip]
 const OTHERS: &[(&str, &str)] = &[
-    ("demo", "/properties/ip_version"), // 4 or 6
-    ("demo", "/properties/greetings/items/properties/kind"), // `Greeting::KINDS`, some of `Kind`
-    ("demo", "/properties/paths/items/properties/scenario"), // a test in demo/hostile.rs
-    ("doctor", "/properties/settings/properties/fast_open/properties/names/items"), // `FastOpenBits` names them
+    ("demo", "/$defs/report/properties/ip_version"), // 4 or 6
+    ("demo", "/$defs/report/properties/greetings/items/properties/kind"), // `Greeting::KINDS`, some of `Kind`
+    ("demo", "/$defs/report/properties/paths/items/properties/scenario"), // a test in demo/hostile.rs
+    ("doctor", "/$defs/report/properties/settings/properties/fast_open/properties/names/items"), // `FastOpenBits` names them
     ("doctor", "/$defs/finding/properties/id"), // `findings_are_listed` below
-    ("enable-watch", "/oneOf/2/properties/event"), // variants of `What` in enable/watch/event.rs, whose lines its tests check
     ("probe", "/$defs/address/properties/sources/items"), // `sources()` in probe/report.rs
-    ("trace", "/properties/rounds_saved"),
-    ("trace", "/properties/rounds_used"),
+    ("trace", "/$defs/report/properties/rounds_saved"),
+    ("trace", "/$defs/report/properties/rounds_used"),
     ("trace", "/$defs/option"), // `FastOpen` in wire/src/serial.rs
     ("trace", "/$defs/kind"), // the option's two numbers
 ];
@@ -150,7 +150,8 @@ fn schemas_list_what_can_be_printed() {
     let rows = ENUMS.iter().map(|row| (row, &[][..]));
     let others = WITH_OTHERS.iter().map(|(row, others)| (row, *others));
     for ((name, pointer, file, variant_of), others) in rows.chain(others) {
-        let listed = listed(name, pointer);
+        let lists = pointer.split(" and ").map(|pointer| listed(name, pointer));
+        let listed: BTreeSet<_> = lists.flatten().collect();
         let mut printed = variants(file, variant_of);
         printed.extend(others.iter().map(ToString::to_string));
         if listed != printed {
@@ -182,15 +183,18 @@ fn schemas_describe_every_shape() {
 #[test]
 fn every_list_of_a_schema_is_looked_at() {
     let with_others = WITH_OTHERS.iter().map(|(row, _)| row);
-    let known: BTreeSet<(String, String)> = ENUMS
+    let enums = ENUMS
         .iter()
         .chain(with_others)
-        .map(|(name, pointer, ..)| (name.to_string(), pointer.to_string()))
-        .chain(
-            OTHERS
-                .iter()
-                .map(|(name, pointer)| (name.to_string(), pointer.to_string())),
-        )
+        .map(|(name, pointer, ..)| (name, pointer));
+    let others = OTHERS.iter().map(|(name, pointer)| (name, pointer));
+    let known: BTreeSet<(String, String)> = enums
+        .chain(others)
+        .flat_map(|(name, pointers)| {
+            pointers
+                .split(" and ")
+                .map(|pointer| (name.to_string(), pointer.to_owned()))
+        })
         .collect();
     let mut lists = BTreeSet::new();
     for entry in fs::read_dir(crates().join("tfo/schemas")).unwrap() {

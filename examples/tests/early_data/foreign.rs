@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use fastopen_examples::certificate::Certificate;
 use fastopen_examples::lab::Site;
-use fastopen_lab::testing::{Running, program};
+use fastopen_lab::testing::{Running, program, program_path};
 use tempfile::TempDir;
 
 /// Writes the certificate and its key as PEM.
@@ -16,7 +16,7 @@ fn pem(directory: &TempDir, certificate: &Certificate) -> (PathBuf, PathBuf) {
     fs::write(path("certificate.der"), &certificate.certificate).unwrap();
     fs::write(path("key.der"), certificate.key()).unwrap();
     for (command, name) in [("x509", "certificate"), ("pkey", "key")] {
-        let mut openssl = Command::new("openssl");
+        let mut openssl = Command::new(program_path("openssl"));
         openssl
             .args([command, "-inform", "DER", "-in"])
             .arg(path(&format!("{name}.der")));

@@ -3,7 +3,6 @@
 //! A call that is let through is carried out by the kernel unchanged. What was read of the program's memory may be changed
 //! by another of its threads afterwards; only what is reported of the connection depends on it.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::Instant;
@@ -13,8 +12,10 @@ use rustix::fs::OFlags;
 
 use super::memory::{Decision, Why};
 use super::observe::{Connection, Note};
-use super::shared::Slot;
+use super::shared::{Directions, Noted, Slot};
+use super::signals;
 use super::sockaddr::{self, Address};
+use super::step::End;
 use super::supervisor::{Supervisor, seconds};
 use super::tracked::{Tracked, reason};
 use crate::process::inode_of;
@@ -46,7 +47,7 @@ impl Supervisor {
         }
     }
 
-    fn let_through(&self, call: &Notification) {
+    pub(super) fn let_through(&self, call: &Notification) {
         self.listener.answer(call.id, Answer::Continue);
     }
 
@@ -63,40 +64,32 @@ impl Supervisor {
         };
         let destination = sockaddr::canonical(given);
         let allowed = self.rules.allow(destination);
-        if !allowed && self.table.is_empty() {
-            self.let_through(call);
-            return self.say_plain(
-                call,
-                destination,
-                Outcome::NotAttempted(Reason::Policy),
-                Note::LeftOut,
-            );
+        if !allowed && self.table.is_empty() && self.marked.is_empty() {
+            return self.leave_plain(call, destination, Note::LeftOut);
         }
         let Some(duplicate) = self.duplicate(call) else {
-            self.let_through(call);
-            return self.say_plain(
-                call,
-                destination,
-                Outcome::NotAttempted(Reason::Policy),
-                Note::NotPermitted,
-            );
+            return self.leave_plain(call, destination, Note::NotPermitted);
         };
         if socket::integer(duplicate.socket.as_fd(), libc::SOL_SOCKET, libc::SO_PROTOCOL).ok()
             != Some(libc::IPPROTO_TCP)
         {
             return self.let_through(call);
         }
-        if let Some(number) = self.table.number_of(duplicate.inode) {
-            return self.connect_again(call, number);
+        if let Some(number) = self.table.number_of(duplicate.inode)
+            && let Some(answer) = self.connect_again(call, number)
+        {
+            self.listener.answer(call.id, answer);
+            return;
+        }
+        // Of an earlier connection of the same socket, which is over: it works on closed sockets only.
+        if self.marked.contains(duplicate.inode) {
+            clear(&duplicate.socket);
         }
         if !allowed {
-            self.let_through(call);
-            return self.say_plain(
-                call,
-                destination,
-                Outcome::NotAttempted(Reason::Policy),
-                Note::LeftOut,
-            );
+            return self.leave_plain(call, destination, Note::LeftOut);
+        }
+        if socket::namespace(duplicate.socket.as_fd()) != self.namespace {
+            return self.leave_plain(call, destination, Note::OtherNamespace);
         }
         self.connect_allowed(call, given, duplicate);
     }
@@ -113,17 +106,16 @@ impl Supervisor {
         }
         let option = socket::integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
         if option.is_ok_and(|set| set != 0) {
-            self.let_through(call);
-            return self.say_plain(
-                call,
-                destination,
-                Outcome::NotAttempted(Reason::Policy),
-                Note::OwnFastOpen,
-            );
+            return self.leave_plain(call, destination, Note::OwnFastOpen);
         }
         let mut plan = self.plan(call, destination, &held, inode);
         if plan.asks {
             let set = socket::set_integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1);
+            if set.is_ok() {
+                self.marked.insert(inode);
+                // What an earlier connection of this socket has left is taken away by an ordinary connect(), and not by one that is deferred.
+                let _ = socket::integer(held.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR);
+            }
             let still_waits = self.listener.is_waiting(call.id);
             if set.is_err() || !still_waits {
                 if set.is_ok() {
@@ -158,13 +150,16 @@ impl Supervisor {
             slot: plan.slot,
             socket: Some(held),
             local: None,
+            rtt: self.memory.rtt(destination),
             started,
             begun: false,
             seen_deferred: false,
             released: false,
             handshake_ended: None,
             failed: false,
-            waiting: Vec::new(),
+            wrote_first: false,
+            refused: false,
+            shutdown: Directions::default(),
         };
         self.track(tracked);
     }
@@ -184,14 +179,20 @@ impl Supervisor {
         match self.memory.decide(destination, seconds()) {
             Decision::Plain(Why::Failed) => plain(Note::FailedLately),
             Decision::Plain(Why::ServerFirst) => plain(Note::ServerFirst),
+            Decision::Plain(Why::LateWriter) => plain(Note::LateWriter),
             Decision::Learn if has_cookie(destination) => plain(Note::FirstContact),
             decision => {
                 let is_known = decision == Decision::Defer;
-                if is_known && is_blocking(held) && has_handlers_for_unasked_signals(call.tid) {
+                if is_known && is_blocking(held) && signals::may_repeat_a_write(call.tid) {
                     return plain(Note::Signals);
                 }
                 // A cookie may come between the look and the call, so that the guardian must know of a first contact too.
-                let Some(slot) = self.shared.note(call.tid, inode) else {
+                let noted = Noted {
+                    tid: call.tid,
+                    inode,
+                    shutdown: Directions::default(),
+                };
+                let Some(slot) = self.shared.note(noted) else {
                     return plain(Note::Busy);
                 };
                 Plan {
@@ -204,102 +205,34 @@ impl Supervisor {
         }
     }
 
-    /// connect() on a socket whose connection is being made. For its program a deferred one is connected.
-    fn connect_again(&mut self, call: &Notification, number: u64) {
-        let is_deferred = self
-            .table
-            .get_mut(number)
-            .is_some_and(|tracked| tracked.look(Instant::now()).is_deferred);
-        let answer = match is_deferred {
-            true => Answer::Error(libc::EISCONN),
-            false => Answer::Continue,
-        };
-        if !is_deferred {
-            // It has failed and may be connected elsewhere: the option set for the first destination is taken back.
-            if let Some(held) = self
-                .table
-                .get_mut(number)
-                .and_then(|tracked| tracked.socket.as_ref())
-            {
-                clear(held);
-            }
-            self.look_at(number);
+    /// connect() on a socket whose connection is being made. For its program a deferred one is connected. None: that connection is over, and
+    /// this is another.
+    fn connect_again(&mut self, call: &Notification, number: u64) -> Option<Answer> {
+        self.look_at(number);
+        let tracked = self.table.get_mut(number)?;
+        let look = tracked.look(Instant::now());
+        if look.is_deferred {
+            return Some(Answer::Error(libc::EISCONN));
         }
-        self.listener.answer(call.id, answer);
+        if !tracked.begun && tracked.tid == call.tid {
+            self.conclude(number, End::NotBegun, &look);
+            return None;
+        }
+        Some(Answer::Continue)
     }
 
     /// connect() with AF_UNSPEC: the kernel ends the connection, and the socket may be used again.
     fn disconnect(&mut self, call: &Notification) {
         if !self.table.is_empty()
             && let Some(number) = self.tracked(call)
-            && let Some(tracked) = self.table.remove(number)
-            && let Some(slot) = &tracked.slot
         {
-            self.shared.free(slot);
+            self.look_at(number);
+            if let Some(tracked) = self.table.get_mut(number) {
+                let look = tracked.look(Instant::now());
+                self.conclude(number, End::Gone, &look);
+            }
         }
         self.let_through(call);
-    }
-
-    /// For its program a deferred socket is connected, and has a peer.
-    fn getpeername(&mut self, call: &Notification) {
-        let answer = self.peer_of_deferred(call).map_or(Answer::Continue, |peer| {
-            let written = self.write_peer(call, &sockaddr::encode(peer));
-            written.map_or_else(Answer::Error, |()| Answer::Success)
-        });
-        self.listener.answer(call.id, answer);
-    }
-
-    fn peer_of_deferred(&mut self, call: &Notification) -> Option<SocketAddr> {
-        if self.table.is_empty() {
-            return None;
-        }
-        let number = self.tracked(call)?;
-        let tracked = self.table.get_mut(number)?;
-        tracked.look(Instant::now()).is_deferred.then_some(tracked.given)
-    }
-
-    /// As getpeername(2): as much as there is room for, and the length that it has.
-    fn write_peer(&self, call: &Notification, peer: &[u8]) -> Result<(), i32> {
-        let [_, address, length, ..] = call.arguments;
-        let mut room = [0; 4];
-        let fault = |_| libc::EFAULT;
-        if process::read_memory(call.tid, length, &mut room).map_err(fault)? != room.len() {
-            return Err(libc::EFAULT);
-        }
-        let room = usize::try_from(i32::from_ne_bytes(room)).map_err(|_| libc::EINVAL)?;
-        // The thread must be the one that asked: another may have its number by now.
-        if !self.listener.is_waiting(call.id) {
-            return Ok(());
-        }
-        let part = &peer[..room.min(peer.len())];
-        if !part.is_empty() {
-            process::write_memory(call.tid, address, part).map_err(fault)?;
-        }
-        let len = u32::try_from(peer.len()).unwrap_or(0).to_ne_bytes();
-        process::write_memory(call.tid, length, &len).map_err(fault)
-    }
-
-    /// shutdown() would end a connection whose handshake has not finished: it waits for that.
-    fn shutdown(&mut self, call: &Notification) {
-        if self.table.is_empty() {
-            return self.let_through(call);
-        }
-        let Some(number) = self.tracked(call) else {
-            return self.let_through(call);
-        };
-        let Some(tracked) = self.table.get_mut(number) else {
-            return self.let_through(call);
-        };
-        let look = tracked.look(Instant::now());
-        if !look.is_deferred {
-            return self.let_through(call);
-        }
-        tracked.waiting.push(call.id);
-        // The kernel sends nothing where the SYN has left already.
-        if look.is_unsent {
-            tracked.release();
-        }
-        self.look_at(number);
     }
 
     fn listen(&mut self, call: &Notification) {
@@ -326,20 +259,18 @@ impl Supervisor {
         Some((address, u32::try_from(get()?).ok()?))
     }
 
-    /// The socket that the call is about, if it is one. It is that of the thread that made the call, which waits for the answer.
+    /// The socket that the call is about, if it is one: of the thread that made the call, which was there all the time if it still waits.
     fn duplicate(&self, call: &Notification) -> Option<Duplicate> {
         let number = RawFd::try_from(call.arguments[0] & 0xffff_ffff).ok()?;
-        let thread = process::open_thread(call.tid).ok()?;
-        // While the call waits, its thread lives, so that what was opened is that.
+        let socket = process::duplicate_of_thread(call.tid, number).ok()?;
         if !self.listener.is_waiting(call.id) {
             return None;
         }
-        let socket = process::duplicate(thread.as_fd(), number).ok()?;
         let inode = inode_of(&socket)?;
         Some(Duplicate { socket, inode })
     }
 
-    fn tracked(&self, call: &Notification) -> Option<u64> {
+    pub(super) fn tracked(&self, call: &Notification) -> Option<u64> {
         self.table.number_of(self.duplicate(call)?.inode)
     }
 
@@ -347,15 +278,20 @@ impl Supervisor {
         if self.observer.is_none() {
             return String::new();
         }
-        let name = fs::read(format!("/proc/{tid}/comm")).unwrap_or_default();
-        String::from_utf8_lossy(&name)
+        process::name(tid)
             .trim_end()
             .replace(char::is_control, "\u{fffd}")
     }
 
-    /// As [`say`](Self::say), for what may be a socket of another kind: only connections are told.
-    fn say_plain(&mut self, call: &Notification, destination: SocketAddr, outcome: Outcome, note: Note) {
-        self.say(call, destination, outcome, Some(note));
+    /// Lets an ordinary connection be made, and says why.
+    fn leave_plain(&mut self, call: &Notification, destination: SocketAddr, note: Note) {
+        self.let_through(call);
+        self.say(
+            call,
+            destination,
+            Outcome::NotAttempted(Reason::Policy),
+            Some(note),
+        );
     }
 
     fn say(&mut self, call: &Notification, destination: SocketAddr, outcome: Outcome, note: Option<Note>) {
@@ -386,34 +322,4 @@ fn has_cookie(destination: SocketAddr) -> bool {
 
 fn is_blocking(held: &OwnedFd) -> bool {
     rustix::fs::fcntl_getfl(held).is_ok_and(|flags| !flags.contains(OFlags::NONBLOCK))
-}
-
-/// Whether the program handles signals that arrive by themselves: timers, children, input, and real-time signals.
-///
-/// A blocking first write waits for the handshake. If a signal interrupts that wait and its handler has SA_RESTART, the kernel sends the
-/// data twice (`tcp_sendmsg_fastopen`).
-fn has_handlers_for_unasked_signals(tid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    caught.is_none_or(|caught| caught & unasked_signals() != 0)
-}
-
-fn unasked_signals() -> u64 {
-    const NAMED: &[i32] = &[
-        libc::SIGALRM,
-        libc::SIGCHLD,
-        libc::SIGVTALRM,
-        libc::SIGPROF,
-        libc::SIGIO,
-        libc::SIGURG,
-        libc::SIGXCPU,
-        libc::SIGCONT,
-    ];
-    /// The C library keeps the first three real-time signals for itself.
-    const FIRST_REAL_TIME: i32 = 35;
-    let real_time = u64::MAX << (FIRST_REAL_TIME - 1);
-    NAMED
-        .iter()
-        .fold(real_time, |mask, signal| mask | 1 << (signal - 1))
 }

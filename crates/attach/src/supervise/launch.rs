@@ -9,7 +9,8 @@
 //!
 //! The process that the user started becomes the program, so that its number, its parent, its exit status, its signals, its terminal and
 //! its core files are what they would be. The other two have a session of their own, are nobody's children, and end with the last process
-//! that the filter applies to.
+//! that the filter applies to. In a container, whose first process gets all that is nobody's child, the guardian is a child of whose end that
+//! is not told.
 
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -27,41 +28,12 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::filter::{self, Watched};
 use super::guardian;
 use super::observe::Observer;
+use super::refusal::{self, NotSupervised};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::supervisor::Supervisor;
 use crate::sys::fork::{self, Side};
-use crate::sys::process;
 use crate::sys::seccomp::{self, Listener};
-
-/// Why a program can't be supervised. It can still be run.
-#[derive(Debug, thiserror::Error)]
-#[error("{call}: {error}{}", help(call, error))]
-pub struct NotSupervised {
-    call: &'static str,
-    error: io::Error,
-}
-
-impl NotSupervised {
-    fn of(call: &'static str) -> impl Fn(io::Error) -> Self {
-        move |error| Self { call, error }
-    }
-}
-
-fn help(call: &str, error: &io::Error) -> &'static str {
-    match (call, error.raw_os_error()) {
-        ("pidfd_getfd" | "process_vm_readv", _) => {
-            "; it takes the right to trace processes of the same user, which a container may deny: docker run --cap-add SYS_PTRACE"
-        }
-        ("seccomp", Some(libc::EBUSY)) => {
-            "; it is supervised by somebody else already, and Linux allows for one"
-        }
-        ("seccomp", _) => {
-            "; it takes Linux 5.9, and a container that allows seccomp(2): docker run --security-opt seccomp=unconfined"
-        }
-        _ => "",
-    }
-}
 
 /// Starts a supervisor for this process and for all that it starts from now on. This process goes on, and may [become](exec) a
 /// program.
@@ -74,10 +46,13 @@ fn help(call: &str, error: &io::Error) -> &'static str {
 /// # Panics
 /// Never in this process. A panic in the supervisor ends that, and the guardian takes over.
 pub fn supervise(settings: Settings, observer: Option<Box<dyn Observer>>) -> Result<(), NotSupervised> {
-    let threads = fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
-    if threads != 1 {
-        let several = io::Error::other("there are several threads, or /proc is not mounted");
-        return Err(NotSupervised::of("fork")(several));
+    let threads = fs::read_dir("/proc/self/task").map_err(NotSupervised::of(
+        "/proc/self/task, by which the program's threads are known (is /proc mounted?)",
+    ))?;
+    if threads.count() != 1 {
+        return Err(NotSupervised::of("fork")(io::Error::other(
+            "there are several threads",
+        )));
     }
     let program = std::process::id();
     let shared = Shared::new().map_err(NotSupervised::of("mmap"))?;
@@ -90,19 +65,32 @@ pub fn supervise(settings: Settings, observer: Option<Box<dyn Observer>>) -> Res
     .map_err(|error| NotSupervised::of("socketpair")(error.into()))?;
     let watched = Watched {
         listen: settings.listen.is_some(),
-        exit: settings.holds_exit && observer.is_some(),
+        exit: settings.holds_exit,
     };
-    match fork::fork().map_err(NotSupervised::of("fork"))? {
+    let gets_orphans = program == 1;
+    let forked = match gets_orphans {
+        true => fork::fork_untold(),
+        false => fork::fork(),
+    };
+    match forked.map_err(NotSupervised::of("fork"))? {
         Side::Child => {
             drop(ours);
-            let body = || become_guardian(program, &theirs, shared, settings, observer);
+            let body = || {
+                fork::leave_session();
+                if !gets_orphans && !matches!(fork::fork(), Ok(Side::Child)) {
+                    fork::exit(0);
+                }
+                become_guardian(program, &theirs, shared, settings, observer);
+            };
             // Nothing may return into the caller's code, which belongs to the program's process.
             let _ = catch_unwind(AssertUnwindSafe(body));
             fork::exit(0);
         }
         Side::Parent { child } => {
             drop(theirs);
-            fork::wait(child);
+            if !gets_orphans {
+                fork::wait(child);
+            }
             hand_over(&ours, watched)
         }
     }
@@ -110,7 +98,7 @@ pub fn supervise(settings: Settings, observer: Option<Box<dyn Observer>>) -> Res
 
 /// In the program's process: lets the guardian look at it, installs the filter and hands its descriptor over.
 fn hand_over(guardian: &OwnedFd, watched: Watched) -> Result<(), NotSupervised> {
-    let gone = NotSupervised::of("the supervisor");
+    let gone = NotSupervised::of(refusal::SUPERVISOR);
     let hello = receive(guardian).map_err(&gone)?;
     let Message::Hello(pid) = hello else {
         return Err(gone(io::ErrorKind::InvalidData.into()));
@@ -119,12 +107,8 @@ fn hand_over(guardian: &OwnedFd, watched: Watched) -> Result<(), NotSupervised> 
     send(guardian, &Message::Hello(std::process::id()), None).map_err(&gone)?;
     match receive(guardian).map_err(&gone)? {
         Message::Refused(call, code) => {
-            let call = if call == 0 {
-                "pidfd_getfd"
-            } else {
-                "process_vm_readv"
-            };
-            return Err(NotSupervised::of(call)(io::Error::from_raw_os_error(code)));
+            let error = io::Error::from_raw_os_error(code);
+            return Err(NotSupervised::of(refusal::name_of(call))(error));
         }
         Message::Ready => {}
         Message::Hello(_) => return Err(gone(io::ErrorKind::InvalidData.into())),
@@ -152,11 +136,6 @@ fn become_guardian(
     settings: Settings,
     observer: Option<Box<dyn Observer>>,
 ) {
-    fork::leave_session();
-    match fork::fork() {
-        Ok(Side::Child) => {}
-        _ => fork::exit(0),
-    }
     fork::ignore_signals();
     let written: Vec<RawFd> = observer
         .iter()
@@ -172,7 +151,7 @@ fn become_guardian(
     let pipes =
         || Ok::<_, rustix::io::Errno>((pipe_with(PipeFlags::CLOEXEC)?, pipe_with(PipeFlags::CLOEXEC)?));
     let Ok(((supervisor_end, supervisor_alive), (guardian_end, guardian_alive))) = pipes() else {
-        return guardian::let_through(&listener);
+        return guardian::let_through(&listener, Vec::new());
     };
     match fork::fork() {
         Ok(Side::Child) => {
@@ -202,7 +181,7 @@ fn become_guardian(
                 supervisor.run();
             }
         }
-        Err(_) => guardian::let_through(&listener),
+        Err(_) => guardian::let_through(&listener, Vec::new()),
         Ok(Side::Parent { .. }) => {
             fork::close_all_but(&[
                 listener.as_fd().as_raw_fd(),
@@ -220,19 +199,9 @@ fn negotiate(program: u32, channel: &OwnedFd) -> Option<Listener> {
     let Ok(Message::Hello(_)) = receive(channel) else {
         return None;
     };
-    let tried =
-        process::open(program).and_then(|process| process::duplicate(process.as_fd(), channel.as_raw_fd()));
-    // The number may stand for another file there, or for none; only a refusal matters.
-    let refused = |error: &io::Error| !matches!(error.raw_os_error(), Some(libc::EBADF));
-    let probe = 0_u64;
-    let read = process::read_memory(program, (&raw const probe).addr() as u64, &mut [0; 8]);
-    let answer = match (tried.err().filter(refused), read.err()) {
-        (Some(error), _) => Message::Refused(0, error.raw_os_error().unwrap_or(libc::EPERM)),
-        // Where a variable is here there was one in the process that this one is a copy of.
-        (None, Some(error)) if error.raw_os_error() != Some(libc::EFAULT) => {
-            Message::Refused(1, error.raw_os_error().unwrap_or(libc::EPERM))
-        }
-        _ => Message::Ready,
+    let answer = match refusal::try_calls(program, channel.as_raw_fd()) {
+        Ok(()) => Message::Ready,
+        Err((call, error)) => Message::Refused(call, error.raw_os_error().unwrap_or(libc::EPERM)),
     };
     send(channel, &answer, None).ok()?;
     receive_listener(channel)

@@ -2,10 +2,11 @@
 //!
 //! A deferred connect() succeeds before anybody has answered, so that a program never tries its next address. Therefore the first
 //! connection to an address and port is an ordinary one, and only a destination that answered recently is deferred. A failure makes it
-//! plain for a minute, and each further one for twice as long, up to a day.
+//! plain for a minute, and each further one for twice as long, up to a day; so do clients that write too late.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// For how long an answer is taken as evidence that the destination is reachable. If the host fails within that time, one connection does not try its
 /// other addresses.
@@ -31,6 +32,8 @@ pub(crate) enum Decision {
 pub(crate) enum Why {
     Failed,
     ServerFirst,
+    /// Its clients wrote only after they had been released.
+    LateWriter,
 }
 
 /// What is remembered of one destination. Times are in seconds since 1970.
@@ -46,6 +49,8 @@ pub(crate) struct Entry {
     pub(crate) server_first: bool,
     /// Connections in a row that were released, and whose client wrote later.
     pub(crate) late: u8,
+    /// The round-trip time in microseconds; 0 where it is not known.
+    pub(crate) rtt: u32,
     /// When something was last learnt: the oldest makes room.
     pub(crate) touched: u64,
 }
@@ -73,7 +78,10 @@ impl Memory {
         };
         // A clock that was set back must not make a pause longer than it is.
         if now < entry.plain_until && entry.plain_until - now <= LONGEST_PAUSE {
-            return Decision::Plain(Why::Failed);
+            return Decision::Plain(match entry.is_late() {
+                true => Why::LateWriter,
+                false => Why::Failed,
+            });
         }
         if entry.server_first {
             return Decision::Plain(Why::ServerFirst);
@@ -84,30 +92,44 @@ impl Memory {
         }
     }
 
-    /// A connection was made.
-    pub(crate) fn answered(&mut self, destination: SocketAddr, now: u64) {
-        // Every connection to a busy destination says the same; it need not be written to the file each time.
-        let is_news = self
-            .entries
-            .get(&destination)
-            .is_none_or(|entry| now.abs_diff(entry.answered) > RECENT / 4);
+    /// The round-trip time to there, if it is known.
+    pub(crate) fn rtt(&self, destination: SocketAddr) -> Option<Duration> {
+        let rtt = self.entries.get(&destination)?.rtt;
+        (rtt > 0).then(|| Duration::from_micros(rtt.into()))
+    }
+
+    /// A connection was made, with this round-trip time.
+    pub(crate) fn answered(&mut self, destination: SocketAddr, now: u64, rtt: Option<Duration>) {
+        let rtt = rtt.map_or(0, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX));
+        // Every connection to a busy destination says about the same; the file need not be written each time.
+        let is_news = self.entries.get(&destination).is_none_or(|entry| {
+            now.abs_diff(entry.answered) > RECENT / 4 || rtt > 0 && rtt.abs_diff(entry.rtt) > entry.rtt / 2
+        });
         if is_news {
-            self.learn(destination, now, |entry| entry.answered = now);
+            self.learn(destination, now, |entry| {
+                entry.answered = now;
+                if rtt > 0 {
+                    entry.rtt = rtt;
+                }
+            });
         }
     }
 
     /// Data in the SYN was accepted, or the client wrote in time at least: deferring does what it is for.
-    pub(crate) fn worked(&mut self, destination: SocketAddr, now: u64) {
+    pub(crate) fn worked(&mut self, destination: SocketAddr, now: u64, rtt: Option<Duration>) {
         let stays = |entry: &Entry| entry.pause == 0 && entry.late == 0;
         if !self.entries.get(&destination).is_some_and(stays) {
             self.learn(destination, now, |entry| (entry.pause, entry.late) = (0, 0));
         }
-        self.answered(destination, now);
+        self.answered(destination, now, rtt);
     }
 
     /// A SYN with the option got no answer where a plain one might have, or the connection failed.
     pub(crate) fn failed(&mut self, destination: SocketAddr, now: u64) {
-        self.learn(destination, now, |entry| entry.make_plain(now));
+        self.learn(destination, now, |entry| {
+            (entry.answered, entry.late) = (0, 0);
+            entry.make_plain(now);
+        });
     }
 
     /// The server spoke first.
@@ -115,11 +137,12 @@ impl Memory {
         self.learn(destination, now, |entry| entry.server_first = true);
     }
 
-    /// The client wrote only after the connection had been released.
+    /// The client wrote only after the connection had been released. The destination did answer.
     pub(crate) fn wrote_late(&mut self, destination: SocketAddr, now: u64) {
         self.learn(destination, now, |entry| {
+            entry.answered = now;
             entry.late = entry.late.saturating_add(1);
-            if entry.late >= LATE_WRITERS {
+            if entry.is_late() {
                 entry.make_plain(now);
             }
         });
@@ -177,9 +200,11 @@ impl Memory {
 }
 
 impl Entry {
+    fn is_late(&self) -> bool {
+        self.late >= LATE_WRITERS
+    }
+
     fn make_plain(&mut self, now: u64) {
-        self.answered = 0;
-        self.late = 0;
         // Connections that fail together are one failure.
         if now >= self.plain_until {
             self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
@@ -204,7 +229,7 @@ mod tests {
     fn only_what_answered_lately_is_deferred() {
         let mut memory = Memory::new(10);
         assert_eq!(memory.decide(at(80), NOW), Decision::Learn);
-        memory.answered(at(80), NOW);
+        memory.answered(at(80), NOW, None);
         assert_eq!(memory.decide(at(80), NOW), Decision::Defer);
         assert_eq!(
             memory.decide(at(81), NOW),
@@ -222,7 +247,7 @@ mod tests {
     #[test]
     fn a_failure_makes_it_plain_and_then_it_learns_anew() {
         let mut memory = Memory::new(10);
-        memory.answered(at(80), NOW);
+        memory.answered(at(80), NOW, None);
         memory.failed(at(80), NOW);
         memory.failed(at(80), NOW + 1);
         assert_eq!(memory.decide(at(80), NOW + 59), Decision::Plain(Why::Failed));
@@ -231,7 +256,7 @@ mod tests {
             Decision::Learn,
             "an ordinary connection first"
         );
-        memory.answered(at(80), NOW + 60);
+        memory.answered(at(80), NOW + 60, None);
         assert_eq!(memory.decide(at(80), NOW + 60), Decision::Defer);
         memory.failed(at(80), NOW + 60);
         assert_eq!(
@@ -239,8 +264,8 @@ mod tests {
             Decision::Plain(Why::Failed),
             "twice as long"
         );
-        memory.answered(at(80), NOW + 200);
-        memory.worked(at(80), NOW + 200);
+        memory.answered(at(80), NOW + 200, None);
+        memory.worked(at(80), NOW + 200, None);
         memory.failed(at(80), NOW + 200);
         assert_eq!(
             memory.decide(at(80), NOW + 260),
@@ -252,14 +277,36 @@ mod tests {
     #[test]
     fn servers_that_speak_first_and_clients_that_write_late_are_not_deferred() {
         let mut memory = Memory::new(10);
-        memory.answered(at(25), NOW);
+        memory.answered(at(25), NOW, None);
         memory.server_spoke_first(at(25), NOW);
         assert_eq!(memory.decide(at(25), NOW + 99), Decision::Plain(Why::ServerFirst));
-        memory.answered(at(80), NOW);
+        memory.answered(at(80), NOW, None);
         memory.wrote_late(at(80), NOW);
         assert_eq!(memory.decide(at(80), NOW), Decision::Defer, "once is chance");
         memory.wrote_late(at(80), NOW);
-        assert_eq!(memory.decide(at(80), NOW), Decision::Plain(Why::Failed));
+        assert_eq!(memory.decide(at(80), NOW), Decision::Plain(Why::LateWriter));
+        assert_eq!(
+            memory.decide(at(80), NOW + 60),
+            Decision::Defer,
+            "it answers, and is tried again"
+        );
+        memory.wrote_late(at(80), NOW + 60);
+        assert_eq!(memory.decide(at(80), NOW + 61), Decision::Plain(Why::LateWriter));
+        memory.failed(at(80), NOW + 61);
+        assert_eq!(memory.decide(at(80), NOW + 61), Decision::Plain(Why::Failed));
+    }
+
+    #[test]
+    fn the_round_trip_time_follows_the_path() {
+        let mut memory = Memory::new(10);
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!(memory.rtt(at(80)), None);
+        for (measured, remembered) in [(60, 60), (70, 60), (200, 200), (90, 90)] {
+            memory.answered(at(80), NOW, ms(measured));
+            assert_eq!(memory.rtt(at(80)), ms(remembered));
+        }
+        memory.answered(at(80), NOW + RECENT, None);
+        assert_eq!(memory.rtt(at(80)), ms(90), "not measured this time");
     }
 
     #[test]
@@ -286,8 +333,8 @@ mod tests {
             for (port, seconds, event) in events {
                 now += seconds;
                 match event {
-                    0 => memory.answered(at(port), now),
-                    1 => memory.worked(at(port), now),
+                    0 => memory.answered(at(port), now, None),
+                    1 => memory.worked(at(port), now, None),
                     2 => memory.failed(at(port), now),
                     3 => memory.server_spoke_first(at(port), now),
                     _ => memory.wrote_late(at(port), now),

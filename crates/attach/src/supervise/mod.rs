@@ -6,26 +6,31 @@
 //!      └────────── the call goes on ◀──────┘ then: looks after the connection
 //! ```
 //!
-//! `launch` puts the three processes in their places; `filter` says which calls are reported. The `supervisor` answers them (`calls`)
-//! and looks after the connections (`tracked`); what to do about one is decided in `rules`, `memory` and `step`, which are pure. The
-//! `guardian` takes over when the supervisor is killed.
+//! `launch` puts the three processes in their places, where the system allows for it (`refusal`); `filter` says which calls are reported.
+//! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
+//! `rules`, `memory`, `signals` and `step`. The `guardian` takes over when the supervisor is killed.
 
 mod calls;
+mod connected;
 mod filter;
 mod guardian;
 mod launch;
+mod marked;
 mod memory;
 mod observe;
+mod refusal;
 mod rules;
 mod settings;
 mod shared;
+mod signals;
 mod sockaddr;
 mod step;
 mod store;
 mod supervisor;
 mod tracked;
 
-pub use launch::{NotSupervised, exec, supervise};
+pub use launch::{exec, supervise};
 pub use observe::{Connection, Note, Observer};
+pub use refusal::{NotSupervised, leaves_out_descendants};
 pub use rules::{ParseRuleError, Rule, Rules};
 pub use settings::Settings;

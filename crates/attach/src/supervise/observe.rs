@@ -59,6 +59,8 @@ pub enum Note {
     FirstContact,
     /// A recent connection to the destination failed.
     FailedLately,
+    /// Programs wrote to there only after they had been released, lately.
+    LateWriter,
     /// The server speaks first there.
     ServerFirst,
     /// The program did not write for a few milliseconds, so its SYN left without data.
@@ -69,6 +71,8 @@ pub enum Note {
     Signals,
     /// Too many are being made at once.
     Busy,
+    /// The socket belongs to another network namespace than the supervisor's.
+    OtherNamespace,
     /// The kernel does not let this process have the socket.
     NotPermitted,
     /// The connection failed.
@@ -84,11 +88,13 @@ impl Note {
             Self::LeftOut => "left-out",
             Self::FirstContact => "first-contact",
             Self::FailedLately => "failed-lately",
+            Self::LateWriter => "late-writer",
             Self::ServerFirst => "server-first",
             Self::Released => "released",
             Self::OwnFastOpen => "own-fast-open",
             Self::Signals => "signals",
             Self::Busy => "busy",
+            Self::OtherNamespace => "other-namespace",
             Self::NotPermitted => "not-permitted",
             Self::Failed => "failed",
             Self::ClosedEarly => "closed-early",

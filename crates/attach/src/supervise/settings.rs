@@ -13,6 +13,6 @@ pub struct Settings {
     pub listen: Option<u32>,
     /// The file in which what is learnt of destinations is kept.
     pub memory: Option<PathBuf>,
-    /// Hold back the program's end until the observer has been told of it.
+    /// Hold back the program's end until the observer has been told of it and what was learnt is in the file.
     pub holds_exit: bool,
 }

@@ -6,17 +6,31 @@ use fastopen::{TcpInfo, TcpState};
 
 /// A deferred socket that nobody has written to for so long is released: its program reads or polls first, and would wait for ever.
 /// Programs that speak first do so within a fraction of this, as far as they have a processor.
-pub(crate) const RELEASE_AFTER: Duration = Duration::from_millis(5);
-/// For how long one is not released while a thread of its process runs, or waits for a processor or the disk: on a
-/// busy machine that is what keeps it from writing. A program that writes first loses nothing by it, however long it computes: its first
-/// bytes leave when it writes them. One that reads first has done its computing by then, and its port is remembered.
-pub(crate) const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(250);
+const RELEASE_AFTER: Duration = Duration::from_millis(5);
+/// For how long one is not released while its program computes, or waits for a processor or the disk: on a busy machine that is what
+/// keeps it from writing.
+const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(250);
+/// The supervisor's clock is no finer.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// For how long a thread may take from the answer to its connect() until the kernel has begun with it.
 const BEGINS_WITHIN: Duration = Duration::from_millis(250);
 /// For how long a released connection is watched for who speaks first.
 const SPEAKS_WITHIN: Duration = Duration::from_secs(30);
 /// Longer than the kernel sends SYNs.
 const LONGEST: Duration = Duration::from_secs(150);
+
+/// For how long a deferred socket waits for its first bytes before it is released, on a path with this round-trip time.
+///
+/// Never for longer than a round trip, after which nothing is left to be saved: a small request that is written by then is answered
+/// sooner than without, and one that is written later as soon. What waits for the server, or writes more at once than the SYN takes, loses
+/// as long as this at most; a port where the server speaks first is remembered, and two late writers in a row make their destination plain.
+pub(crate) fn patience(rtt: Option<Duration>, is_busy: bool) -> Duration {
+    let limit = match is_busy {
+        true => RELEASE_BUSY_AFTER,
+        false => RELEASE_AFTER,
+    };
+    rtt.map_or(RELEASE_AFTER, |rtt| rtt.clamp(SHORTEST, limit))
+}
 
 /// What is known of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +51,14 @@ pub(crate) struct View<'a> {
     pub(crate) since_handshake: Duration,
     /// A duplicate of it is held.
     pub(crate) held: bool,
-    /// A thread of its process runs, or waits for nothing but a processor or the disk.
-    pub(crate) is_busy: bool,
+    /// Its handshake was seen to have ended.
+    pub(crate) was_established: bool,
+    /// The client was seen to have written before the server.
+    pub(crate) wrote_first: bool,
+    /// The kernel said that it has been closed while its program still had it.
+    pub(crate) refused: bool,
+    /// For how long it may wait for its first bytes.
+    pub(crate) patience: Duration,
     /// Since its connect() was let through.
     pub(crate) age: Duration,
 }
@@ -52,7 +72,7 @@ pub(crate) enum Step {
     Release,
     /// Close the duplicate, and look on without.
     LetGo,
-    /// Take the option back, and forget the socket: its connect() has not begun, or has failed at once.
+    /// Take the option back, and forget the socket: its connect() has failed at once, or does not begin.
     Withdraw,
     /// It is over.
     Done(End),
@@ -67,6 +87,8 @@ pub(crate) enum End {
     ServerFirst,
     /// The client wrote on a released connection.
     WroteLate,
+    /// connect() failed before anything was sent.
+    NotBegun,
     /// The socket was closed before there was anything to see.
     Gone,
 }
@@ -85,7 +107,12 @@ impl View<'_> {
 
     pub(crate) fn step(&self) -> Step {
         let Some(state) = self.state() else {
-            return Step::Done(End::Gone);
+            return Step::Done(match (self.was_established, self.refused) {
+                (true, _) if self.wrote_first => End::WroteLate,
+                (true, _) => End::Established,
+                (false, true) => End::Failed,
+                (false, false) => End::Gone,
+            });
         };
         match state {
             TcpState::Close if self.begun => Step::Done(End::Failed),
@@ -99,11 +126,7 @@ impl View<'_> {
 
     fn while_connecting(&self) -> Step {
         if self.is_deferred() && self.segments_out == 0 {
-            let after = match self.is_busy {
-                true => RELEASE_BUSY_AFTER,
-                false => RELEASE_AFTER,
-            };
-            return match self.age >= after {
+            return match self.age >= self.patience {
                 true => Step::Release,
                 false => Step::Wait,
             };
@@ -134,13 +157,15 @@ impl View<'_> {
         }
     }
 
-    /// When to look again. Of a socket that is held the kernel tells when its handshake ends.
-    pub(crate) fn next_look(&self) -> Duration {
+    /// When to look again, after this step. Of a socket that is held the kernel tells when its handshake ends.
+    pub(crate) fn next_look(&self, step: Step) -> Duration {
         let finest = Duration::from_millis(5);
-        match self.held {
-            true if self.age < RELEASE_AFTER => RELEASE_AFTER - self.age,
+        match self.held && step != Step::LetGo {
+            true if self.age < self.patience.min(RELEASE_AFTER) => {
+                self.patience.min(RELEASE_AFTER) - self.age
+            }
             true if !self.begun => (self.age / 4).max(finest),
-            true if self.segments_out == 0 => finest,
+            true if self.segments_out == 0 => self.patience.clamp(SHORTEST, finest),
             // The first SYN is sent again after a second.
             true => Duration::from_millis(1050),
             false => (self.age / 4).clamp(finest, Duration::from_secs(2)),
@@ -152,13 +177,14 @@ impl View<'_> {
 mod tests {
     use super::*;
 
+    const RTT: Duration = Duration::from_millis(60);
+
     fn info(state: u8, fail: u8, received: u8) -> TcpInfo {
-        const RTT: u32 = 60_000;
         let mut bytes = [0; 280];
         bytes[0] = state;
         bytes[7] = fail << 1;
         bytes[128] = received;
-        bytes[68..72].copy_from_slice(&RTT.to_ne_bytes());
+        bytes[68..72].copy_from_slice(&(RTT.as_micros() as u32).to_ne_bytes());
         TcpInfo::from_bytes(&bytes)
     }
 
@@ -173,7 +199,10 @@ mod tests {
             released: false,
             since_handshake: Duration::ZERO,
             held: true,
-            is_busy: false,
+            was_established: false,
+            wrote_first: false,
+            refused: false,
+            patience: patience(Some(RTT), false),
             age: Duration::from_millis(ms),
         }
     }
@@ -187,9 +216,9 @@ mod tests {
         let info = info(SYN_SENT, 0, 0);
         assert_eq!(view(Some(&info), 4).step(), Step::Wait);
         assert_eq!(view(Some(&info), 5).step(), Step::Release);
-        for (ms, step) in [(5, Step::Wait), (249, Step::Wait), (250, Step::Release)] {
+        for (ms, step) in [(5, Step::Wait), (59, Step::Wait), (60, Step::Release)] {
             let busy = View {
-                is_busy: true,
+                patience: patience(Some(RTT), true),
                 ..view(Some(&info), ms)
             };
             assert_eq!(busy.step(), step, "{ms} ms");
@@ -204,6 +233,24 @@ mod tests {
             (Step::Wait, true),
             "held until the handshake ends"
         );
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_a_round_trip() {
+        let (us, ms) = (Duration::from_micros, Duration::from_millis);
+        for (rtt, idle, busy) in [
+            (Some(us(80)), ms(1), ms(1)),
+            (Some(us(3500)), us(3500), us(3500)),
+            (Some(ms(60)), ms(5), ms(60)),
+            (Some(ms(600)), ms(5), ms(250)),
+            (None, ms(5), ms(5)),
+        ] {
+            assert_eq!(
+                (patience(rtt, false), patience(rtt, true)),
+                (idle, busy),
+                "{rtt:?}"
+            );
+        }
     }
 
     #[test]
@@ -257,6 +304,9 @@ mod tests {
             ..released
         };
         assert_eq!(loose.step(), Step::Wait);
+        let soon = Duration::from_millis(15);
+        assert_eq!(loose.next_look(Step::Wait), soon, "not when a SYN is sent again");
+        assert_eq!(released.next_look(Step::LetGo), soon);
         assert_eq!(
             View {
                 bytes_sent: 9,
@@ -290,5 +340,20 @@ mod tests {
         let established = info(ESTABLISHED, 0, 0);
         assert_eq!(view(Some(&established), 60).step(), Step::Done(End::Established));
         assert_eq!(view(None, 60).step(), Step::Done(End::Gone));
+        let refused = View {
+            refused: true,
+            ..view(None, 60)
+        };
+        assert_eq!(refused.step(), Step::Done(End::Failed));
+        let closed = View {
+            was_established: true,
+            ..view(None, 60)
+        };
+        assert_eq!(closed.step(), Step::Done(End::Established));
+        let wrote = View {
+            wrote_first: true,
+            ..closed
+        };
+        assert_eq!(wrote.step(), Step::Done(End::WroteLate));
     }
 }

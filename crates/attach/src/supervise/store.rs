@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::memory::{Entry, Memory};
 
-const HEADER: &str = "tfo destinations 1";
+const HEADER: &str = "tfo destinations 2";
 /// Three times the size of a full memory; a longer file was not written by this program.
 const LIMIT: u64 = 1 << 20;
 
@@ -99,10 +99,11 @@ fn line(destination: SocketAddr, entry: &Entry) -> String {
         pause,
         server_first,
         late,
+        rtt,
         touched,
     } = entry;
     let first = if *server_first { "server" } else { "client" };
-    format!("{destination} {touched} {answered} {plain_until} {pause} {late} {first}\n")
+    format!("{destination} {touched} {answered} {plain_until} {pause} {late} {rtt} {first}\n")
 }
 
 /// The entries of a file; lines that make no sense are left out, and so is everything in a file of another version.
@@ -116,7 +117,17 @@ fn parse(text: &str) -> Vec<(SocketAddr, Entry)> {
 
 fn parse_line(line: &str) -> Option<(SocketAddr, Entry)> {
     let columns: Vec<&str> = line.split(' ').collect();
-    let [destination, touched, answered, plain_until, pause, late, first] = columns[..] else {
+    let [
+        destination,
+        touched,
+        answered,
+        plain_until,
+        pause,
+        late,
+        rtt,
+        first,
+    ] = columns[..]
+    else {
         return None;
     };
     let entry = Entry {
@@ -125,6 +136,7 @@ fn parse_line(line: &str) -> Option<(SocketAddr, Entry)> {
         plain_until: plain_until.parse().ok()?,
         pause: pause.parse().ok().filter(|pause| *pause <= 24 * 60 * 60)?,
         late: late.parse().ok()?,
+        rtt: rtt.parse().ok()?,
         server_first: match first {
             "server" => true,
             "client" => false,
@@ -137,6 +149,7 @@ fn parse_line(line: &str) -> Option<(SocketAddr, Entry)> {
 #[cfg(test)]
 mod tests {
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::supervise::memory::Decision;
@@ -152,7 +165,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deeper/destinations");
         let mut memory = Memory::new(100);
-        memory.answered(at(80), NOW);
+        memory.answered(at(80), NOW, Some(Duration::from_millis(60)));
         memory.server_spoke_first(at(25), NOW);
         memory.failed("[2001:db8::1]:443".parse().unwrap(), NOW);
         Store::new(path.clone()).save(&mut memory).unwrap();
@@ -163,6 +176,7 @@ mod tests {
             assert_eq!(other.decide(destination, NOW), memory.decide(destination, NOW));
         }
         assert_eq!(other.decide(at(80), NOW), Decision::Defer);
+        assert_eq!(other.rtt(at(80)), memory.rtt(at(80)));
     }
 
     #[test]
@@ -176,7 +190,7 @@ mod tests {
                     let mut memory = Memory::new(1000);
                     let mut store = Store::new(path);
                     for port in 1..=20 {
-                        memory.answered(at(writer * 100 + port), NOW);
+                        memory.answered(at(writer * 100 + port), NOW, None);
                         while store.save(&mut memory).is_err() {
                             thread::yield_now();
                         }
@@ -191,16 +205,19 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_left_out() {
-        let good = "192.0.2.1:80 1 2 3 4 0 client";
+        let good = "192.0.2.1:80 1 2 3 4 0 60000 client";
         for (text, taken) in [
             (String::new(), 0),
             (format!("{HEADER}\n{good}\n"), 1),
-            (format!("tfo destinations 2\n{good}\n"), 0),
+            (format!("tfo destinations 1\n{good}\n"), 0),
             (
-                format!("{HEADER}\nx\n{good} more\n192.0.2.1:80 1 2 3 -4 0 client\n{good}\n"),
+                format!("{HEADER}\nx\n{good} more\n192.0.2.1:80 1 2 3 -4 0 60000 client\n{good}\n"),
                 1,
             ),
-            (format!("{HEADER}\n192.0.2.1:80 1 2 3 99999999 0 client\n"), 0),
+            (
+                format!("{HEADER}\n192.0.2.1:80 1 2 3 99999999 0 60000 client\n"),
+                0,
+            ),
         ] {
             assert_eq!(parse(&text).len(), taken, "{text}");
         }
@@ -208,7 +225,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_taken(text in "(tfo destinations 1\n)?[0-9a-f:. \nclient]{0,200}") {
+        fn any_text_is_taken(text in "(tfo destinations 2\n)?[0-9a-f:. \nclient]{0,200}") {
             let _ = parse(&text);
         }
     }

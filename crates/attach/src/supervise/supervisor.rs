@@ -10,20 +10,25 @@ use rustix::event::{Timespec, epoll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::guardian;
+use super::marked::Marked;
 use super::memory::Memory;
 use super::observe::Observer;
 use super::rules::Rules;
 use super::settings::Settings;
 use super::shared::Shared;
-use super::step::{End, RELEASE_BUSY_AFTER, Step};
+use super::step::{End, Step, patience};
 use super::store::Store;
-use super::tracked::{Look, Table};
+use super::tracked::{Look, Table, Tracked};
 use crate::sys::fork::{self, Side};
 use crate::sys::process;
 use crate::sys::seccomp::{Answer, Listener, Notification};
+use crate::sys::socket;
 
 /// How many destinations are remembered.
 const DESTINATIONS: usize = 4096;
+/// For how long connections are looked after when no process is left: what was written last is on its way in the SYN, which is sent again
+/// after one, three and seven seconds.
+const LAST_LOOKS: Duration = Duration::from_secs(10);
 /// How often the file of the memory is looked at, and written.
 const FILE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -47,6 +52,9 @@ pub(crate) struct Supervisor {
     store: Option<Store>,
     file_due: Instant,
     pub(super) table: Table,
+    pub(super) marked: Marked,
+    /// This process's network namespace, as sockets name theirs (Linux 5.14).
+    pub(super) namespace: Option<u64>,
     /// How many connections may be looked after at once: each takes a descriptor.
     pub(super) capacity: usize,
     pub(super) observer: Option<Box<dyn Observer>>,
@@ -99,6 +107,8 @@ impl Supervisor {
             store: settings.memory.map(Store::new),
             file_due: Instant::now() + FILE_INTERVAL,
             table: Table::default(),
+            marked: Marked::default(),
+            namespace: socket::own_namespace(),
             capacity: raise_descriptor_limit().saturating_sub(64).min(1 << 16),
             observer,
             program_has_ended: false,
@@ -129,7 +139,7 @@ impl Supervisor {
                     CALLS => return self.end(),
                     GUARDIAN => self.replace_guardian(),
                     PROGRAM => self.program_ended(),
-                    number => self.look_at(number - CONNECTIONS),
+                    number => self.told_of(number - CONNECTIONS, flags),
                 }
             }
             let now = Instant::now();
@@ -178,9 +188,38 @@ impl Supervisor {
         self.program_has_ended = true;
         for number in self.table.numbers() {
             self.look_at(number);
+            self.give_up_unbegun(number);
         }
         if let Some(observer) = &mut self.observer {
             observer.program_ended(self.table.len());
+        }
+        // If it is the first process of a PID namespace, this one ends with it.
+        self.save();
+    }
+
+    fn save(&mut self) {
+        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
+            // Another may be writing just now.
+            for _ in 0..50 {
+                if store.save(&mut self.memory).is_ok() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+
+    /// A connection of the program that ends, or of a process that has ended, and that has not begun: its connect() has failed at once.
+    fn give_up_unbegun(&mut self, number: u64) {
+        let is_over = |tid| process::process_of(tid).map_or(true, |process| process == self.program);
+        let Some(tracked) = self.table.get_mut(number) else {
+            return;
+        };
+        if !tracked.begun && is_over(tracked.tid) {
+            let look = tracked.look(Instant::now());
+            if !tracked.begun {
+                self.conclude(number, End::NotBegun, &look);
+            }
         }
     }
 
@@ -192,17 +231,9 @@ impl Supervisor {
         if let Some(observer) = &mut self.observer {
             observer.all_ended();
         }
-        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
-            // Another may be writing just now.
-            for _ in 0..50 {
-                if store.save(&mut self.memory).is_ok() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        }
+        self.save();
         self.observer = None;
-        self.look_on(Duration::from_secs(150));
+        self.look_on(LAST_LOOKS);
     }
 
     /// Looks after the sockets that are held, for at most so long.
@@ -263,6 +294,15 @@ impl Supervisor {
         }
     }
 
+    /// The kernel tells of a socket that its handshake has ended, or that it has been closed.
+    fn told_of(&mut self, number: u64, flags: epoll::EventFlags) {
+        if let Some(tracked) = self.table.get_mut(number) {
+            let is_closed = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
+            tracked.refused |= is_closed && tracked.socket.is_none();
+            self.look_at(number);
+        }
+    }
+
     /// Looks at a connection, and does what is due.
     pub(super) fn look_at(&mut self, number: u64) {
         let now = Instant::now();
@@ -271,7 +311,7 @@ impl Supervisor {
         };
         let look = tracked.look(now);
         // Its thread may be waiting for the answer to a call.
-        let is_late = now.saturating_duration_since(tracked.started) >= RELEASE_BUSY_AFTER;
+        let is_late = now.saturating_duration_since(tracked.started) >= patience(tracked.rtt, true);
         if look.step == Step::Release && !is_late && has_calls(&self.listener) {
             return self.table.look_at(number, now + Duration::from_millis(1));
         }
@@ -279,21 +319,28 @@ impl Supervisor {
             tracked.failed = true;
             self.memory.failed(tracked.destination(), seconds());
         }
+        if !look.is_connecting {
+            tracked.shut_down();
+        }
         // It may still become one that is to be released as long as its connect() has not begun.
-        let must_release = !tracked.released && (look.is_deferred || !tracked.begun);
+        let must_release =
+            !tracked.released && look.step != Step::Release && (look.is_deferred || !tracked.begun);
         if let Some(slot) = tracked
             .slot
-            .take_if(|_| !must_release || look.step == Step::Release)
+            .take_if(|_| !must_release && tracked.shutdown.is_none())
         {
             self.shared.free(&slot);
         }
         match look.step {
             Step::Wait => {}
             Step::Release => tracked.release(),
-            Step::LetGo => tracked.let_go(),
+            Step::LetGo => {
+                watch_on(&self.epoll, number, tracked, look.is_connecting);
+                tracked.let_go();
+            }
             Step::Withdraw => {
                 if tracked.withdraw() {
-                    self.conclude(number, End::Gone, &look);
+                    self.conclude(number, End::NotBegun, &look);
                     return;
                 }
             }
@@ -302,24 +349,21 @@ impl Supervisor {
                 return;
             }
         }
-        if !look.is_connecting {
-            for id in std::mem::take(&mut tracked.waiting) {
-                self.listener.answer(id, Answer::Continue);
-            }
-        }
         self.table.look_at(number, now + look.next);
     }
 
     /// Forgets a connection that is over, and learns from it.
-    fn conclude(&mut self, number: u64, end: End, look: &Look) {
-        let Some(tracked) = self.table.remove(number) else {
+    pub(super) fn conclude(&mut self, number: u64, end: End, look: &Look) {
+        let Some(mut tracked) = self.table.remove(number) else {
             return;
         };
         if let Some(slot) = &tracked.slot {
             self.shared.free(slot);
         }
-        for id in &tracked.waiting {
-            self.listener.answer(*id, Answer::Continue);
+        tracked.shut_down();
+        if let Some(held) = &tracked.socket {
+            // It would stay in the set for as long as the program has the socket, and wake this process whenever that takes more to send.
+            let _ = epoll::delete(&self.epoll, held);
         }
         let connection = tracked.report(end, look.info.as_ref());
         if tracked.went_there() {
@@ -327,14 +371,14 @@ impl Supervisor {
             let lost = connection.outcome == fastopen::Outcome::SynLost;
             match end {
                 End::Failed if tracked.expected => self.memory.failed(destination, now),
-                End::Failed | End::Gone => {}
+                End::Failed | End::NotBegun | End::Gone => {}
                 _ if lost => self.memory.failed(destination, now),
                 End::ServerFirst => self.memory.server_spoke_first(destination, now),
                 End::WroteLate => self.memory.wrote_late(destination, now),
                 End::Established if tracked.expected && !tracked.released => {
-                    self.memory.worked(destination, now);
+                    self.memory.worked(destination, now, connection.rtt);
                 }
-                End::Established => self.memory.answered(destination, now),
+                End::Established => self.memory.answered(destination, now, connection.rtt),
             }
         }
         if let Some(observer) = &mut self.observer {
@@ -343,8 +387,8 @@ impl Supervisor {
     }
 
     /// Begins to look after a connection whose connect() has been let through.
-    pub(super) fn track(&mut self, tracked: super::tracked::Tracked) {
-        let look_at = tracked.started + super::step::RELEASE_AFTER;
+    pub(super) fn track(&mut self, tracked: Tracked) {
+        let look_at = tracked.started + patience(tracked.rtt, false);
         let number = self.table.insert(tracked, look_at);
         if let Some(socket) = self
             .table
@@ -362,6 +406,22 @@ impl Supervisor {
             );
         }
     }
+}
+
+/// A socket that is let go while its handshake goes on stays in the set, which holds nothing of it: one more event tells of the end, if
+/// its program has it until then. Any other is taken out.
+fn watch_on(epoll: &OwnedFd, number: u64, tracked: &Tracked, is_connecting: bool) {
+    use epoll::EventFlags;
+    let Some(held) = &tracked.socket else { return };
+    let _ = match is_connecting {
+        true => epoll::modify(
+            epoll,
+            held,
+            epoll::EventData::new_u64(number + CONNECTIONS),
+            EventFlags::OUT | EventFlags::RDHUP | EventFlags::ONESHOT,
+        ),
+        false => epoll::delete(epoll, held),
+    };
 }
 
 /// Whether a call waits to be received.

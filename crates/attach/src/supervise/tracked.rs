@@ -10,9 +10,9 @@ use fastopen_host::sockets;
 use rustix::net::SendFlags;
 
 use super::observe::{Connection, Note};
-use super::shared::Slot;
+use super::shared::{Directions, Slot};
 use super::sockaddr;
-use super::step::{End, RELEASE_AFTER, Step, View};
+use super::step::{End, Step, View, patience};
 use crate::sys::{process, socket};
 
 /// A connection that is being made.
@@ -31,15 +31,30 @@ pub(crate) struct Tracked {
     /// What the guardian would have to release.
     pub(crate) slot: Option<Slot>,
     pub(crate) socket: Option<OwnedFd>,
-    pub(crate) local: Option<SocketAddr>,
+    /// By which it is found when it is not held any more.
+    pub(crate) local: Option<Local>,
+    /// The round-trip time of its destination, as far as it is known beforehand.
+    pub(crate) rtt: Option<Duration>,
     pub(crate) started: Instant,
     pub(crate) begun: bool,
     pub(crate) seen_deferred: bool,
     pub(crate) released: bool,
     pub(crate) handshake_ended: Option<Instant>,
     pub(crate) failed: bool,
-    /// Calls that wait for the end of the handshake.
-    pub(crate) waiting: Vec<u64>,
+    /// After its release the client was seen to have written, and the server not.
+    pub(crate) wrote_first: bool,
+    /// The kernel said that it has been closed while its program still had it.
+    pub(crate) refused: bool,
+    /// What its program has shut down, which is done when the handshake has ended.
+    pub(crate) shutdown: Directions,
+}
+
+/// A connection's own end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local {
+    address: SocketAddr,
+    /// The interface that it is bound to, or 0.
+    interface: u32,
 }
 
 /// What one look at a connection showed.
@@ -68,10 +83,10 @@ impl Tracked {
     pub(crate) fn look(&mut self, now: Instant) -> Look {
         let bytes = self.info();
         let info = bytes.as_deref().map(TcpInfo::from_bytes);
-        self.begun |= info
-            .and_then(|info| info.state())
-            .is_some_and(|state| state != TcpState::Close);
         let state = info.and_then(|info| info.state());
+        let segments_out = field(bytes.as_deref(), SEGMENTS_OUT).map_or(0, u32::from_ne_bytes);
+        // One that was refused at once is closed again, and has sent its SYN.
+        self.begun |= state.is_some_and(|state| state != TcpState::Close) || segments_out > 0;
         if !matches!(state, None | Some(TcpState::Close | TcpState::SynSent)) {
             self.handshake_ended.get_or_insert(now);
         }
@@ -82,22 +97,28 @@ impl Tracked {
         let mut view = View {
             since_handshake,
             info: info.as_ref(),
-            segments_out: field(bytes.as_deref(), SEGMENTS_OUT).map_or(0, u32::from_ne_bytes),
+            segments_out,
             bytes_sent: field(bytes.as_deref(), BYTES_SENT).map_or(0, u64::from_ne_bytes),
             asked: self.asked,
             begun: self.begun,
             seen_deferred: self.seen_deferred,
             released: self.released,
             held: self.socket.is_some(),
-            is_busy: false,
+            was_established: self.handshake_ended.is_some(),
+            wrote_first: self.wrote_first,
+            refused: self.refused,
+            patience: patience(self.rtt, false),
             age,
         };
         let is_unsent = view.is_deferred() && view.segments_out == 0;
         // Asked only when it matters.
-        view.is_busy = is_unsent && age >= RELEASE_AFTER && process::is_busy(self.tid);
+        if is_unsent && age >= view.patience {
+            view.patience = patience(self.rtt, process::is_busy(self.tid));
+        }
+        let step = view.step();
         let look = Look {
-            step: view.step(),
-            next: view.next_look(),
+            step,
+            next: view.next_look(step),
             is_deferred: view.is_deferred(),
             is_unsent,
             is_connecting: matches!(view.state(), Some(TcpState::SynSent | TcpState::Close)),
@@ -106,6 +127,8 @@ impl Tracked {
             info,
         };
         self.seen_deferred |= is_unsent;
+        let has_received = info.and_then(|info| info.bytes_received()).unwrap_or(0) > 0;
+        self.wrote_first |= self.released && !look.is_connecting && view.bytes_sent > 0 && !has_received;
         look
     }
 
@@ -116,7 +139,8 @@ impl Tracked {
             bytes.truncate(len);
             return Some(bytes);
         }
-        let found = sockets::get(self.local?, self.given).ok()??;
+        let Local { address, interface } = self.local?;
+        let found = sockets::get_on(address, self.given, interface).ok()??;
         found.tcp_info
     }
 
@@ -130,6 +154,14 @@ impl Tracked {
         }
     }
 
+    /// Does what its program asked shutdown() for while that could not be done.
+    pub(crate) fn shut_down(&mut self) {
+        let directions = std::mem::take(&mut self.shutdown);
+        if let Some(held) = &self.socket {
+            directions.shut_down(held);
+        }
+    }
+
     /// Takes the option back; false if connect() began at that moment.
     pub(crate) fn withdraw(&self) -> bool {
         let Some(held) = &self.socket else { return true };
@@ -140,10 +172,7 @@ impl Tracked {
     /// Closes the duplicate; from now on the connection is looked up by its addresses.
     pub(crate) fn let_go(&mut self) {
         if let Some(held) = self.socket.take() {
-            self.local = socket2::SockRef::from(&held)
-                .local_addr()
-                .ok()
-                .and_then(|address| address.as_socket());
+            self.local = local(&held);
         }
     }
 
@@ -161,13 +190,14 @@ impl Tracked {
     pub(crate) fn report(&self, end: End, info: Option<&TcpInfo>) -> Connection {
         let told = info.map_or(Outcome::Unknown, Outcome::from_info);
         let outcome = match (end, told) {
-            (End::Failed | End::Gone, _) => Outcome::Unknown,
+            (End::Failed | End::NotBegun | End::Gone, _) => Outcome::Unknown,
             (_, Outcome::Unknown) if self.released => Outcome::NotAttempted(Reason::Dataless),
-            (_, Outcome::Unknown) if !self.asked => Outcome::NotAttempted(reason(self.note)),
+            // What the kernel tells then may be of an earlier attempt of the same socket.
+            _ if !self.asked => Outcome::NotAttempted(reason(self.note)),
             (_, told) => told,
         };
         let note = match end {
-            End::Failed => Some(Note::Failed),
+            End::Failed | End::NotBegun => Some(Note::Failed),
             End::Gone if outcome == Outcome::Unknown => Some(Note::ClosedEarly),
             _ if self.released => Some(Note::Released),
             _ => self.note,
@@ -189,6 +219,15 @@ pub(crate) fn reason(note: Option<Note>) -> Reason {
         Some(Note::FailedLately) => Reason::PathMemory,
         _ => Reason::Policy,
     }
+}
+
+fn local(socket: &OwnedFd) -> Option<Local> {
+    let address = socket2::SockRef::from(socket).local_addr().ok()?.as_socket()?;
+    let interface = socket::integer(socket.as_fd(), libc::SOL_SOCKET, libc::SO_BINDTOIFINDEX);
+    Some(Local {
+        address,
+        interface: interface.map_or(0, i32::cast_unsigned),
+    })
 }
 
 fn field<const N: usize>(info: Option<&[u8]>, at: usize) -> Option<[u8; N]> {

@@ -24,6 +24,19 @@ pub(crate) fn fork() -> io::Result<Side> {
     }
 }
 
+/// As [`fork`], with a child of whose end its parent is not told: wait(2) neither finds it nor waits for it, unless asked for such
+/// (`__WCLONE`).
+pub(crate) fn fork_untold() -> io::Result<Side> {
+    // SAFETY: as for fork(2), which is this call with a signal for the end. What the C library knows of the thread's number is the
+    // parent's in the child; it is used for signals that a thread sends to itself and for some kinds of locks, of which there are none here.
+    match check(unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) })? {
+        0 => Ok(Side::Child),
+        child => Ok(Side::Parent {
+            child: i32::try_from(child).unwrap_or(i32::MAX),
+        }),
+    }
+}
+
 /// Waits for a child's end.
 pub(crate) fn wait(child: i32) {
     // SAFETY: no status is asked for, so the call writes no memory.

@@ -1,7 +1,8 @@
 //! Another process: a descriptor for it, and duplicates of its descriptors.
 
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::check;
@@ -31,50 +32,112 @@ fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// As [`open`], for the process or, where the number is that of another thread than the first, for that thread (Linux 6.9; before
-/// that, for the process that has it).
-pub(crate) fn open_thread(tid: u32) -> io::Result<OwnedFd> {
-    /// `PIDFD_THREAD`.
+/// A duplicate of the descriptor that has this number in the thread's own table, which it mostly shares with its process.
+pub(crate) fn duplicate_of_thread(tid: u32, number: RawFd) -> io::Result<OwnedFd> {
+    /// `PIDFD_THREAD` (Linux 6.9).
     const THREAD: libc::c_uint = libc::O_EXCL as libc::c_uint;
     match pidfd_open(tid, 0) {
+        Ok(first) => duplicate(first.as_fd(), number),
         // Before 6.18 or so EINVAL, later ENOENT: it is not the first thread of its process.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOENT)) => {
-            pidfd_open(tid, THREAD).or_else(|_| pidfd_open(process_of(tid)?, 0))
+            match pidfd_open(tid, THREAD) {
+                Ok(thread) => duplicate(thread.as_fd(), number),
+                Err(_) => duplicate_by_process(tid, number),
+            }
         }
-        opened => opened,
+        Err(error) => Err(error),
     }
+}
+
+/// As [`duplicate_of_thread`], for kernels that open no threads: from the process, if the thread has the same file behind that number.
+fn duplicate_by_process(tid: u32, number: RawFd) -> io::Result<OwnedFd> {
+    let process = pidfd_open(process_of(tid)?, 0)?;
+    let file = duplicate(process.as_fd(), number)?;
+    let its_own = std::fs::metadata(format!("/proc/{tid}/fd/{number}"))?;
+    let taken = rustix::fs::fstat(&file)?;
+    match (its_own.dev(), its_own.ino()) == (taken.st_dev, taken.st_ino) {
+        true => Ok(file),
+        false => Err(io::Error::from_raw_os_error(libc::EBADF)),
+    }
+}
+
+/// `/proc/TID/status`.
+pub(crate) fn status(tid: u32) -> io::Result<String> {
+    read_proc(Path::new(&format!("/proc/{tid}/status")))
+}
+
+/// The thread's name, with the line's end.
+pub(crate) fn name(tid: u32) -> String {
+    read_proc(Path::new(&format!("/proc/{tid}/comm"))).unwrap_or_default()
+}
+
+/// A file of /proc in as few calls as may be: their sizes are not known beforehand, and calls of programs wait for some of them.
+fn read_proc(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::with_capacity(4096);
+    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The process that a thread belongs to.
 pub(crate) fn process_of(tid: u32) -> io::Result<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status"))?;
+    let status = status(tid)?;
     let process = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
     process
         .and_then(|number| number.trim().parse().ok())
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
 }
 
-/// Whether a thread, or another one of its process, runs or waits for a processor or the disk: one thread may connect and another
-/// write. By `/proc/TID/task/*/stat` (proc_pid_stat(5)), of the first few threads; false where that can't be read.
+/// Whether a thread computes, or waits for a processor or the disk; or waits for another of its process that does, since one may connect and
+/// another write. One that waits for input is not busy, whatever the others do.
+///
+/// By `/proc/TID/task/*/stat` and `/proc/TID/syscall` (proc_pid_stat(5), proc_pid_syscall(5)), of the first few threads; false where those
+/// can't be read.
 pub(crate) fn is_busy(tid: u32) -> bool {
     const THREADS: usize = 64;
+    let itself = format!("/proc/{tid}/task/{tid}");
+    if lacks_processor(Path::new(&itself)) {
+        return true;
+    }
     let others = || {
         std::fs::read_dir(format!("/proc/{tid}/task"))
             .into_iter()
             .flatten()
             .flatten()
     };
-    lacks_processor(Path::new(&format!("/proc/{tid}/task/{tid}")))
-        || others()
+    !waits_for_input(Path::new(&itself))
+        && others()
             .take(THREADS)
             .any(|thread| lacks_processor(&thread.path()))
 }
 
+/// Whether it sleeps in a call that reads, or that waits until something can be read.
+fn waits_for_input(thread: &Path) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    const POLLS: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_select, libc::SYS_epoll_wait];
+    #[cfg(not(target_arch = "x86_64"))]
+    const POLLS: &[libc::c_long] = &[];
+    const READS: &[libc::c_long] = &[
+        libc::SYS_read,
+        libc::SYS_readv,
+        libc::SYS_recvfrom,
+        libc::SYS_recvmsg,
+        libc::SYS_recvmmsg,
+        libc::SYS_ppoll,
+        libc::SYS_pselect6,
+        libc::SYS_epoll_pwait,
+        libc::SYS_epoll_pwait2,
+        libc::SYS_io_uring_enter,
+    ];
+    let call = read_proc(&thread.join("syscall")).unwrap_or_default();
+    let number = call.split(' ').next().and_then(|number| number.parse().ok());
+    number.is_some_and(|number| READS.contains(&number) || POLLS.contains(&number))
+}
+
 fn lacks_processor(thread: &Path) -> bool {
-    let stat = std::fs::read(thread.join("stat")).unwrap_or_default();
+    let stat = read_proc(&thread.join("stat")).unwrap_or_default();
     // The name before the state may contain anything, parentheses too.
-    let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
-    matches!(after_name, [b' ', b'R' | b'D', ..])
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.starts_with(" R") || after_name.starts_with(" D")
 }
 
 /// Reads another process's memory, as much as there is up to the end of its mapping; gives the number of bytes.
@@ -139,10 +202,47 @@ mod tests {
         assert!(!is_busy(child.id()), "it is gone");
     }
 
+    /// A thread may have a table of descriptors of its own, in which the same number means another file.
+    #[test]
+    fn a_thread_with_its_own_descriptors() {
+        let (ours, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let number = ours.as_raw_fd();
+        let ino = |file: &OwnedFd| rustix::fs::fstat(file).unwrap().st_ino;
+        let ours_ino = rustix::fs::fstat(&ours).unwrap().st_ino;
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let itself = std::fs::read_link("/proc/thread-self").unwrap();
+            let tid: u32 = itself.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            tell.send(tid).unwrap();
+            ended.recv().unwrap();
+            // SAFETY: what this thread closes below is in its own table from here on.
+            assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
+            let file = std::fs::File::open("/dev/null").unwrap();
+            // SAFETY: it replaces a descriptor of this thread's own table, of which nothing else here knows.
+            assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
+            tell.send(tid).unwrap();
+            ended.recv().unwrap();
+        });
+        let tid = told.recv().unwrap();
+        assert_eq!(ino(&duplicate_of_thread(tid, number).unwrap()), ours_ino);
+        assert_eq!(ino(&duplicate_by_process(tid, number).unwrap()), ours_ino);
+        end.send(()).unwrap();
+        told.recv().unwrap();
+        if let Ok(its_own) = duplicate_of_thread(tid, number) {
+            assert_ne!(ino(&its_own), ours_ino);
+        }
+        assert!(duplicate_by_process(tid, number).is_err(), "another file");
+        end.send(()).unwrap();
+        thread.join().unwrap();
+    }
+
     #[test]
     fn who_waits_is_not_busy() {
         becomes("while :; do :; done", is_busy);
-        becomes("read line", |pid| !is_busy(pid));
+        becomes("read line", |pid| {
+            !is_busy(pid) && waits_for_input(Path::new(&format!("/proc/{pid}")))
+        });
         assert!(
             is_busy(std::process::id()),
             "this thread runs, though it may not be the first"

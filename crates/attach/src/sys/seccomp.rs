@@ -77,6 +77,21 @@ pub(crate) fn set_no_new_privileges() -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1_u64, 0_u64, 0_u64, 0_u64) }.into()).map(drop)
 }
 
+/// Whether this kernel knows filters that report, and lets this process ask. It changes nothing.
+pub(crate) fn can_report() -> io::Result<()> {
+    let action: u32 = libc::SECCOMP_RET_USER_NOTIF;
+    // SAFETY: the operation reads an integer, which outlives the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_GET_ACTION_AVAIL,
+            0,
+            &raw const action,
+        )
+    })
+    .map(drop)
+}
+
 /// Installs the filter on this thread, for itself and for what it starts, and gives the descriptor that it reports to.
 ///
 /// Once a call has been received, only deadly signals interrupt it (Linux 5.19; before that every signal restarts it).

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use libc::{c_int, socklen_t};
 
@@ -23,6 +23,29 @@ pub(crate) fn integer(socket: BorrowedFd<'_>, level: c_int, option: c_int) -> io
         )
     };
     check(returned.into()).map(|_| value)
+}
+
+/// Names the network namespace of a socket; None before Linux 5.14.
+pub(crate) fn namespace(socket: BorrowedFd<'_>) -> Option<u64> {
+    let mut cookie: u64 = 0;
+    let mut len = size_of::<u64>() as socklen_t;
+    // SAFETY: the pointers are to a `u64` and to its length, which outlive the call.
+    let returned = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut len,
+        )
+    };
+    (returned == 0).then_some(cookie)
+}
+
+/// As [`namespace`], for the sockets of this process.
+pub(crate) fn own_namespace() -> Option<u64> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).ok()?;
+    namespace(socket.as_fd())
 }
 
 /// Sets an option to these bytes.

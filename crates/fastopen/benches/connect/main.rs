@@ -99,10 +99,8 @@ impl Contenders {
 
     fn run_only(&self, name: &str, connections: u32) {
         let Some((_, contender)) = CONTENDERS.iter().find(|(other, _)| *other == name) else {
-            panic!(
-                "there is no contender of that name; there are {:?}",
-                CONTENDERS.map(|(name, _)| name)
-            );
+            let names: Vec<_> = CONTENDERS.iter().map(|(name, _)| name).collect();
+            panic!("there is no contender of that name; there are {names:?}");
         };
         (0..connections).for_each(|_| contender(self));
     }
@@ -110,7 +108,7 @@ impl Contenders {
     fn run_criterion(&self, mut criterion: Criterion) {
         let mut group = criterion.benchmark_group("connect");
         for (name, contender) in CONTENDERS {
-            group.bench_function(name, |bencher| bencher.iter(|| contender(self)));
+            group.bench_function(*name, |bencher| bencher.iter(|| contender(self)));
         }
         group.finish();
         criterion.final_summary();

@@ -23,7 +23,7 @@ pub trait Resolve: Send + Sync + 'static {
     /// Finds the addresses, and may block.
     ///
     /// # Errors
-    /// The name has none, or they could not be found. It becomes [`ConnectError::Resolve`].
+    /// The name has none, or they could not be found. It becomes [`ConnectError::Resolve`](crate::ConnectError::Resolve).
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 
     /// Finds the addresses without blocking, for tokio. Unless it is implemented, [`resolve`](Self::resolve) is called on a thread for

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastopen::{ConnectError, Connector, ListenOptions, Outcome, ReplaySafe, SockRef, Syn};
 use fastopen_lab::Scenario;
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, program, test};
 
 use crate::support::{Driver, LONG, PORT, at, connector, finish, get_cookie, lab, runtime, serve};
 
@@ -125,9 +125,7 @@ fn a_link_local_address_takes_the_destinations_scope() {
     let lab = lab(&Scenario::new("link-local"));
     let client = lab.client().unwrap();
     for address in ["fe80::1/64", "fe80::2/64"] {
-        let added = client
-            .command("ip")
-            .unwrap()
+        let added = program(client, "ip")
             .args(["-6", "addr", "add", address, "dev", "lo"])
             .status();
         assert!(added.unwrap().success());
@@ -228,11 +226,8 @@ fn a_syn_that_the_own_firewall_dropped_carried_nothing() {
         "add chain inet t o { type filter hook output priority 0; }",
         "add rule inet t o tcp option fastopen exists drop",
     ] {
-        let status = client.command("nft").unwrap().arg(rule).status();
-        assert!(
-            status.expect("nft is there: .ci/packages installs it").success(),
-            "{rule}"
-        );
+        let status = program(client, "nft").arg(rule).status();
+        assert!(status.unwrap().success(), "{rule}");
     }
     for driver in Driver::ALL {
         let connected = driver

@@ -96,8 +96,8 @@ impl Filter {
     }
 }
 
-/// `struct inet_diag_req_v2` for one connection.
-pub(super) fn exact(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
+/// `struct inet_diag_req_v2` for one connection, on this interface or, where that is 0, on the one of the address.
+pub(super) fn exact(local: SocketAddr, remote: SocketAddr, interface: u32) -> Vec<u8> {
     let octets = |ip: IpAddr| match ip.to_canonical() {
         IpAddr::V4(ip) => {
             let mut octets = [0; 16];
@@ -106,10 +106,11 @@ pub(super) fn exact(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
         }
         IpAddr::V6(ip) => ip.octets(),
     };
-    let (family, interface) = match (remote.ip().to_canonical(), remote) {
+    let (family, scope) = match (remote.ip().to_canonical(), remote) {
         (IpAddr::V6(_), SocketAddr::V6(remote)) => (Family::Ipv6, remote.scope_id()),
         _ => (Family::Ipv4, 0),
     };
+    let interface = if interface == 0 { scope } else { interface };
     let mut request = vec![family as u8, TCP, WITH_TCP_INFO, 0];
     request.extend(u32::MAX.to_ne_bytes());
     request.extend(local.port().to_be_bytes());

@@ -86,8 +86,17 @@ pub fn list(filter: &Filter) -> Result<Vec<Socket>, Error> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn get(local: SocketAddr, remote: SocketAddr) -> Result<Option<Socket>, Error> {
+    get_on(local, remote, 0)
+}
+
+/// As [`get`], of a socket that is bound to an interface (`SO_BINDTODEVICE`): by the number of that interface, or 0 for none.
+///
+/// # Errors
+/// As [`get`].
+pub fn get_on(local: SocketAddr, remote: SocketAddr, interface: u32) -> Result<Option<Socket>, Error> {
     let mut connection = Connection::open(NETLINK_SOCK_DIAG, REQUEST)?;
-    connection.send(REQUEST, BY_FAMILY, NLM_F_ACK, &filter::exact(local, remote))?;
+    let request = filter::exact(local, remote, interface);
+    connection.send(REQUEST, BY_FAMILY, NLM_F_ACK, &request)?;
     let found = match connection.next_reply() {
         Ok(Some(reply)) => parse::socket(reply).map_err(|problem| Error::malformed(REQUEST, problem))?,
         Ok(None) => return Ok(None),

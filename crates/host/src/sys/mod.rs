@@ -10,12 +10,14 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) mod error_queue;
+#[cfg(unix)]
 pub(crate) mod instruction;
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
     path = "no_privileges.rs"
 )]
 pub(crate) mod privileges;
+#[cfg(unix)]
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "ring.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_ring.rs")]
 pub(crate) mod ring;

@@ -29,7 +29,7 @@ use std::thread;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use programs::Skipped;
-pub use programs::{Running, program, program_path};
+pub use programs::{Running, need, program, program_path};
 
 /// A test that needs a lab.
 pub struct LabTest {

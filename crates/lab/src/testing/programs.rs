@@ -27,11 +27,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("haproxy", "haproxy"),
     ("ip", "iproute2"),
     ("kill", "procps"),
+    ("nft", "nftables"),
     ("nginx", "nginx-light"),
     ("openssl", "openssl"),
     ("pdns_recursor", "pdns-recursor"),
     ("promtool", "prometheus"),
     ("python3", "python3"),
+    ("redis-cli", "redis-server"),
     ("redis-server", "redis-server"),
     ("setpriv", "util-linux"),
     ("strace", "strace"),
@@ -41,6 +43,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("tshark", "tshark"),
     ("unbound", "unbound"),
     ("unshare", "util-linux"),
+    ("wget", "wget"),
 ];
 
 /// Where servers are installed, whether or not this user's PATH says so.
@@ -59,6 +62,17 @@ pub(super) struct Skipped(pub(super) String);
 pub fn program(host: &Host, name: &str) -> Command {
     host.command(program_path(name))
         .unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Ends the test here, as [`program`] does, where it needs a program of the list that is not installed. Any other is the test's own affair.
+///
+/// # Panics
+/// Where it is not installed and `FASTOPEN_REQUIRE_PROGRAMS` is set.
+pub fn need(name: impl AsRef<OsStr>) {
+    let known = PROGRAMS.iter().find(|(known, _)| *known == name.as_ref());
+    if let Some((name, _)) = known {
+        program_path(name);
+    }
 }
 
 /// Where that program is, for tests that start it themselves; otherwise as [`program`].

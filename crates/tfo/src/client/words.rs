@@ -38,8 +38,11 @@ fn explain_accepted(report: &Report) -> &'static str {
             "the SYN-ACK acknowledged the data in the SYN, but nothing that followed it was acknowledged, and no answer arrived"
         }
         Some(End::Reset) => "the server took the data in the SYN, and reset the connection without an answer",
-        _ if report.delivery == Some(Delivery::Unacknowledged) => {
+        Some(End::Silent) if report.delivery != Some(Delivery::Complete) => {
             "the server took the data in the SYN, then stopped taking more, and sent no answer"
+        }
+        Some(End::Broken) => {
+            "the server took the data in the SYN, and the connection broke without an answer"
         }
         _ => "the server took the data in the SYN, and sent no answer",
     }

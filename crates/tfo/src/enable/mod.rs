@@ -65,8 +65,8 @@ pub struct Enable {
     textfile: Option<PathBuf>,
     #[command(flatten)]
     client: client::Options,
-    /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (schemas/enable-watch.json), with --client
-    /// the drop-in (schemas/enable-client.json)
+    /// Print one JSON object (described by schemas/enable.json); with --watch a line for each event (schemas/enable-watch.json), with
+    /// --client the drop-in (schemas/enable-client.json)
     #[arg(long)]
     json: bool,
 }

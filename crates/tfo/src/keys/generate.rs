@@ -2,12 +2,10 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fastopen::{Key, Secret};
-use rustix::rand::{GetRandomFlags, getrandom};
 use zeroize::Zeroizing;
 
 use super::Output;
@@ -59,17 +57,16 @@ impl Args {
 
 fn random<const LEN: usize>() -> io::Result<Zeroizing<[u8; LEN]>> {
     let mut bytes = Zeroizing::new([0; LEN]);
-    // Up to 256 bytes come at once, or not at all.
-    getrandom(bytes.as_mut_slice(), GetRandomFlags::empty())?;
+    getrandom::fill(bytes.as_mut_slice())?;
     Ok(bytes)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

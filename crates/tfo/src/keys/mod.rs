@@ -10,20 +10,34 @@
 
 mod derive;
 mod generate;
+#[cfg(target_os = "linux")]
 mod kernel;
+#[cfg(target_os = "linux")]
 mod listener;
+#[cfg(target_os = "linux")]
 mod namespaced;
 mod report;
+#[cfg(target_os = "linux")]
 mod rotate;
 mod secret;
+#[cfg(target_os = "linux")]
 mod set;
+#[cfg(target_os = "linux")]
 mod show;
 mod text;
+#[cfg(target_os = "linux")]
 mod verify;
 
+#[cfg(not(target_os = "linux"))]
+use std::ffi::OsString;
+
+#[cfg(target_os = "linux")]
 use anyhow::Context;
+#[cfg(target_os = "linux")]
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
+#[cfg(not(target_os = "linux"))]
+use crate::elsewhere;
 use crate::status::Status;
 use crate::{json, program, stdout};
 use report::{Failed, Report, Verdict};
@@ -59,12 +73,21 @@ Exit status:
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     Generate(generate::Args),
+    #[cfg(target_os = "linux")]
     Show(show::Show),
+    #[cfg(target_os = "linux")]
     Set(set::Args),
     Derive(derive::Args),
+    #[cfg(target_os = "linux")]
     Fingerprint(show::Fingerprint),
+    #[cfg(target_os = "linux")]
     Rotate(rotate::Args),
+    #[cfg(target_os = "linux")]
     Verify(verify::Args),
+    /// What needs Linux, or does not exist.
+    #[cfg(not(target_os = "linux"))]
+    #[command(external_subcommand)]
+    Elsewhere(Vec<OsString>),
 }
 
 /// How the answer is written.
@@ -81,6 +104,7 @@ struct Output {
 /// Wrong usage, no secret, no privilege, and those of the kernel.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     // Neither a core file nor another process of the user's gets to see keys and secrets.
+    #[cfg(target_os = "linux")]
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("prctl(PR_SET_DUMPABLE)")?;
     let as_json = args.as_json();
     let report = match args.report() {
@@ -109,24 +133,38 @@ impl Args {
     fn report(&self) -> anyhow::Result<Option<Report>> {
         Ok(Some(match &self.action {
             Action::Generate(args) => Report::Generated(args.report()?),
+            #[cfg(target_os = "linux")]
             Action::Show(args) => args.report()?,
+            #[cfg(target_os = "linux")]
             Action::Set(args) => args.report()?,
             Action::Derive(args) => Report::Derived(args.report()?),
+            #[cfg(target_os = "linux")]
             Action::Fingerprint(args) => args.report()?,
+            #[cfg(target_os = "linux")]
             Action::Rotate(args) => return Ok(args.run()?.map(Report::Rotated)),
+            #[cfg(target_os = "linux")]
             Action::Verify(args) => Report::Verified(args.report()?),
+            #[cfg(not(target_os = "linux"))]
+            Action::Elsewhere(arguments) => return Err(elsewhere::refusal(Some("keys"), arguments)),
         }))
     }
 
     fn as_json(&self) -> bool {
         match &self.action {
             Action::Generate(args) => args.output.json,
+            #[cfg(target_os = "linux")]
             Action::Show(args) => args.output.json,
+            #[cfg(target_os = "linux")]
             Action::Set(args) => args.output.json,
             Action::Derive(args) => args.output.json,
+            #[cfg(target_os = "linux")]
             Action::Fingerprint(args) => args.output.json,
+            #[cfg(target_os = "linux")]
             Action::Rotate(args) => args.output.json,
+            #[cfg(target_os = "linux")]
             Action::Verify(args) => args.output.json,
+            #[cfg(not(target_os = "linux"))]
+            Action::Elsewhere(_) => false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use fastopen::{Key, KeyRing};
+#[cfg(target_os = "linux")]
 use fastopen_attach::listeners::Held;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -76,6 +77,7 @@ pub(super) struct Owner {
     pub(super) name: String,
 }
 
+#[cfg(target_os = "linux")]
 impl ListenerKeys {
     pub(super) fn new(held: &Held, keys: Option<&KeyRing>, reveal: bool) -> Self {
         let mut processes: Vec<Owner> = held

@@ -51,12 +51,12 @@ pub(super) fn advice(
         Verdict::NoCookie | Verdict::DataIgnored if only(Cause::ServerBitOff) || only(Cause::ListenerOff) => {
             let here = own_server.and_then(OwnServer::switch_on);
             return Some(here.map_or_else(
-                || remedy(judgement.causes[0]).to_owned(),
+                || what_helps(judgement.causes[0]).to_owned(),
                 |commands| format!("to switch it on now: {commands}; to keep it on: tfo doctor"),
             ));
         }
         Verdict::NoCookie | Verdict::DataIgnored if judgement.causes.len() == 1 => {
-            return Some(remedy(judgement.causes[0]).to_owned());
+            return Some(what_helps(judgement.causes[0]).to_owned());
         }
         Verdict::NoCookie | Verdict::DataIgnored if packets_would_tell => {
             "run tfo doctor on the server, which shows its settings; run this as root (CAP_NET_RAW), since packets exclude some of these"
@@ -100,7 +100,7 @@ pub(super) fn advice(
 }
 
 /// What to do about the one cause that is left of why no data is taken.
-fn remedy(cause: Cause) -> &'static str {
+fn what_helps(cause: Cause) -> &'static str {
     match cause {
         Cause::ServerBitOff => {
             "switch it on there: sysctl -w net.ipv4.tcp_fastopen=3; the listener must ask for Fast Open, too (tfo doctor)"

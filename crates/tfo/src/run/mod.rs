@@ -35,6 +35,11 @@ use recorder::{Destination, Recorder};
 /// last hour gets data in the SYN, and one that failed is left alone for a minute, then two, up to a day. A host that dies within
 /// that hour costs one connection its chance to try another address.
 ///
+/// Where there is a cookie, connect() returns at once, and the SYN leaves with the program's first bytes. If the program writes nothing
+/// for 5 ms, or 250 ms while it computes or waits for a processor, but in no case for longer than a round trip, the SYN leaves
+/// without data. Programs that read first, write late, or write more at once than a SYN takes can lose that time. So a port where the server
+/// speaks first is remembered and left alone, and so is, for a minute and longer, a destination to which two connections in a row wrote late.
+///
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. By running a program this
 /// way you say that a repeated first request does no harm. Unless told otherwise it is done only on ports where that holds: TLS, DNS,
 /// PostgreSQL, and HTTP, where a POST can be repeated (--except :80 leaves it out).
@@ -59,6 +64,9 @@ pub struct Args {
     /// Say what became of each connection as soon as it is known, on standard error
     #[arg(long, short)]
     verbose: bool,
+    /// Don't run the program where it can't have Fast Open this way, as in some sandboxes; otherwise it runs without, and a warning says why
+    #[arg(long)]
+    require: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -78,21 +86,32 @@ Examples:
                                          In a unit of systemd: the main process stays the program
 
 Notes:
-  Unless run by root, setuid programs below it (sudo, ping) have no privilege: run tfo run inside of
-  sudo instead. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and
+  It needs Linux 5.9 and no privilege. Unless run by root, setuid programs below it (sudo, ping) have
+  no privilege: run tfo run inside of sudo instead. connect(), getpeername() and shutdown() take some
+  10 us longer; other calls are not looked at, nor are connections made by io_uring, of Multipath TCP
+  or in another network namespace. A socket that blocks gets ordinary connections in a program that
+  handles timers, SIGCHLD or real-time signals (but for Java): one that interrupts the first write
+  could make the kernel send it twice. Programs that want reports of seccomp for themselves (EBUSY)
+  can't have them below it. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and
   what it started; if one is killed the other takes over. What is learnt of destinations is kept in
   $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 
+  It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it is run
+  with --cap-add SYS_PTRACE; podman allows all. A unit with SystemCallFilter=@system-service needs
+  SystemCallFilter=pidfd_getfd seccomp as well. Where kernel.yama.ptrace_scope is 1 (Ubuntu), a program
+  that an ordinary user starts has Fast Open, and what it starts has not; 2 and 3 leave out users and
+  everybody.
+
 Exit status:
   that of the program, or
-  2    wrong usage
+  2    wrong usage, or with --require no Fast Open
   126  the program can't be run
   127  there is no such program";
 
 /// Becomes the program, under supervision where the system allows for it.
 ///
 /// # Errors
-/// The report's file can't be made, or the program can't be run.
+/// The report's file can't be made, or Fast Open is required and can't be had.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     let [program, arguments @ ..] = &args.program[..] else {
         anyhow::bail!("there is no program to run");
@@ -105,13 +124,25 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         },
         listen: args.listen.then_some(ListenOptions::DEFAULT_QUEUE),
         memory: memory_path(),
-        // So that a report on a terminal stands before the next prompt.
-        holds_exit: matches!(args.report, Some(None)),
+        // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
+        holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
     };
     warn_of_lost_privilege(program);
     let observer = args.observer()?;
-    if let Err(reason) = supervise::supervise(settings, observer) {
-        warning::print(format_args!("running without Fast Open: {reason}"));
+    match supervise::supervise(settings, observer) {
+        Err(reason) if args.require => {
+            return Err(reason).context("the program was not run, since it can't have Fast Open here");
+        }
+        Err(reason) => warning::print(format_args!("running without Fast Open: {reason}")),
+        // Who asks what became of the connections is told of those that nobody sees.
+        Ok(()) if (args.verbose || args.report.is_some()) && supervise::leaves_out_descendants() => {
+            warning::print(format_args!(
+                "kernel.yama.ptrace_scope is 1: {} has Fast Open, the processes that it starts do not, and their connections \
+                 are not reported; to change that: sysctl -w kernel.yama.ptrace_scope=0",
+                program.to_string_lossy()
+            ));
+        }
+        Ok(()) => {}
     }
     let error = supervise::exec(program, arguments);
     let status = if error.kind() == io::ErrorKind::NotFound {

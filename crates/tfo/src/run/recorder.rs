@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use super::report::{Listener, Report, Row};
 use super::{json, text};
 use crate::units;
 
+/// How long the report waits for a standard error that takes nothing.
+const REPORT_WITHIN: Duration = Duration::from_secs(2);
 /// How many rows are told apart; what comes on top is added up in the last.
 const MOST_ROWS: usize = 10_000;
 
@@ -30,6 +32,8 @@ pub(super) struct Recorder {
     program: Vec<String>,
     destination: Destination,
     verbose: bool,
+    /// Lines that standard error did not take.
+    left_out: u64,
     rows: BTreeMap<Key, Sum>,
     listeners: Vec<Listener>,
 }
@@ -59,6 +63,7 @@ impl Recorder {
                 .collect(),
             destination,
             verbose,
+            left_out: 0,
             rows: BTreeMap::new(),
             listeners: Vec::new(),
         }
@@ -97,18 +102,42 @@ impl Recorder {
         }
     }
 
+    /// Writes a line to standard error if that takes it at once: the program's calls wait while this process writes.
+    fn say(&mut self, line: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        if !takes_a_line(Duration::ZERO) {
+            self.left_out += 1;
+            return;
+        }
+        let mut out = anstream::stderr().lock();
+        if self.left_out > 0 {
+            let _ = text::left_out(std::mem::take(&mut self.left_out), &mut out);
+        }
+        let _ = line(&mut out);
+    }
+
     /// Writes it; where nobody reads it there is nobody to tell.
     fn write(&mut self, complete: bool, pending: usize) {
         let report = self.report(complete);
         let _ = match &mut self.destination {
             Destination::Nowhere => Ok(()),
             Destination::StandardError => match complete {
-                true => Ok(()),
-                false => text::report(&report, pending, &mut anstream::stderr().lock()),
+                false if takes_a_line(REPORT_WITHIN) => {
+                    text::report(&report, pending, &mut anstream::stderr().lock())
+                }
+                _ => Ok(()),
             },
             Destination::File(file) => json::write(&report, file),
         };
     }
+}
+
+/// Whether standard error takes a line within this time, whoever reads it: a full pipe and a stopped terminal do not.
+fn takes_a_line(within: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let stderr = io::stderr();
+    let mut waited = [PollFd::new(&stderr, PollFlags::OUT)];
+    let within = rustix::event::Timespec::try_from(within).ok();
+    poll(&mut waited, within.as_ref()).is_ok() && !waited[0].revents().is_empty()
 }
 
 fn row(key: &Key, sum: &Sum) -> Row {
@@ -139,7 +168,7 @@ impl Observer for Recorder {
     fn connection(&mut self, connection: &Connection) {
         self.add(connection);
         if self.verbose {
-            let _ = text::connection(connection, &mut anstream::stderr().lock());
+            self.say(|out| text::connection(connection, out));
         }
     }
 
@@ -150,7 +179,7 @@ impl Observer for Recorder {
             queue,
         };
         if self.verbose {
-            let _ = text::listening(&listener, &mut anstream::stderr().lock());
+            self.say(|out| text::listening(&listener, out));
         }
         if self.listeners.len() < MOST_ROWS {
             self.listeners.push(listener);

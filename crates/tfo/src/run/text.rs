@@ -68,7 +68,7 @@ fn time(ms: f64) -> String {
 }
 
 /// One connection, in one line.
-pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn connection(connection: &Connection, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let Connection {
         tid,
         program,
@@ -89,7 +89,16 @@ pub(super) fn connection(connection: &Connection, out: &mut impl Write) -> io::R
     out.flush()
 }
 
-pub(super) fn listening(listener: &Listener, out: &mut impl Write) -> io::Result<()> {
+/// That so many lines were left out, since nobody read.
+pub(super) fn left_out(lines: u64, out: &mut impl Write) -> io::Result<()> {
+    let lines = units::count(lines, "line", "lines");
+    writeln!(
+        out,
+        "{BOLD}tfo:{BOLD:#} {lines} left out: standard error was full"
+    )
+}
+
+pub(super) fn listening(listener: &Listener, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let address = listener
         .address
         .map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
@@ -106,6 +115,8 @@ fn explained(note: Note) -> &'static str {
         Note::LeftOut => "left out by the rules",
         Note::FirstContact => "the first connection to there",
         Note::FailedLately => "a recent connection to there failed",
+        Note::LateWriter => "recent connections to there were written to late",
+        Note::OtherNamespace => "the socket belongs to another network namespace",
         Note::ServerFirst => "the server speaks first there",
         Note::Released => "the program did not write at once",
         Note::OwnFastOpen => "the program uses Fast Open by itself",

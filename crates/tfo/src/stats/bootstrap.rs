@@ -4,16 +4,19 @@ use super::{median, quantile_of_sorted};
 
 /// A number, and between what it lies with 95 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Interval {
-    pub(crate) estimate: f64,
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+pub struct Interval {
+    /// What the sample gives.
+    pub estimate: f64,
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
 }
 
 #[cfg(test)]
 impl Interval {
     /// Whether the value is among those that may be.
-    pub(crate) fn includes(&self, value: f64) -> bool {
+    pub fn includes(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 }
@@ -21,14 +24,14 @@ impl Interval {
 /// The medians of both sides of pairs that were measured together, and what they would have been with other pairs: whole pairs are
 /// drawn again, so that what disturbs both of a pair stays together.
 #[derive(Clone, Debug)]
-pub(crate) struct Medians {
+pub struct Medians {
     seen: (f64, f64),
     resampled: Vec<(f64, f64)>,
 }
 
 impl Medians {
     /// `None` of fewer than two pairs.
-    pub(crate) fn of(pairs: &[(f64, f64)], resamples: usize, random: &mut Random) -> Option<Self> {
+    pub fn of(pairs: &[(f64, f64)], resamples: usize, random: &mut Random) -> Option<Self> {
         if pairs.len() < 2 {
             return None;
         }
@@ -45,12 +48,12 @@ impl Medians {
     }
 
     /// The first median divided by the second.
-    pub(crate) fn ratio(&self) -> Option<Interval> {
+    pub fn ratio(&self) -> Option<Interval> {
         self.interval(|(first, second)| first / second)
     }
 
     /// The first median less the second.
-    pub(crate) fn difference(&self) -> Option<Interval> {
+    pub fn difference(&self) -> Option<Interval> {
         self.interval(|(first, second)| first - second)
     }
 
@@ -67,13 +70,15 @@ impl Medians {
 
 /// Numbers without order from a seed: SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The generator that begins with this seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
+    /// The next number.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -83,7 +88,7 @@ impl Random {
     }
 
     /// A number below `bound`, each nearly as likely as any other.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         // The product's upper half is below the bound.
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }

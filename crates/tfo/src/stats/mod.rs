@@ -5,13 +5,13 @@ mod fisher;
 mod paired;
 mod shift;
 
-pub(crate) use bootstrap::{Interval, Medians, Random};
+pub use bootstrap::{Interval, Medians, Random};
 pub(crate) use fisher::more_often;
 pub(crate) use paired::PairCounts;
 pub(crate) use shift::shift;
 
 /// The middle of the values, or the mean of the two in the middle; `None` of none.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
+pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 

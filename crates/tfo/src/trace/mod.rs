@@ -10,14 +10,17 @@
 
 mod annotated;
 pub mod capture;
+#[cfg(target_os = "linux")]
 mod echoes;
 mod json;
 mod line;
+#[cfg_attr(not(target_os = "linux"), path = "no_live.rs")]
 mod live;
 mod output;
 mod read;
 mod selection;
 mod session;
+#[cfg_attr(windows, path = "stop_windows.rs")]
 mod stop;
 mod summary;
 mod unread;

@@ -1,9 +1,7 @@
 //! Captures, one after the other.
 
 use std::fs::{self, File};
-use std::io::{self, Seek};
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -15,6 +13,7 @@ use crate::descriptors;
 use crate::hint;
 use crate::printable;
 use crate::status::Status;
+use crate::stdout;
 use crate::warning;
 
 const STDIN: &str = "-";
@@ -57,13 +56,16 @@ impl Input {
         };
         let opened = match is_stdin {
             // Not through the standard library's buffer: bytes in there are none that a descriptor waits for.
-            true => io::stdin().as_fd().try_clone_to_owned().map(File::from),
+            true => stdout::duplicate(&io::stdin()),
             false => File::open(path),
         };
-        let file = opened.and_then(|file| match file.metadata()?.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => Ok(file),
-        });
+        // Windows tells nothing of a pipe.
+        let file = opened.and_then(
+            |file| match file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                true => Err(io::ErrorKind::IsADirectory.into()),
+                false => Ok(file),
+            },
+        );
         Ok(Self {
             path: if is_stdin {
                 name.clone()
@@ -79,11 +81,13 @@ impl Input {
 impl Input {
     /// Looks whether it begins as a capture does, where that can be looked at twice; not through a compression.
     fn look_at_start(&mut self) -> anyhow::Result<()> {
-        if !self.file.metadata()?.is_file() || self.file.stream_position()? != 0 {
+        if !self.file.metadata().is_ok_and(|metadata| metadata.is_file()) || self.file.stream_position()? != 0
+        {
             return Ok(());
         }
         let mut start = [0; capture::GZIP.len()];
-        let len = self.file.read_at(&mut start, 0).unwrap_or(0);
+        let len = self.file.read(&mut start)?;
+        self.file.rewind()?;
         if start[..len] == capture::GZIP {
             return Ok(());
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fastopen_lab::testing::{self, test};
 use fastopen_lab::{Host, Lab, Scenario};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -264,10 +265,7 @@ fn an_interrupt_tells_what_is_known() {
         .spawn()
         .unwrap();
     thread::sleep(Duration::from_secs(4));
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(killed.unwrap().success());
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let (report, status) = report(&child.wait_with_output().unwrap());
     assert_eq!(
         (status, report["interrupted"].as_bool()),

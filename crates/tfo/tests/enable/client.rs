@@ -163,7 +163,7 @@ fn a_drop_in_is_shown_renewed_and_removed() {
         system.put(
             "usr/lib/systemd/system/nginx.service",
             &format!("[Service]\nExecStart={command}\n"),
-        )
+        );
     };
     unit("/usr/sbin/nginx");
     let shown = system.tfo(&["enable", "--unit", "nginx", "--dry-run"]);
@@ -225,7 +225,7 @@ fn units_that_cannot_be_are_refused() {
         system.put(
             &format!("usr/lib/systemd/system/{unit}"),
             &format!("[Service]\n{text}"),
-        )
+        );
     };
     put("named.service", "ExecStart=@/bin/echo other\n");
     put("own.service", "ExecStart=/usr/bin/tfo run -- /bin/echo\n");

@@ -6,6 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fastopen::{Outcome, ReplaySafe};
+use fastopen_lab::testing::need;
 use fastopen_lab::{Host, HostSpec, Lab, Scenario};
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ impl Drop for Server {
 
 /// Starts it on a host, and waits until it listens at these ports.
 pub(crate) fn start(host: &Host, mut command: Command, package: &str, ports: &[u16]) -> Server {
+    need(command.get_program());
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

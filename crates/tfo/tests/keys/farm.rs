@@ -29,6 +29,21 @@ pub(crate) fn a_farm_that_rotates_refuses_no_cookie() {
     rotates_and_refuses_no_cookie(None);
 }
 
+/// By how much the service was late at most, in whole seconds: each line says when the next change is due.
+fn lateness(service: &Service) -> Duration {
+    let mut due = None;
+    let mut late = Duration::ZERO;
+    for line in service.printed().lines() {
+        let time = |text: &str| humantime::parse_rfc3339(text).unwrap();
+        let at = time(line.split(' ').next().unwrap());
+        if let Some(due) = due {
+            late = late.max(at.duration_since(due).unwrap_or_default());
+        }
+        due = Some(time(line.rsplit(' ').next().unwrap()));
+    }
+    late
+}
+
 /// The clocks of the members are up to three seconds apart.
 pub(crate) fn a_farm_whose_clocks_differ_refuses_no_cookie() {
     rotates_and_refuses_no_cookie(Some(["-1.5", "-0.7", "+0", "+0.8", "+1.5"]));
@@ -105,8 +120,13 @@ fn rotates_and_refuses_no_cookie(clocks: Option<[&str; 5]>) {
         .map(|host| counter(host, Counter::PassiveAltKey))
         .sum();
     let errors: String = services.iter().map(Service::said).collect();
-    println!("{fast} fast connections, {by_backup} cookies of a backup key, {refused} refused");
-    assert_eq!(refused, 0, "{errors}");
+    let late = services.iter().map(lateness).max().unwrap_or_default();
+    println!(
+        "{fast} fast connections, {by_backup} cookies of a backup key, {refused} refused; keys set up to {} s late",
+        late.as_secs()
+    );
+    // Half an interval is 5 s: of that the clocks may take 3 s, and a machine under load the rest.
+    assert_eq!(refused, 0, "keys set up to {late:?} late: {errors}");
     assert!(fast > 100 && by_backup > 0, "{fast} {by_backup} {errors}");
     let served = members
         .iter()

@@ -74,7 +74,7 @@ pub(crate) fn a_listener_s_own_keys_are_set_and_shown() {
         (&["set", ":4433"], "there is no key to set"),
         (&["set", ":4433", "zz"], "PRIMARY is no key"),
         (&["set", ":4433", KEY, OTHER_KEY, "5-6-7-8"], "there are 3 keys"),
-        (&["set", ":4433", "0-0-0-0"], "a key of zeros is none"),
+        (&["set", ":4433", "0-0-0-0"], "a key of zeros"),
         (&["set", KEY, ":4433"], "goes in front of the keys"),
         (&["set", ":4433", KEY, "--key", OTHER_KEY], "keys are given twice"),
     ] {

@@ -146,5 +146,9 @@ fn main() -> ExitCode {
             "a_pod_s_capabilities_are_enough",
             daemon_set::a_pod_s_capabilities_are_enough,
         ),
+        test(
+            "the_secret_is_wiped_from_memory",
+            secrecy::the_secret_is_wiped_from_memory,
+        ),
     ])
 }

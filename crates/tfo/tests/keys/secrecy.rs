@@ -1,6 +1,7 @@
 //! Nothing of keys and secrets gets out.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 use std::time::SystemTime;
@@ -84,4 +85,52 @@ pub(crate) fn nothing_is_printed_logged_or_in_the_arguments() {
     for hidden in keys.split([',', '-']).chain(["000102030405"]) {
         assert!(!told.contains(hidden), "{hidden}: {told}");
     }
+}
+
+/// Whether these bytes, or the first half of them, are anywhere in the process's memory that can be written to.
+fn is_in_memory(pid: u32, bytes: &[u8]) -> bool {
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let mut looked = 0;
+    let is_there = maps.lines().any(|line| {
+        let mut words = line.split(' ');
+        let (range, rights) = (words.next().unwrap(), words.next().unwrap());
+        if !rights.starts_with("rw") {
+            return false;
+        }
+        let (start, end) = range.split_once('-').unwrap();
+        let [start, end] = [start, end].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let mut content = vec![0; usize::try_from(end - start).unwrap()];
+        if memory.read_exact_at(&mut content, start).is_err() {
+            return false;
+        }
+        looked += content.len();
+        content
+            .windows(16)
+            .any(|window| window == &bytes[..16] || window == &bytes[16..32])
+    });
+    assert!(looked > 100_000, "{looked} bytes");
+    is_there
+}
+
+pub(crate) fn the_secret_is_wiped_from_memory() {
+    let lab = lab();
+    let server = lab.server().unwrap();
+    let fleet = Fleet::new();
+    let secret = *b"\x9a\x03random, and not in the binar\xfe\x01";
+    fleet.put(&secret, 0o600);
+    let file = name(&fleet.secret());
+    let digits: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(fleet.file("digits"), digits).unwrap();
+    let command = format!("cat {}", name(&fleet.file("digits")));
+    for source in [["--secret", &file], ["--secret-command", &command]] {
+        let arguments = [&source[..], &["--interval", "7d"]].concat();
+        let service = Service::start(&mut server.command(TFO).unwrap(), &fleet, &arguments);
+        eventually("the keys", || service.printed().contains("keys set"));
+        service.signal(Signal::HUP);
+        eventually("it is read again", || service.printed().contains("reload"));
+        assert!(!is_in_memory(service.child.id(), &secret), "{source:?}");
+    }
+    // This process has it.
+    assert!(is_in_memory(std::process::id(), &secret));
 }

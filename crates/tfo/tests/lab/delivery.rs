@@ -19,6 +19,16 @@ pub(crate) fn tests() -> Vec<LabTest> {
             an_upload_that_was_cut_off_fails,
         ),
         test("a_whole_upload_works", a_whole_upload_works),
+        test("a_server_that_stops_reading_is_no_broken_path", || {
+            no_broken_path(|stream| stream, "then stopped taking more");
+        }),
+        test("a_server_that_resets_is_no_broken_path", || {
+            let read_and_reset = |mut stream: TcpStream| {
+                let _ = stream.read(&mut [0; 100]);
+                drop(stream);
+            };
+            no_broken_path(read_and_reset, "reset the connection without an answer");
+        }),
         test("data_that_goes_on_the_line_may_be_reset", data_may_be_reset),
         test(
             "what_was_accepted_and_never_answered_saved_nothing",
@@ -41,6 +51,32 @@ fn serve(lab: &Lab, treat: impl Fn(TcpStream) + Send + 'static) -> String {
     });
     send(client(lab), &[&target, "hello"]);
     target
+}
+
+/// What follows the SYN arrives and is acknowledged, and yet the server does not answer: the path is not to blame.
+fn no_broken_path<T: Send + 'static>(treat: impl Fn(TcpStream) -> T + Send + 'static, said: &str) {
+    let lab = near();
+    let (keep, kept) = std::sync::mpsc::channel();
+    let target = serve(&lab, move |stream| drop(keep.send(treat(stream))));
+    let mut child = tfo_send(client(&lab), &["--timeout", "500ms", &target, "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writing = thread::spawn(move || {
+        let _ = stdin.write_all(&vec![b'x'; 8_000_000]);
+    });
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    drop(kept);
+    let report = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        report.starts_with("accepted: ") && report.contains(said),
+        "{report}"
+    );
+    assert!(!report.contains("on the path"), "{report}");
+    assert_eq!(output.status.code(), Some(1), "{report}");
 }
 
 /// Sends so many bytes from standard input over a fast connection; the report and the exit status.

@@ -223,7 +223,8 @@ impl Blocked {
         let secret = folder.path().join("secret");
         let mut file = OpenOptions::new();
         let file = file.write(true).create_new(true).mode(0o600).open(&secret);
-        file.unwrap().write_all(&[7; 32]).unwrap();
+        let bytes: [u8; 32] = std::array::from_fn(|i| i as u8);
+        file.unwrap().write_all(&bytes).unwrap();
         let tfo = |line: &&str| {
             let mut command = client(lab).command(env!("CARGO_BIN_EXE_tfo")).unwrap();
             let line = line

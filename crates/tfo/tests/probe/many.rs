@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Lab, Scenario};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::support::{Privilege, addresses, command, first, lab, named, reports, serve, serve_plainly};
 use super::terminal;
@@ -29,10 +30,7 @@ fn near() -> Lab {
 }
 
 fn interrupt(child: &Child) {
-    let status = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(status.unwrap().success());
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
 fn spawn(mut command: Command) -> Child {

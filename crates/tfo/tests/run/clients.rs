@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, need, program_path, test};
 
 use super::support::{RTT, World, answers, banner, http, rounds, rounds_of, serve, wait_until, world};
 
@@ -93,6 +93,7 @@ impl Drop for Server {
 }
 
 fn start(world: &World, mut command: Command, port: u16) -> Server {
+    need(command.get_program());
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -147,7 +148,7 @@ fn tls() {
         .set_sysctl("net.ipv4.tcp_fastopen", "1027")
         .unwrap();
     let folder = world.state.path();
-    let made = Command::new("openssl")
+    let made = Command::new(program_path("openssl"))
         .current_dir(folder)
         .args([
             "req",

@@ -12,7 +12,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("one_after_the_other_is_killed", one_after_the_other_is_killed),
         test("a_call_that_waits_is_answered", a_call_that_waits_is_answered),
-        test("a_call_that_is_held_is_answered", a_call_that_is_held_is_answered),
+        test("a_shutdown_that_is_due_is_done", a_shutdown_that_is_due_is_done),
         test("a_deferred_socket_is_released", a_deferred_socket_is_released),
     ]
 }
@@ -122,37 +122,54 @@ fn a_call_that_waits_is_answered() {
     program.end();
 }
 
-/// The call was received, and waits for a handshake that does not end.
-fn a_call_that_is_held_is_answered() {
+/// shutdown() returns although the handshake does not end, and is done when that does: by the supervisor, or by whoever is left.
+fn a_shutdown_that_is_due_is_done() {
     let world = world();
-    serve(world.server(), 7, echo);
+    // The loss of a SYN makes a destination plain.
+    for port in 70..74 {
+        serve(world.server(), port, echo);
+    }
     let script = "
 import socket, sys
 print('ready', flush=True)
-A = ('192.0.2.2', 7)
 def exchange(s):
     s.sendall(b'x'); s.shutdown(socket.SHUT_WR); return s.makefile().read()
-exchange(socket.create_connection(A)); exchange(socket.create_connection(A))
-print('known', flush=True)
-sys.stdin.readline()
-s = socket.create_connection(A)
-print('deferred', flush=True)
-s.shutdown(socket.SHUT_WR)
-print('answered', flush=True)
+for n, text in enumerate([b'', b'hello', b'', b'hello']):
+    A = ('192.0.2.2', 70 + n)
+    exchange(socket.create_connection(A)); exchange(socket.create_connection(A))
+    print('known', flush=True)
+    sys.stdin.readline()
+    s = socket.create_connection(A)
+    if text: s.sendall(text)
+    s.shutdown(socket.SHUT_WR)
+    print('shut down', flush=True)
+    print(s.makefile().read(), flush=True)
 ";
     let mut program = Program::start(&world, script);
-    assert_eq!((program.read(), program.read()), ("ready".into(), "known".into()));
-    let rule = Rule::drop().from("server").on(SegmentKind::SynAck);
-    world.lab.set_rules([rule]).unwrap();
-    let capture = world.lab.capture();
+    assert_eq!(program.read(), "ready");
+    for (said, is_killed) in [("0 bytes:", false), ("5 bytes: hello", false), ("0 bytes:", true)] {
+        assert_eq!(program.read(), "known");
+        let rule = Rule::drop().from("server").on(SegmentKind::SynAck);
+        world.lab.set_rules([rule]).unwrap();
+        let capture = world.lab.capture();
+        program.write("");
+        assert_eq!(program.read(), "shut down");
+        let sent = capture.wait_for(std::time::Duration::from_secs(10), |frame| {
+            frame.segment().is_ok_and(|segment| segment.flags.syn)
+        });
+        assert!(sent.is_some(), "shutdown() released it");
+        if is_killed {
+            signal(only("tfo-supervisor", &world), "-KILL");
+        }
+        world.lab.set_rules([]).unwrap();
+        assert_eq!(program.read(), said);
+    }
+    assert_eq!(program.read(), "known");
     program.write("");
-    assert_eq!(program.read(), "deferred");
-    let sent = capture.wait_for(std::time::Duration::from_secs(10), |frame| {
-        frame.segment().is_ok_and(|segment| segment.flags.syn)
-    });
-    assert!(sent.is_some(), "shutdown() released it");
-    signal(only("tfo-supervisor", &world), "-KILL");
-    assert_eq!(program.read(), "answered");
+    assert_eq!(
+        (program.read(), program.read()),
+        ("shut down".into(), "5 bytes: hello".into())
+    );
     program.end();
 }
 

@@ -23,6 +23,14 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("programs_that_start_programs", programs_that_start_programs),
         test("a_filter_of_the_programs_own", a_filter_of_the_programs_own),
         test("an_ordinary_user", an_ordinary_user),
+        test(
+            "a_program_that_drops_its_privileges",
+            a_program_that_drops_its_privileges,
+        ),
+        test(
+            "the_first_process_of_its_namespace",
+            the_first_process_of_its_namespace,
+        ),
         test("a_server_that_listens", a_server_that_listens),
         test("what_can_not_be_run", what_can_not_be_run),
         test("a_second_supervisor_is_told", a_second_supervisor_is_told),
@@ -177,12 +185,7 @@ print(s.makefile().read())
 fn an_ordinary_user() {
     let world = world();
     serve(world.server(), 80, http);
-    let has_users_of_its_own = std::fs::read_to_string("/proc/self/uid_map")
-        .unwrap()
-        .split_whitespace()
-        .last()
-        != Some("4294967295");
-    if has_users_of_its_own {
+    if has_one_user_only() {
         // There is one user only, and all tests are his.
         return;
     }
@@ -218,6 +221,64 @@ fn an_ordinary_user() {
     }
     let (_, said) = run(&["su", "--version"]);
     assert!(said.contains("runs without its privilege"), "{said}");
+}
+
+/// It becomes another user after its start, as servers do.
+fn a_program_that_drops_its_privileges() {
+    let world = world();
+    serve(world.server(), 80, http);
+    if has_one_user_only() {
+        return;
+    }
+    // By address: it may not read what belongs to root then, such as modules that resolve names.
+    let script = "import os, socket\nos.setgroups([]); os.setgid(65534); os.setuid(65534)\n\
+                  s = socket.socket(); s.connect(('192.0.2.2', 80)); s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')\n\
+                  print(os.getuid(), s.makefile().read())";
+    let program = ["python3", "-c", script];
+    let bare = world.bare(&program).output().unwrap();
+    for outcome in ["no-cookie", "accepted"] {
+        let ran = world.run(&[], &program);
+        assert_eq!(ran.output, bare);
+        assert_eq!(ran.row(80).0, outcome, "{:#}", ran.report);
+    }
+}
+
+/// As in a container: what is nobody's child becomes the child of the program there, which may wait for all that it has.
+fn the_first_process_of_its_namespace() {
+    let world = world();
+    let script = "
+import os
+if os.fork() == 0: os._exit(3)
+ended = []
+while True:
+    try: ended.append(os.wait()[1])
+    except ChildProcessError: break
+print(os.getpid(), ended)
+";
+    let program = ["python3", "-c", script];
+    let unshare = ["unshare", "--pid", "--fork", "--mount-proc"];
+    let bare = world.bare(&[&unshare[..], &program].concat()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&bare.stdout), "1 [768]\n", "{bare:?}");
+    let child = world
+        .bare(&[&unshare[..], &[TFO, "run", "--"], &program].concat())
+        .env("XDG_STATE_HOME", world.state.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let output = told.recv_timeout(std::time::Duration::from_secs(20));
+    let output = output.unwrap_or_else(|_| {
+        signal(pid, "-KILL");
+        panic!("it waits for ever")
+    });
+    assert_eq!(output.unwrap().stdout, bare.stdout);
+}
+
+fn has_one_user_only() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.split_whitespace().last() != Some("4294967295")
 }
 
 fn a_server_that_listens() {

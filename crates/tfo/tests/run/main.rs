@@ -6,10 +6,18 @@
 mod clients;
 mod death;
 mod invisible;
+mod load;
 mod paths;
 mod programs;
+mod reports;
+mod sandboxes;
 mod semantics;
+mod sockets;
 mod support;
+mod table;
+mod terminal;
+#[path = "../common/terminal.rs"]
+mod terminals;
 
 use std::process::ExitCode;
 
@@ -20,10 +28,16 @@ fn main() -> ExitCode {
         [
             clients::tests(),
             semantics::tests(),
+            sockets::tests(),
             paths::tests(),
             programs::tests(),
             invisible::tests(),
+            terminal::tests(),
+            reports::tests(),
+            load::tests(),
+            table::tests(),
             death::tests(),
+            sandboxes::tests(),
         ]
         .into_iter()
         .flatten(),

@@ -48,7 +48,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
 }
 
 /// A process that ends with its test, and what it started.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -57,7 +57,7 @@ impl Drop for Running {
     }
 }
 
-fn start(command: &mut Command) -> Running {
+pub(crate) fn start(command: &mut Command) -> Running {
     let quiet = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -65,12 +65,12 @@ fn start(command: &mut Command) -> Running {
     Running(quiet.spawn().unwrap())
 }
 
-fn wait_for(host: &Host, port: u16) {
+pub(crate) fn wait_for(host: &Host, port: u16) {
     let listens = || host.run(|| std::net::TcpStream::connect((host.ipv4(), port)).is_ok());
     wait_until("it listens", listens);
 }
 
-fn run_in(folder: &Path, program: &str, arguments: &[&str]) {
+pub(crate) fn run_in(folder: &Path, program: &str, arguments: &[&str]) {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(folder)
@@ -197,7 +197,12 @@ fn proxy(name: &'static str, arguments: fn(&Path) -> Vec<String>) {
     // The first may be the one with which it was found to listen.
     let capture = world.lab.capture();
     let mut rounds = Vec::new();
-    for _ in 0..4 {
+    // A proxy that gets no processor for a round trip is released, once or so on a machine that has others; twice in a row would make its
+    // upstream plain, and no further connection fast.
+    for attempt in 0..7 {
+        if attempt >= 4 && rounds.last() == Some(&1) {
+            break;
+        }
         let output = world
             .bare(&["curl", "-s", "http://127.0.0.1:8080/"])
             .output()
@@ -205,15 +210,25 @@ fn proxy(name: &'static str, arguments: fn(&Path) -> Vec<String>) {
         assert_eq!(output.stdout, b"hello from the lab\n", "{output:?}");
         rounds.extend(rounds_of(&answers(&capture, 80)));
     }
-    assert_eq!((rounds.len(), rounds[0]), (4, 2), "{rounds:?}");
-    assert_eq!(rounds[3], 1, "{rounds:?}");
+    assert_eq!((rounds[0], rounds[rounds.len() - 1]), (2, 1), "{rounds:?}");
 }
 
 fn nginx(folder: &Path) -> Vec<String> {
+    nginx_config(folder);
+    vec![
+        "-p".into(),
+        folder.display().to_string(),
+        "-c".into(),
+        "nginx.conf".into(),
+    ]
+}
+
+/// As a proxy, in `nginx.conf`.
+pub(crate) fn nginx_config(folder: &Path) {
     nginx_with(
         folder,
         "listen 127.0.0.1:8080; listen 192.0.2.1:8080; location / { proxy_pass http://192.0.2.2; }",
-    )
+    );
 }
 
 fn nginx_with(folder: &Path, server: &str) -> Vec<String> {
@@ -228,11 +243,16 @@ fn nginx_with(folder: &Path, server: &str) -> Vec<String> {
 }
 
 fn haproxy(folder: &Path) -> Vec<String> {
+    haproxy_config(folder);
+    let file = folder.join("haproxy.cfg");
+    vec!["-db".into(), "-f".into(), file.display().to_string()]
+}
+
+/// As a proxy, in `haproxy.cfg`.
+pub(crate) fn haproxy_config(folder: &Path) {
     let config = "defaults\n mode http\n timeout connect 9s\n timeout client 9s\n timeout server 9s\nlisten lab\n bind :8080\n \
                   http-reuse never\n server upstream 192.0.2.2:80\n";
-    let file = folder.join("haproxy.cfg");
-    fs::write(&file, config).unwrap();
-    vec!["-db".into(), "-f".into(), file.display().to_string()]
+    fs::write(folder.join("haproxy.cfg"), config).unwrap();
 }
 
 /// A server that has no setting for it, or none here, takes data in the SYN.

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fastopen_lab::testing::need;
 use fastopen_lab::{Capture, Host, HostSpec, Lab, Point, Scenario};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -40,7 +41,12 @@ pub(crate) fn world_with_server_bits(bits: &str) -> World {
 }
 
 pub(crate) fn world_with(client: HostSpec) -> World {
-    let scenario = Scenario::new("run").with_rtt(RTT).with_host(client);
+    world_on(client, RTT)
+}
+
+/// On a path with this round-trip time.
+pub(crate) fn world_on(client: HostSpec, rtt: Duration) -> World {
+    let scenario = Scenario::new("run").with_rtt(rtt).with_host(client);
     World {
         lab: Lab::new(&scenario).unwrap(),
         state: tempfile::tempdir().unwrap(),
@@ -54,6 +60,7 @@ impl World {
 
     /// A program on the client, without `tfo run`.
     pub(crate) fn bare(&self, program: &[&str]) -> Command {
+        need(program[0]);
         let mut command = self.lab.client().unwrap().command(program[0]).unwrap();
         command
             .args(&program[1..])
@@ -64,6 +71,7 @@ impl World {
 
     /// The same with it.
     pub(crate) fn under(&self, options: &[&str], program: &[&str]) -> Command {
+        program.iter().take(1).for_each(need);
         let arguments = [&[TFO, "run"], options, &["--"], program].concat();
         let mut command = self.bare(&arguments);
         command.env("XDG_STATE_HOME", self.state.path());
@@ -86,7 +94,7 @@ impl World {
     }
 }
 
-fn read_report(file: &Path) -> Value {
+pub(crate) fn read_report(file: &Path) -> Value {
     let schema = serde_json::from_str(include_str!("../../schemas/run.json")).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -184,7 +192,7 @@ pub(crate) fn echo(mut stream: TcpStream) -> std::io::Result<()> {
 pub(crate) struct Answer {
     client: SocketAddr,
     begun: Duration,
-    rounds: u32,
+    pub(crate) rounds: u32,
     server_spoke_last: bool,
     /// From the first SYN to the server's first byte, both as they leave; none before there was one.
     pub(crate) took: Option<Duration>,

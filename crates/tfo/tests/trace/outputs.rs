@@ -145,6 +145,7 @@ fn other_verbs_empty_nothing_either() {
     let picture = folder.name("picture");
     for arguments in [
         &["bench", "host.invalid", "--svg", &picture][..],
+        &["bench", &closed, "-n", "1", "--svg", &picture],
         &["send", "-o", &picture, &closed, "hello"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_tfo"))
@@ -206,6 +207,10 @@ fn a_full_disk_is_told_at_once() {
         errors(&output).contains("No space left on device"),
         "{}",
         errors(&output)
+    );
+    assert!(
+        output.stdout.is_empty(),
+        "of what it did not look at it says nothing"
     );
     // Live, it does not wait for packets to tell.
     let lab = Lab::new(&Scenario::new("near")).unwrap();

@@ -99,7 +99,7 @@ impl Table {
         self.set(inode, State::Switched { queue });
     }
 
-    /// It is to be looked at again later. Gives whether that is to be told: at the second failed look, once, because at the first a
+    /// It is to be looked at again later. Returns whether that is to be told: at the second failed look, once, because at the first a
     /// listener may be gone with its program.
     pub(super) fn again(&mut self, inode: u64, now: Instant) -> bool {
         let failures = match self.0.get(&inode) {

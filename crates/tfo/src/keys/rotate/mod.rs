@@ -9,6 +9,7 @@ mod places;
 mod reading;
 mod service;
 mod timetable;
+mod visit;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -61,13 +62,13 @@ Examples:
   sudo tfo keys rotate --secret tfo.secret --watch --all-namespaces
                                          As a service, for this machine and its containers
   sudo tfo keys rotate --secret tfo.secret --watch --listeners
-                                         Also on listeners that a program or tfo enable --key gave keys of their own
+                                         Also on listeners with keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop tfo-keys),
-then take each step on every machine before the next one on any. All of it within one interval, by
-default a day that begins at 00:00:02 UTC, and the last step as late in it as possible, so that
-clients that connect between the last two keep their cookies.
+Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop
+tfo-keys), then take each step on every machine before the next one on any. All of it within one
+interval, by default a day that begins at 00:00:02 UTC, and the last step as late in it as possible,
+so that clients that connect between the last two keep their cookies.
   key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
   echo \"$(key tfo.old),$(key tfo.new)\" | sudo tfo keys set --key-file -
                                          The new key is accepted
@@ -103,7 +104,7 @@ impl Args {
         let rotation = self.source.rotation()?;
         let keys = rotation.keys(now);
         let mut places = self.places();
-        let failures = places.set(&keys);
+        let failures = places.set(&keys, || true);
         if places.count() == 0
             && let Some(failure) = failures.first()
         {

@@ -1,19 +1,19 @@
 //! The network namespaces whose keys are kept to the schedule.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use fastopen::KeyRing;
+use rustix::thread::{CapabilitySet, capabilities};
 
-use super::super::kernel;
-use super::listeners::{self, Listeners};
+use super::listeners::Listeners;
+use super::visit::{self, Purpose};
 use crate::namespace::Namespace;
 use crate::namespace::machine::{self, Id};
 use crate::{hint, program};
 
-/// What a hint tells to run as root.
-const COMMAND: &str = "tfo keys rotate";
-/// In how many namespaces that have the keys already it is looked whether they still do, each time.
+/// In how many namespaces keys are set between two signs of life.
+const BATCH: usize = 500;
+/// In how many namespaces that have the keys already it is looked whether they still do, each time, at most.
 const LOOKS: usize = 200;
 
 /// Which namespaces there are, and which have the keys.
@@ -76,105 +76,70 @@ impl Places {
         self.done.len()
     }
 
-    /// Sets other keys everywhere. Says what failed, and where.
-    pub(super) fn set(&mut self, keys: &KeyRing) -> Vec<String> {
+    /// Sets other keys everywhere. Says what failed, and where. `is_alive` is called now and then, and ends it early by an answer of false.
+    pub(super) fn set(&mut self, keys: &KeyRing, is_alive: impl Fn() -> bool) -> Vec<String> {
         self.done.clear();
-        self.keep(keys)
+        self.keep(keys, is_alive)
     }
 
-    /// Sets the keys where they are not: in namespaces that are new, and where somebody else changed them. Says what failed, and where.
-    pub(super) fn keep(&mut self, keys: &KeyRing) -> Vec<String> {
+    /// Sets the keys where they are not: in namespaces that are new, and where somebody else changed them. As [`set`](Self::set).
+    pub(super) fn keep(&mut self, keys: &KeyRing, is_alive: impl Fn() -> bool) -> Vec<String> {
         let (found, mut failures) = self.find();
         self.done.retain(|id, _| found.contains_key(id));
         if let Some(listeners) = &mut self.listeners {
             listeners.retain(|id| found.contains_key(id));
         }
-        let new: Vec<(Id, Namespace)> = found
+        let looks = self.next_looks();
+        let new: Vec<_> = found
             .into_iter()
             .filter(|(id, _)| !self.done.contains_key(id))
             .collect();
-        let old = self.next_looks();
-        if new.is_empty() && old.is_empty() {
-            return failures;
-        }
-        let here = machine::here();
         let with_listeners = self.listeners.is_some();
+        let mut visits = Vec::new();
+        for batch in new.chunks(BATCH) {
+            if !is_alive() {
+                break;
+            }
+            match visit::all(batch, Purpose::Set, keys, with_listeners) {
+                Ok(made) => visits.extend(made),
+                Err(error) => failures.push(error),
+            }
+        }
+        match visit::all(&looks, Purpose::Look, keys, with_listeners) {
+            Ok(made) => {
+                // The next look goes on where this one ended, or begins anew.
+                let is_last = made.len() == looks.len() && looks.len() < LOOKS;
+                self.looked = made.last().map(|visit| visit.id).filter(|_| !is_last);
+                visits.extend(made);
+            }
+            Err(error) => failures.push(error),
+        }
         let mut listening = BTreeMap::new();
-        let mut unlisted = Vec::new();
-        let mut look_for_listeners = |id: Id, namespace: &Namespace| {
-            if !with_listeners {
-                return;
+        for visit in visits {
+            match visit.listeners {
+                Some(Ok(found)) => drop(listening.insert(visit.id, found)),
+                Some(Err(error)) => failures.push(told(&visit.namespace, &error.into())),
+                None => {}
             }
-            match listeners::here() {
-                Ok(found) => drop(listening.insert(id, found)),
-                Err(error) => unlisted.push(told(namespace, &error.into())),
-            }
-        };
-        let work = || {
-            let new: Vec<_> = new
-                .into_iter()
-                .map(|(id, namespace)| {
-                    let written =
-                        machine::enter(here, id, &namespace, COMMAND).and_then(|()| kernel::write(keys));
-                    if written.is_ok() {
-                        look_for_listeners(id, &namespace);
+            match visit.overwritten {
+                Ok(overwritten) => {
+                    if overwritten {
+                        self.overwritten += 1;
+                        failures.push(format!(
+                            "{}: somebody else had set other keys; they are the schedule's again",
+                            machine::name(&visit.namespace)
+                        ));
                     }
-                    (id, namespace, written)
-                })
-                .collect();
-            let old: Vec<_> = old
-                .into_iter()
-                .map(|(id, namespace)| {
-                    let changed = machine::enter(here, id, &namespace, COMMAND)
-                        .and_then(|()| kernel::read())
-                        .map(|found| {
-                            let changed = found.as_ref() != Some(keys);
-                            changed.then(|| kernel::write(keys))
-                        });
-                    if changed.is_ok() {
-                        look_for_listeners(id, &namespace);
-                    }
-                    (id, namespace, changed)
-                })
-                .collect();
-            (new, old)
-        };
-        // A thread that has entered one namespace can go on to the next, and does not come back.
-        let done = thread::scope(|scope| {
-            thread::Builder::new()
-                .spawn_scoped(scope, work)
-                .map(thread::ScopedJoinHandle::join)
-        });
-        let (new, old) = match done {
-            Ok(Ok(done)) => done,
-            Ok(Err(_)) => return vec!["the thread that sets keys ended".to_owned()],
-            Err(error) => return vec![format!("no thread to set keys with: {error}")],
-        };
-        for (id, namespace, written) in new {
-            match written {
-                Ok(()) => drop(self.done.insert(id, namespace)),
-                Err(_) if self.is_gone(id, &namespace) => {}
-                Err(error) => failures.push(told(&namespace, &error)),
-            }
-        }
-        for (id, namespace, changed) in old {
-            match changed {
-                Ok(None) => {}
-                Ok(Some(Ok(()))) => {
-                    self.overwritten += 1;
-                    failures.push(format!(
-                        "{}: somebody else had set other keys; they are the schedule's again",
-                        machine::name(&namespace)
-                    ));
+                    self.done.insert(visit.id, visit.namespace);
                 }
-                Ok(Some(Err(_))) | Err(_) if self.is_gone(id, &namespace) => drop(self.done.remove(&id)),
-                Ok(Some(Err(error))) | Err(error) => {
-                    self.done.remove(&id);
-                    failures.push(told(&namespace, &error));
+                Err(error) => {
+                    self.done.remove(&visit.id);
+                    if !self.is_gone(visit.id, &visit.namespace) {
+                        failures.push(told(&visit.namespace, &error));
+                    }
                 }
             }
         }
-        failures.extend(unlisted);
         if let Some(listeners) = &mut self.listeners {
             failures.extend(listeners.keep(listening, keys));
         }
@@ -194,7 +159,15 @@ impl Places {
                     }
                 }
             }
-            Wanted::All => found = machine::all(),
+            Wanted::All => {
+                found = machine::all();
+                if !sees_every_process() {
+                    failures.push(
+                        "the network namespaces of other users' processes are not seen: that takes CAP_SYS_PTRACE"
+                            .to_owned(),
+                    );
+                }
+            }
         }
         (found, failures)
     }
@@ -205,18 +178,18 @@ impl Places {
     }
 
     /// The next few that have the keys.
-    fn next_looks(&mut self) -> Vec<(Id, Namespace)> {
+    fn next_looks(&self) -> Vec<(Id, Namespace)> {
         let after = self.done.iter().filter(|(id, _)| Some(**id) > self.looked);
-        let looks: Vec<_> = after
+        after
             .take(LOOKS)
             .map(|(id, namespace)| (*id, namespace.clone()))
-            .collect();
-        self.looked = match looks.len() {
-            LOOKS => looks.last().map(|(id, _)| *id),
-            _ => None,
-        };
-        looks
+            .collect()
     }
+}
+
+/// Whether `/proc/PID/ns` of whichever process may be looked at. See ptrace(2), "Ptrace access mode checking".
+fn sees_every_process() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_PTRACE))
 }
 
 fn told(namespace: &Namespace, error: &anyhow::Error) -> String {

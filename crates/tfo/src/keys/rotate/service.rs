@@ -13,7 +13,7 @@ use super::metrics::Metrics;
 use super::places::Places;
 use super::reading::{self, Reading};
 use super::timetable::{self, Cause, Decision, Timetable};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{self, Interrupt};
 use crate::service::notify::Manager;
 use crate::service::problems::Problems;
 use crate::service::textfile::TextFile;
@@ -142,7 +142,7 @@ impl<'a> Service<'a> {
         }
         let keys = rotation.keys(now);
         let next = rotation.next_change(now);
-        let failures = self.places.set(&keys);
+        let failures = self.places.set(&keys, || is_alive(&self.manager));
         self.timetable.changed(now, next);
         self.metrics.changes += 1;
         self.metrics.fingerprints = fingerprint::of_ring(&keys);
@@ -180,7 +180,7 @@ impl<'a> Service<'a> {
     /// Sets the keys in namespaces that came, and where they were changed.
     fn keep(&mut self, problems: &mut Vec<String>) {
         if let Some(keys) = &self.keys {
-            let failures = self.places.keep(keys);
+            let failures = self.places.keep(keys, || is_alive(&self.manager));
             self.metrics.namespace_failures = failures.len();
             problems.extend(failures);
         }
@@ -208,4 +208,10 @@ impl<'a> Service<'a> {
         let file = self.textfile.as_mut()?;
         file.write(self.metrics.page()).err()
     }
+}
+
+/// Tells the manager so, in the middle of work that takes long; false when a stop is requested.
+fn is_alive(manager: &Manager) -> bool {
+    manager.tell("WATCHDOG=1");
+    !interrupt::is_requested()
 }

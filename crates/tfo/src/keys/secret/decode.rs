@@ -1,6 +1,6 @@
 //! What counts as a secret. Pure.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use fastopen::Secret;
 use zeroize::Zeroizing;
 
@@ -20,24 +20,25 @@ pub(super) fn decode(bytes: &[u8]) -> anyhow::Result<Secret> {
         LONGEST => format!("it has {LONGEST} bytes or more, and a secret has 32, or 64 hexadecimal digits"),
         length => format!("it has {length} bytes, and a secret has 32, or 64 hexadecimal digits"),
     });
-    let secret = secret.hint("to make one: tfo keys generate --secret FILE")?;
-    if secret.iter().all(|byte| *byte == secret[0]) {
-        bail!("all its bytes are the same: it was not written to its end, or is no secret");
+    secret.hint("to make one: tfo keys generate --secret FILE")?
+}
+
+fn raw(bytes: &[u8]) -> Option<anyhow::Result<Secret>> {
+    if bytes.iter().all(|byte| *byte == bytes[0]) {
+        return Some(Err(anyhow!(
+            "all its bytes are the same: it was not written to its end, or is no secret"
+        )));
     }
-    Ok(Secret::new(*secret))
+    Some(Secret::try_from(bytes).map_err(Into::into))
 }
 
-fn raw(bytes: &[u8]) -> Option<Zeroizing<[u8; Secret::LEN]>> {
-    bytes.try_into().ok().map(Zeroizing::new)
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<Zeroizing<[u8; Secret::LEN]>> {
-    let mut secret = Zeroizing::new([0; Secret::LEN]);
-    for (byte, pair) in secret.iter_mut().zip(digits.chunks_exact(2)) {
+fn hexadecimal(digits: &[u8]) -> Option<anyhow::Result<Secret>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(Secret::LEN));
+    for pair in digits.chunks_exact(2) {
         let digit = |digit: u8| char::from(digit).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+        bytes.push(u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?);
     }
-    Some(secret)
+    raw(&bytes)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 mod command;
 mod decode;
+#[cfg(target_os = "linux")]
 mod stamp;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use fastopen::{Rotation, Secret};
 use tokio::runtime;
 use zeroize::Zeroizing;
 
-use crate::{hint, printable, units};
+use crate::{printable, units};
 use decode::decode;
+#[cfg(target_os = "linux")]
 pub(super) use stamp::Stamp;
 
 /// The options that name the secret and the schedule.
@@ -97,6 +98,7 @@ impl Source {
     }
 
     /// The secret's file as it is now, to tell whether it was replaced or written to; `None` for a command.
+    #[cfg(target_os = "linux")]
     pub(super) fn stamp(&self) -> Option<Stamp> {
         self.secret.as_deref().map(Stamp::of)
     }
@@ -145,13 +147,21 @@ fn read_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         return Ok(read_some(io::stdin().lock())?);
     }
     let file = File::open(path)?;
+    refuse_other_readers(&file, path)?;
+    Ok(read_some(file)?)
+}
+
+#[cfg(unix)]
+fn refuse_other_readers(file: &File, path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
     let metadata = file.metadata()?;
     const OF_OTHERS: u32 = 0o006;
     const WRITABLE_BY_GROUP: u32 = 0o020;
     let mode = metadata.permissions().mode();
     if metadata.is_file() && mode & (OF_OTHERS | WRITABLE_BY_GROUP) != 0 {
         let path = printable::path(path);
-        return Err(hint::with(
+        return Err(crate::hint::with(
             anyhow!(
                 "its mode is {:04o}: others may read it or change it",
                 mode & 0o7777
@@ -159,7 +169,13 @@ fn read_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
             format!("chmod go= {path}; in Kubernetes: defaultMode: 0400 in the volume"),
         ));
     }
-    Ok(read_some(file)?)
+    Ok(())
+}
+
+/// Windows has no mode that says it.
+#[cfg(windows)]
+fn refuse_other_readers(_: &File, _: &Path) -> anyhow::Result<()> {
+    Ok(())
 }
 
 /// Reads no more than a secret can have, into room that does not grow: what a buffer grew out of would stay in memory.
@@ -172,6 +188,7 @@ fn read_some(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

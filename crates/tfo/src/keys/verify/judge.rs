@@ -8,8 +8,10 @@ use fastopen::{Cookie, Rotation};
 use super::super::report::Verdict;
 use super::contact::{Contact, Step};
 
-/// How many periods back and ahead are looked at.
-const NEIGHBOURS: i64 = 3;
+/// How many periods back are looked at: a rotation may have stopped long ago, with the default interval more than a year.
+const BEHIND: i64 = 400;
+/// How many periods ahead are looked at.
+const AHEAD: i64 = 3;
 /// By how much clocks may differ before it is said, beside the schedule's own margin.
 const TOLERANCE: Duration = Duration::from_secs(3);
 
@@ -84,7 +86,7 @@ pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[
         [Origin::Unknown] => Judgement::new(
             Verdict::OwnKey,
             format!(
-                "no key of the schedule, from {NEIGHBOURS} periods back to {NEIGHBOURS} ahead, makes its cookie for {}. Where an address translation is in between, name the address with --translated ADDR",
+                "no key of the schedule, from {BEHIND} periods back to {AHEAD} ahead, makes its cookie for {}. Where an address translation is in between, name the address with --translated ADDR",
                 contact.client
             ),
         ),
@@ -201,7 +203,11 @@ fn origin(
 
 /// 0, -1, 1, -2, 2, …
 fn by_nearness() -> impl Iterator<Item = i64> {
-    (0..=NEIGHBOURS).flat_map(|distance| [-distance, distance])
+    (0..=BEHIND).flat_map(|distance| {
+        [Some(-distance), (distance <= AHEAD).then_some(distance)]
+            .into_iter()
+            .flatten()
+    })
 }
 
 fn candidates(client: IpAddr, server: IpAddr, translated: &[IpAddr]) -> Vec<(IpAddr, IpAddr)> {
@@ -296,6 +302,7 @@ mod tests {
             (500, 0, (Verdict::Agrees, None)),
             (500, -1, (Verdict::Behind, Some(-1))),
             (500, 2, (Verdict::Ahead, Some(2))),
+            (500, -365, (Verdict::Behind, Some(-365))),
             // The schedule's margin, and clocks that differ a little.
             (4, -1, (Verdict::Agrees, None)),
             (998, 1, (Verdict::Agrees, None)),

@@ -65,7 +65,7 @@ Examples:
   tfo keys verify -n 32 www.example.com:443
                                          Without the secret: do all behind each address agree?
   tfo keys verify --for 20s 192.0.2.2:443 192.0.2.3:443
-                                         Just before an interval ends: do they change at the same time?
+                                         When an interval ends: at the same time?
 
 Verdicts:
   agrees                          it has the fleet's keys

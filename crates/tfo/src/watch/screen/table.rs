@@ -97,8 +97,8 @@ pub(super) struct Row {
 impl Table {
     pub(super) const fn columns(self) -> &'static [Column] {
         match self {
-            Self::Listeners => &LISTENERS,
-            Self::Peers => &PEERS,
+            Self::Listeners => LISTENERS,
+            Self::Peers => PEERS,
         }
     }
 

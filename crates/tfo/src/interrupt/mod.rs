@@ -3,15 +3,18 @@
 //! The first one asks a command to finish and to print what it has. After the second the process ends in any case, whatever it is
 //! waiting for: a command that handles the second one itself has [`GRACE`] to end.
 
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod signals;
+
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 use tokio::sync::watch;
+
+use signals::{Signals, end_by};
 
 /// How long a command may wait for the reader of its output once it is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -27,7 +30,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Starts to catch SIGINT and SIGTERM.
+    /// Starts to catch SIGINT and SIGTERM, or Ctrl-C and Ctrl-Break on Windows.
     ///
     /// # Errors
     /// The system refuses a signal handler or a thread.
@@ -66,7 +69,7 @@ fn requests() -> io::Result<watch::Receiver<u32>> {
     if let Some(requests) = &*shared {
         return Ok(requests.clone());
     }
-    let signals = Signals::new([SIGINT, SIGTERM])?;
+    let signals = Signals::new()?;
     let (sender, requests) = watch::channel(0);
     thread::Builder::new()
         .name("signals".to_owned())
@@ -89,10 +92,4 @@ fn count(mut signals: Signals, requests: &watch::Sender<u32>) {
             _ => end_by(signal),
         }
     }
-}
-
-/// Ends the process as the signal would without a handler, without waiting for anything.
-fn end_by(signal: i32) {
-    // It fails only for signals that have no default.
-    let _ = emulate_default_handler(signal);
 }

@@ -2,17 +2,20 @@
 //!
 //! A file is opened when there is something to read, and emptied when there is something to write: until then what it holds stays.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod system;
+
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use fastopen_host::privileges::User;
 
 use crate::hint::Hint;
 use crate::printable;
+
+use system::Place;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +40,9 @@ impl OutputFile {
     /// # Errors
     /// The system does not allow it.
     pub fn open(path: &Path, access: Access) -> anyhow::Result<Self> {
-        let mode = match access {
-            Access::Anybody => 0o666,
-            Access::Owner => 0o600,
-        };
         let mut options = OpenOptions::new();
-        options.write(true).mode(mode);
+        options.write(true);
+        system::let_in(&mut options, access);
         let opened = match options.clone().create_new(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // A dangling symbolic link exists and leads to no file.
@@ -55,13 +55,9 @@ impl OutputFile {
             created => created.map(|file| (file, true)),
         };
         let (file, is_new) = opened.with_context(|| cannot_write(path))?;
-        restrict(&file, access).with_context(|| cannot_write(path))?;
-        if is_new
-            && rustix::process::geteuid().is_root()
-            && let Some(user) = User::behind_sudo()
-        {
-            // Where it can't be given away it stays root's.
-            let _ = fchown(&file, Some(user.uid), Some(user.gid));
+        system::restrict(&file, access).with_context(|| cannot_write(path))?;
+        if is_new {
+            system::give_to_caller(&file);
         }
         Ok(Self {
             path: path.to_owned(),
@@ -92,14 +88,6 @@ impl OutputFile {
         self.begin()?
             .write_all(content)
             .with_context(|| cannot_write(&path))
-    }
-}
-
-/// A file that was there may be open to others.
-fn restrict(file: &File, access: Access) -> io::Result<()> {
-    match access == Access::Owner && file.metadata()?.is_file() {
-        true => file.set_permissions(Permissions::from_mode(0o600)),
-        false => Ok(()),
     }
 }
 
@@ -148,56 +136,11 @@ pub fn refuse_same<'p>(
     Ok(())
 }
 
-/// Where a path leads.
-#[derive(Debug, PartialEq, Eq)]
-enum Place {
-    /// A file, by device and inode.
-    File(u64, u64),
-    /// A name in a folder, by device and inode, that is still free.
-    Free(u64, u64, std::ffi::OsString),
-}
-
-impl Place {
-    /// `None` for what is no regular file, such as a pipe or `/dev/null`: two may share it.
-    fn of(path: &Path) -> Option<Self> {
-        match fs::metadata(path) {
-            Ok(metadata) => metadata
-                .is_file()
-                .then(|| Self::File(metadata.dev(), metadata.ino())),
-            Err(_) => {
-                let folder = match path.parent() {
-                    Some(folder) if folder != Path::new("") => folder,
-                    _ => Path::new("."),
-                };
-                let folder = fs::metadata(folder).ok()?;
-                Some(Self::Free(
-                    folder.dev(),
-                    folder.ino(),
-                    path.file_name()?.to_owned(),
-                ))
-            }
-        }
-    }
-
-    /// `-` is standard input.
-    fn of_input(path: &Path) -> Option<Self> {
-        match path == Path::new("-") {
-            true => Self::of_stream(io::stdin()),
-            false => Self::of(path),
-        }
-    }
-
-    fn of_stream(stream: impl AsFd) -> Option<Self> {
-        let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
-        let metadata = file.metadata().ok()?;
-        metadata
-            .is_file()
-            .then(|| Self::File(metadata.dev(), metadata.ino()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]

@@ -1,0 +1,166 @@
+//! What a system can refuse, tried before anything is changed, and what to do about each refusal.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, RawFd};
+
+use rustix::net::{AddressFamily, SocketType};
+
+use crate::sys::{process, seccomp};
+
+/// Why a program can't be supervised. It can still be run.
+#[derive(Debug, thiserror::Error)]
+#[error("{call}: {error}{}", help(call, error, yama().unwrap_or(0)))]
+pub struct NotSupervised {
+    call: &'static str,
+    error: io::Error,
+}
+
+impl NotSupervised {
+    pub(super) fn of(call: &'static str) -> impl Fn(io::Error) -> Self {
+        move |error| Self { call, error }
+    }
+}
+
+/// The end of the supervisor's process before it was ready.
+pub(super) const SUPERVISOR: &str = "the supervisor";
+/// In a filter of system calls of somebody else's, the calls that a supervisor takes.
+const IN_A_SANDBOX: &str = "in a container: docker run --cap-add SYS_PTRACE; in a unit of systemd: \
+                            SystemCallFilter=pidfd_getfd process_vm_readv process_vm_writev seccomp";
+
+fn help(call: &str, error: &io::Error, yama: u8) -> String {
+    let may_be_yama = error.raw_os_error() == Some(libc::EPERM);
+    match (call, error.raw_os_error()) {
+        ("pidfd_getfd" | "process_vm_readv", _) if may_be_yama && yama >= 3 => {
+            "; kernel.yama.ptrace_scope is 3, which forbids it to everybody until the machine is started again".to_owned()
+        }
+        ("pidfd_getfd" | "process_vm_readv", _) if may_be_yama && yama == 2 => {
+            "; kernel.yama.ptrace_scope is 2, which leaves it to CAP_SYS_PTRACE: run tfo as root, or allow it: \
+             sysctl -w kernel.yama.ptrace_scope=0"
+                .to_owned()
+        }
+        ("socket(AF_NETLINK)", _) => {
+            "; in a unit of systemd with RestrictAddressFamilies=: RestrictAddressFamilies=AF_NETLINK".to_owned()
+        }
+        ("pidfd_open" | "pidfd_getfd" | "process_vm_readv", _) => {
+            format!("; it takes the right to trace processes of the same user, which a sandbox may deny; {IN_A_SANDBOX}")
+        }
+        ("seccomp", Some(libc::EBUSY)) => {
+            "; it is supervised by somebody else already, and Linux allows for one".to_owned()
+        }
+        ("seccomp", _) => format!(
+            "; it takes Linux 5.9, and a sandbox that allows seccomp(2); in a container: \
+             docker run --security-opt seccomp=unconfined; {}",
+            IN_A_SANDBOX.rsplit("; ").next().unwrap_or_default()
+        ),
+        (SUPERVISOR, _) => format!("; a filter of system calls may have killed it; {IN_A_SANDBOX}"),
+        _ => String::new(),
+    }
+}
+
+/// `kernel.yama.ptrace_scope`; `None` on a kernel without Yama.
+fn yama() -> Option<u8> {
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok()?;
+    scope.trim().parse().ok()
+}
+
+/// Whether Yama restricts a supervisor to the program itself, and keeps it from the processes that the program starts: they are not
+/// its descendants, and only the program's own process has let it in.
+///
+/// Source: Documentation/admin-guide/LSM/Yama.rst; `security/yama/yama_lsm.c`, `yama_ptrace_access_check`.
+pub fn leaves_out_descendants() -> bool {
+    yama() == Some(1) && !may_trace(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+/// Whether a process with this status has CAP_SYS_PTRACE.
+fn may_trace(status: &str) -> bool {
+    const CAP_SYS_PTRACE: u32 = 19;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    effective.is_some_and(|mask| mask >> CAP_SYS_PTRACE & 1 == 1)
+}
+
+/// The calls that are tried, by what a message between processes calls them.
+const TRIED: [&str; 5] = [
+    "seccomp",
+    "socket(AF_NETLINK)",
+    "pidfd_open",
+    "pidfd_getfd",
+    "process_vm_readv",
+];
+
+/// The name of a call that was refused.
+pub(super) fn name_of(call: u8) -> &'static str {
+    TRIED.get(usize::from(call)).copied().unwrap_or(SUPERVISOR)
+}
+
+/// Tries what a supervisor must be able to do to that process, which this one is a copy of; gives the call that was refused.
+///
+/// A filter may end who calls what it denies: that is this process, and not the program's.
+pub(super) fn try_calls(program: u32, descriptor: RawFd) -> Result<(), (u8, io::Error)> {
+    let call = |number: u8| move |error| (number, error);
+    seccomp::can_report().map_err(call(0))?;
+    // By netlink it learns whether there is a cookie, and what becomes of connections.
+    let netlink = rustix::net::socket(AddressFamily::NETLINK, SocketType::RAW, None);
+    netlink.map_err(|error| (1, error.into()))?;
+    let process = process::open(program).map_err(call(2))?;
+    match process::duplicate(process.as_fd(), descriptor) {
+        // The number may stand for another file there, or for none; only a refusal matters.
+        Err(error) if error.raw_os_error() != Some(libc::EBADF) => return Err((3, error)),
+        _ => {}
+    }
+    let probe = 0_u64;
+    // Where a variable is here there was one in the process that this one is a copy of.
+    match process::read_memory(program, (&raw const probe).addr() as u64, &mut [0; 8]) {
+        Err(error) if error.raw_os_error() != Some(libc::EFAULT) => Err((4, error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_says_what_would_help() {
+        for (call, error, yama, expected) in [
+            ("pidfd_getfd", libc::EPERM, 0, "--cap-add SYS_PTRACE"),
+            ("pidfd_getfd", libc::EPERM, 1, "SystemCallFilter=pidfd_getfd"),
+            ("pidfd_getfd", libc::EPERM, 2, "ptrace_scope is 2"),
+            ("process_vm_readv", libc::EPERM, 3, "ptrace_scope is 3"),
+            ("process_vm_readv", libc::ENOSYS, 2, "--cap-add SYS_PTRACE"),
+            ("pidfd_open", libc::EPERM, 2, "--cap-add SYS_PTRACE"),
+            (
+                "socket(AF_NETLINK)",
+                libc::EAFNOSUPPORT,
+                0,
+                "RestrictAddressFamilies=AF_NETLINK",
+            ),
+            ("seccomp", libc::EBUSY, 0, "by somebody else"),
+            ("seccomp", libc::EPERM, 0, "seccomp=unconfined"),
+            ("seccomp", libc::ENOSYS, 0, "Linux 5.9"),
+            (SUPERVISOR, libc::EPIPE, 0, "may have killed it"),
+        ] {
+            let said = help(call, &io::Error::from_raw_os_error(error), yama);
+            assert!(said.contains(expected), "{call} {error} {yama}: {said}");
+        }
+        assert_eq!(help("fork", &io::Error::from_raw_os_error(libc::EAGAIN), 0), "");
+    }
+
+    #[test]
+    fn who_may_trace() {
+        assert!(may_trace("Name:\ttfo\nCapEff:\t0000000000080000\n"));
+        assert!(!may_trace("CapEff:\t0000000000040000\n"));
+        assert!(!may_trace(""));
+    }
+
+    #[test]
+    fn a_process_may_look_at_itself() {
+        assert!(try_calls(std::process::id(), 0).is_ok());
+        let (call, error) = try_calls(u32::MAX, 0).unwrap_err();
+        assert_eq!(
+            (name_of(call), error.raw_os_error()),
+            ("pidfd_open", Some(libc::ESRCH))
+        );
+    }
+}

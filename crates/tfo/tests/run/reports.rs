@@ -1,0 +1,125 @@
+//! What is told of connections that do not go well, and of programs that are slow.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use fastopen_lab::testing::{LabTest, test};
+
+use super::support::{TFO, echo, serve, wait_until, world};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    vec![
+        test("a_refused_connection_has_failed", a_refused_connection_has_failed),
+        test("late_writers_are_told_apart", late_writers_are_told_apart),
+        test("nobody_reads_standard_error", nobody_reads_standard_error),
+        test("a_report_to_a_pipe", a_report_to_a_pipe),
+    ]
+}
+
+/// On the first contact and later, over the network and within this machine, and where connect() fails at once.
+fn a_refused_connection_has_failed() {
+    let world = world();
+    let script = "
+import socket, sys, time
+s = socket.socket()
+if sys.argv[3]: s.bind((sys.argv[3], 0))
+try: s.connect((sys.argv[1], 7)); s.send(b'x'); s.recv(1)
+except OSError as e: print(e)
+time.sleep(float(sys.argv[2]))
+";
+    for (destination, says, held_for, source) in [
+        ("192.0.2.2", "refused", "0.5", ""),
+        ("127.0.0.1", "refused", "0", ""),
+        ("192.0.2.2", "Invalid", "0", "127.0.0.1"),
+    ] {
+        let program = ["python3", "-c", script, destination, held_for, source];
+        let bare = world.bare(&program).output().unwrap();
+        assert!(String::from_utf8_lossy(&bare.stdout).contains(says), "{bare:?}");
+        let ran = world.run(&["--all"], &program);
+        assert_eq!(ran.output, bare);
+        assert_eq!(ran.row(7), ("unknown", "failed"), "{destination} {source}");
+        let text = world.under(&["--all", "--report"], &program).output().unwrap();
+        let said = String::from_utf8_lossy(&text.stderr).into_owned();
+        assert!(
+            said.contains("1 unknown, failed") && !said.contains("yet"),
+            "{said}"
+        );
+    }
+}
+
+/// It answered all the time: it has not failed.
+fn late_writers_are_told_apart() {
+    let world = world();
+    serve(world.server(), 7, echo);
+    let script = "
+import socket, time
+s = socket.create_connection(('192.0.2.2', 7))
+time.sleep(0.1)
+s.sendall(b'late'); s.shutdown(socket.SHUT_WR); print(s.makefile().read())
+";
+    for expected in [
+        ("no-cookie", "first-contact"),
+        ("not-attempted", "released"),
+        ("not-attempted", "released"),
+        ("not-attempted", "late-writer"),
+    ] {
+        let ran = world.run(&["--all"], &["python3", "-c", script]);
+        assert_eq!(ran.stdout(), "4 bytes: late\n");
+        assert_eq!(ran.row(7), expected, "{:#}", ran.report);
+    }
+}
+
+/// A pipe that is full must not hold the program's calls up.
+fn nobody_reads_standard_error() {
+    let world = world();
+    let script = "
+import socket
+l = socket.create_server(('127.0.0.1', 7), backlog=999)
+for i in range(500): socket.create_connection(('127.0.0.1', 7)).close()
+print('done')
+";
+    let (unread, full) = std::io::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&full, 4096).unwrap();
+    let mut child = world
+        .under(&["--verbose"], &["python3", "-c", script])
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let (tell, told) = std::sync::mpsc::channel();
+    let mut stdout = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        let _ = std::io::Read::read_to_string(&mut stdout, &mut said);
+        let _ = tell.send(said);
+    });
+    assert_eq!(
+        told.recv_timeout(Duration::from_secs(30)).as_deref(),
+        Ok("done\n")
+    );
+    assert!(child.wait().unwrap().success());
+    drop(unread);
+    wait_until("it ends with the program", || {
+        super::support::processes("tfo-supervisor", world.state.path()).is_empty()
+    });
+}
+
+fn a_report_to_a_pipe() {
+    let world = world();
+    let script = format!("{TFO} run --report=/dev/stdout -- true | cat");
+    let output = world
+        .bare(&["sh", "-c", &script])
+        .env("XDG_STATE_HOME", world.state.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let reports: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(reports.len(), 2, "{text}");
+    assert!(
+        reports[1]["complete"] == true && reports[1]["connections"] == 0,
+        "{text}"
+    );
+}

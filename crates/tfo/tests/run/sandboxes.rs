@@ -1,0 +1,135 @@
+//! Sandboxes that deny what a supervisor takes: the program runs as without it, and is told why; or does not run, if that is asked for.
+
+use std::process::Output;
+
+use fastopen_lab::testing::{LabTest, test};
+
+use super::support::{TFO, World, http, serve, world};
+
+pub(crate) fn tests() -> Vec<LabTest> {
+    vec![
+        test("calls_that_a_filter_denies", calls_that_a_filter_denies),
+        test("no_proc", no_proc),
+        test("supervised_already", supervised_already),
+        test(
+            "the_first_process_of_a_container",
+            the_first_process_of_a_container,
+        ),
+    ]
+}
+
+/// The filter of a container answers with an error; that of a systemd unit ends who makes the call, unless told otherwise.
+const ERROR: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+
+/// Runs the rest of its arguments under a filter that answers the call of that number so; if its first argument is that, where one is
+/// named.
+const DENY: &str = "
+import ctypes, os, struct, sys
+number, argument, action = (int(text) for text in sys.argv[1:4])
+of_argument = [] if argument < 0 else [(0x20, 0, 0, 16), (0x15, 0, 1, argument)]
+instructions = [(0x20, 0, 0, 0), (0x15, 0, len(of_argument) + 1, number), *of_argument, (6, 0, 0, action), (6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *one) for one in instructions))
+program = struct.pack('HxxxxxxQ', len(instructions), ctypes.addressof(code))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, program, 0, 0) == 0
+os.execvp(sys.argv[4], sys.argv[4:])
+";
+
+fn calls_that_a_filter_denies() {
+    let world = world();
+    let curl = ["curl", "-s", "http://192.0.2.2/"];
+    serve(world.server(), 80, http);
+    let denies = |call: libc::c_long, argument: i32, action: u32, expected: &[&str]| {
+        let [call, argument, action] = [call.to_string(), argument.to_string(), action.to_string()];
+        let sandbox = ["python3", "-c", DENY, &call, &argument, &action];
+        let ran = in_sandbox(&world, &sandbox, &[], &curl);
+        expected.iter().for_each(|why| assert_runs_without(&ran, why));
+        assert_is_not_run(&in_sandbox(&world, &sandbox, &["--require"], &curl));
+    };
+    for call in [
+        libc::SYS_seccomp,
+        libc::SYS_pidfd_open,
+        libc::SYS_pidfd_getfd,
+        libc::SYS_process_vm_readv,
+    ] {
+        denies(call, -1, ERROR, &["not permitted", "systemcallfilter="]);
+        denies(call, -1, KILL, &["may have killed it", "systemcallfilter="]);
+    }
+    denies(
+        libc::SYS_socket,
+        libc::AF_NETLINK,
+        ERROR,
+        &["restrictaddressfamilies=af_netlink"],
+    );
+}
+
+fn no_proc() {
+    let world = world();
+    let curl = ["curl", "-s", "http://192.0.2.2/"];
+    serve(world.server(), 80, http);
+    let script = "mount -t tmpfs none /proc && exec \"$@\"";
+    let sandbox = ["unshare", "--mount", "sh", "-c", script, "sh"];
+    assert_runs_without(&in_sandbox(&world, &sandbox, &[], &curl), "is /proc mounted?");
+    assert_is_not_run(&in_sandbox(&world, &sandbox, &["--require"], &curl));
+}
+
+fn supervised_already() {
+    let world = world();
+    let outer = [TFO, "run", "--"];
+    let ran = in_sandbox(&world, &outer, &["--require"], &["sh", "-c", "echo hello"]);
+    assert_is_not_run(&ran);
+    assert!(
+        text(&ran.stderr).contains("supervised by somebody else"),
+        "{ran:?}"
+    );
+}
+
+/// As the entry point of a container: the program is the first process, and its end the end of all others, the supervisor too.
+fn the_first_process_of_a_container() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let container = ["unshare", "--pid", "--fork", "--mount", "--mount-proc"];
+    let file = world.state.path().join("report.json");
+    let report = format!("--report={}", file.display());
+    for outcome in ["no-cookie", "accepted"] {
+        let script = "curl -s http://192.0.2.2/; echo number $$; exit 3";
+        let ran = in_sandbox(&world, &container, &["--require", &report], &["sh", "-c", script]);
+        assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+        assert_eq!(text(&ran.stdout), "hello from the lab\nnumber 1\n", "{ran:?}");
+        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(report["rows"][0]["outcome"], outcome, "{report:#}");
+    }
+}
+
+fn in_sandbox(world: &World, sandbox: &[&str], options: &[&str], program: &[&str]) -> Output {
+    let arguments = [sandbox, &[TFO, "run"], options, &["--"], program].concat();
+    let mut command = world.bare(&arguments);
+    command.env("XDG_STATE_HOME", world.state.path());
+    command.output().unwrap()
+}
+
+fn assert_runs_without(ran: &Output, why: &str) {
+    assert!(
+        ran.status.success() && text(&ran.stdout).contains("hello"),
+        "{ran:?}"
+    );
+    let said = text(&ran.stderr);
+    assert!(
+        said.contains("running without fast open") && said.contains(why),
+        "{said}"
+    );
+}
+
+fn assert_is_not_run(ran: &Output) {
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    assert!(
+        ran.stdout.is_empty() && text(&ran.stderr).contains("was not run"),
+        "{ran:?}"
+    );
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).to_lowercase()
+}
