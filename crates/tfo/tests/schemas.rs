@@ -35,7 +35,7 @@ const ENUMS: &[Row] = &[
     ("doctor", "/$defs/report/properties/settings/properties/key", "tfo/src/doctor/report.rs", "Key"),
     ("doctor", "/$defs/finding/properties/level", "tfo/src/doctor/finding.rs", "Level"),
     ("enable", "/$defs/report/properties/action", "tfo/src/enable/report.rs", "Action"),
-    ("enable-client", "/properties/action", "tfo/src/enable/report.rs", "Action"),
+    ("enable-client", "/$defs/report/properties/action", "tfo/src/enable/report.rs", "Action"),
     ("keys", "/$defs/keys/properties/action", "tfo/src/keys/report.rs", "Action"),
     ("keys", "/$defs/listeners/properties/action", "tfo/src/keys/report.rs", "Action"),
     ("keys", "/$defs/verdict and /$defs/together/properties/verdict", "tfo/src/keys/report.rs", "Verdict"),

@@ -422,4 +422,8 @@ fn what_cannot_be_kept_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(said.contains(told), "{arguments:?}: {said}");
     }
+    let output = tfo(server, &["enable", "--watch", "--json", "--rules", "/nowhere"]);
+    let schema = serde_json::from_str(include_str!("../../schemas/enable-watch.json")).unwrap();
+    let failed = serde_json::from_slice(&output.stdout).unwrap();
+    jsonschema::validate(&schema, &failed).unwrap_or_else(|error| panic!("{error}: {failed}"));
 }
