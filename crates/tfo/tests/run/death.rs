@@ -140,8 +140,10 @@ for n, text in enumerate([b'', b'hello', b'', b'hello']):
     print('known', flush=True)
     sys.stdin.readline()
     s = socket.create_connection(A)
+    s.setblocking(False)
     if text: s.sendall(text)
     s.shutdown(socket.SHUT_WR)
+    s.setblocking(True)
     print('shut down', flush=True)
     print(s.makefile().read(), flush=True)
 ";

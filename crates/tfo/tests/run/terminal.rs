@@ -88,6 +88,14 @@ impl Drop for Shell {
 /// Ctrl-Z, fg, Ctrl-C, Ctrl-\, the size of the window and its changes: the same answers with and without.
 fn job_control() {
     let world = world();
+    // A shell would do as well, but for the moment between vfork() and exec() in which its children can't be stopped.
+    let job = "import os, signal\n\
+               signal.signal(signal.SIGWINCH, lambda *_: print(*reversed(os.get_terminal_size()), flush=True))\n\
+               signal.signal(signal.SIGHUP, lambda *_: os._exit(7))\n\
+               signal.signal(signal.SIGINT, signal.SIG_DFL)\n\
+               print('go', flush=True)\n\
+               while True: signal.pause()\n";
+    std::fs::write(world.state.path().join("job.py"), job).unwrap();
     let prefix = format!("{TFO} run --");
     let talk = |prefix: &str| {
         let mut shell = Shell::start(&world);
@@ -95,22 +103,20 @@ fn job_control() {
         shell.types("", "");
         let mut said = Vec::new();
         said.push(shell.types(&format!("{prefix} stty size; echo =$?\n"), "=0\r\n"));
-        let script =
-            "trap \"stty size\" WINCH; trap \"echo hup; exit 7\" HUP; echo go; while :; do sleep 0.02; done";
-        shell.types(&format!("{prefix} sh -c '{script}'\n"), "go\r\n");
+        shell.types(&format!("{prefix} python3 job.py\n"), "go\r\n");
         terminals::resize(&shell.terminal, 61, 17);
         said.push(shell.types("", "17 61\r\n"));
         said.push(shell.types("\x1a", "Stopped"));
         shell.types("", "$ ");
         said.push(shell.types("echo =$?; jobs -p %1 >/dev/null; echo jobs $?\n", "jobs 0\r\n"));
         // Not before it goes on, which it says: only the foreground is told of the terminal's size.
-        shell.types("fg\n", "done'\r\n");
+        shell.types("fg\n", "job.py\r\n");
         std::thread::sleep(Duration::from_millis(300));
         terminals::resize(&shell.terminal, 62, 18);
         said.push(shell.types("", "18 62\r\n"));
         said.push(shell.types("\x03", "\n"));
         said.push(shell.types("echo =$?\n", "=130\r\n"));
-        shell.types(&format!("{prefix} sh -c '{script}' &\n"), "go\r\n");
+        shell.types(&format!("{prefix} python3 job.py &\n"), "go\r\n");
         said.push(shell.types("kill -HUP %1; wait %1; echo =$?\n", "=7\r\n"));
         shell.types(&format!("{prefix} sleep 99\n"), "");
         std::thread::sleep(Duration::from_millis(300));
