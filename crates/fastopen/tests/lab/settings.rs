@@ -126,7 +126,7 @@ fn a_link_local_address_takes_the_destinations_scope() {
     let client = lab.client().unwrap();
     for address in ["fe80::1/64", "fe80::2/64"] {
         let added = program(client, "ip")
-            .args(["-6", "addr", "add", address, "dev", "lo"])
+            .args(["-6", "addr", "add", address, "dev", "lo", "nodad"])
             .status();
         assert!(added.unwrap().success());
     }
