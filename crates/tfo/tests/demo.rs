@@ -305,7 +305,7 @@ fn where_there_can_be_no_lab_it_says_what_would_help() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("error: this user may not make the network"),
+        said.contains("error: this user is not allowed to make the demo's network"),
         "{said}"
     );
     assert!(
