@@ -26,7 +26,7 @@ pub(crate) fn another_namespace_can_be_looked_into() {
 pub(crate) fn without_privilege_it_says_what_to_do() {
     for (namespace, hint) in [
         ("1", "hint: run it as root: sudo tfo watch --netns 1"),
-        ("/nowhere", "hint: give the number of a process in it"),
+        ("/nowhere", "hint: give its name (ip netns lists them), the number"),
     ] {
         let mut command = Command::new("unshare");
         let output = command
