@@ -26,7 +26,10 @@ pub(crate) fn another_namespace_can_be_looked_into() {
 pub(crate) fn without_privilege_it_says_what_to_do() {
     for (namespace, hint) in [
         ("1", "hint: run it as root: sudo tfo watch --netns 1"),
-        ("/nowhere", "hint: give its name (ip netns lists them), the number"),
+        (
+            "/nowhere",
+            "hint: give its name (ip netns lists them), the number",
+        ),
     ] {
         let mut command = Command::new("unshare");
         let output = command
