@@ -64,8 +64,8 @@ impl Supervisor {
         };
         let destination = sockaddr::canonical(given);
         let allowed = self.rules.allow(destination);
-        if !allowed && self.table.is_empty() && self.marked.is_empty() {
-            return self.leave_plain(call, destination, Note::LeftOut);
+        if !allowed && self.table.is_empty() && self.marked.is_empty() && self.observer.is_none() {
+            return self.let_through(call);
         }
         let Some(duplicate) = self.duplicate(call) else {
             return self.leave_plain(call, destination, Note::NotPermitted);
@@ -86,7 +86,10 @@ impl Supervisor {
             clear(&duplicate.socket);
         }
         if !allowed {
-            return self.leave_plain(call, destination, Note::LeftOut);
+            return match is_new(&duplicate.socket) {
+                true => self.leave_plain(call, destination, Note::LeftOut),
+                false => self.let_through(call),
+            };
         }
         if socket::namespace(duplicate.socket.as_fd()) != self.namespace {
             return self.leave_plain(call, destination, Note::OtherNamespace);
@@ -97,11 +100,7 @@ impl Supervisor {
     fn connect_allowed(&mut self, call: &Notification, given: SocketAddr, duplicate: Duplicate) {
         let Duplicate { socket: held, inode } = duplicate;
         let destination = sockaddr::canonical(given);
-        // A program may ask by another connect() how its connection goes; the kernel says so.
-        let mut state = [0];
-        let is_new = socket::tcp_info(held.as_fd(), &mut state).is_ok()
-            && TcpState::from_number(state[0]) == TcpState::Close;
-        if !is_new {
+        if !is_new(&held) {
             return self.let_through(call);
         }
         let option = socket::integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT);
@@ -312,6 +311,12 @@ impl Supervisor {
 fn clear(held: &OwnedFd) {
     // Refused where the connection has begun, and then not needed.
     let _ = socket::set_integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 0);
+}
+
+/// Whether a connection is to be made: a program may also ask by another connect() how its connection goes, and the kernel says so.
+fn is_new(held: &OwnedFd) -> bool {
+    let mut state = [0];
+    socket::tcp_info(held.as_fd(), &mut state).is_ok() && TcpState::from_number(state[0]) == TcpState::Close
 }
 
 /// Whether the kernel has a cookie for the host; where it can't tell it is taken to have one, so that a deferred connection is never missed.

@@ -43,7 +43,7 @@ tfo keys set [OPTIONS] [[ADDR]:PORT] PRIMARY [BACKUP]
 
 const AFTER: &str = "\
 Examples:
-  tfo keys generate > key; sudo tfo keys set --key-file key
+  (umask 077; tfo keys generate > key); sudo tfo keys set --key-file key
   sudo tfo keys set :443 --key-file key  Of the listeners on port 443 alone
   ssh other sudo tfo keys show --reveal --json | jq -r '[.primary.key, .backup.key // empty] | join(\",\")' | sudo tfo keys set --key-file -
 

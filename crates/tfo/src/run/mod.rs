@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use fastopen::ListenOptions;
 use fastopen_attach::supervise::{self, Observer, Rule, Rules, Settings};
+use fastopen_host::sysctl::{self, FastOpenBits};
 
 use crate::hint::Hint;
 use crate::status::Status;
@@ -117,6 +118,9 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     let [program, arguments @ ..] = &args.program[..] else {
         anyhow::bail!("there is no program to run");
     };
+    if args.require {
+        args.require_the_sysctl()?;
+    }
     let settings = Settings {
         rules: Rules {
             only: args.only.clone(),
@@ -157,6 +161,26 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
 }
 
 impl Args {
+    /// With the bit off nothing fails, and nothing is gained either.
+    fn require_the_sysctl(&self) -> anyhow::Result<()> {
+        let (wanted, name) = match self.listen {
+            true => (FastOpenBits::SERVER, "server"),
+            false => (FastOpenBits::CLIENT, "client"),
+        };
+        let bits = sysctl::fast_open()?.context("this kernel has no TCP Fast Open")?;
+        if bits.contains(wanted) {
+            return Ok(());
+        }
+        Err(anyhow::anyhow!(
+            "net.ipv4.tcp_fastopen is {bits}: its {name} bit ({wanted}) is off"
+        ))
+        .context("the program was not run, since it can't have Fast Open here")
+        .hint(format!(
+            "sudo sysctl -w net.ipv4.tcp_fastopen={}",
+            (bits | wanted).bits()
+        ))
+    }
+
     fn observer(&self) -> anyhow::Result<Option<Box<dyn Observer>>> {
         if self.report.is_none() && !self.verbose {
             return Ok(None);

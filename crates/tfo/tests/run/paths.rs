@@ -30,6 +30,19 @@ fn fast_open_switched_off() {
     let ran = world.run(&[], CURL);
     assert_eq!(ran.output, bare);
     assert_eq!(ran.report["rows"][0]["reason"], "sysctl", "{:#}", ran.report);
+    for (options, advice) in [
+        (&["--require"][..], "tcp_fastopen=1"),
+        (&["--require", "--listen"], "tcp_fastopen=2"),
+    ] {
+        let refused = world.under(options, CURL).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(
+            (refused.status.code(), &refused.stdout[..]),
+            (Some(2), &b""[..]),
+            "{said}"
+        );
+        assert!(said.contains(advice), "{said}");
+    }
 }
 
 fn a_server_without_fast_open() {

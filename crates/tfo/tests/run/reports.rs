@@ -12,6 +12,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("a_refused_connection_has_failed", a_refused_connection_has_failed),
         test("late_writers_are_told_apart", late_writers_are_told_apart),
+        test(
+            "what_is_left_out_is_counted_once",
+            what_is_left_out_is_counted_once,
+        ),
         test("large_first_writes_save_nothing", large_first_writes_save_nothing),
         test("nobody_reads_standard_error", nobody_reads_standard_error),
         test("a_report_to_a_pipe", a_report_to_a_pipe),
@@ -94,6 +98,20 @@ s.sendall(b'x' * 2000); s.shutdown(socket.SHUT_WR); print(len(s.makefile().read(
             assert_eq!(sums, [Some(0.0), Some(0.0)], "{:#}", ran.report);
         }
     }
+}
+
+/// A datagram socket's connect() makes no connection, as in every getaddrinfo(); a second one on a TCP socket asks how the first one goes.
+fn what_is_left_out_is_counted_once() {
+    let world = world();
+    let script = "
+import socket
+d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); d.connect(('127.0.0.1', 53))
+l = socket.create_server(('127.0.0.1', 8), reuse_port=True)
+s = socket.socket(); s.connect(('127.0.0.1', 8)); s.connect_ex(('127.0.0.1', 8)); s.connect_ex(('127.0.0.1', 8))
+";
+    let ran = world.run(&[], &["python3", "-c", script]);
+    assert_eq!(ran.row(8), ("not-attempted", "left-out"), "{:#}", ran.report);
+    assert_eq!(ran.report["connections"], 1, "{:#}", ran.report);
 }
 
 /// A pipe that is full must not hold the program's calls up.
