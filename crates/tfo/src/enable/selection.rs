@@ -96,7 +96,10 @@ impl Selection {
         const SHOWN: usize = 5;
         let addresses: BTreeSet<SocketAddr> = all.iter().map(|held| held.listener.address).collect();
         let wildcard = addresses.iter().find(|address| {
-            let serves = |place: &ListenerAddress| place.ip.is_some() && place.port == address.port();
+            // One on [::] may take IPv4, too.
+            let serves = |place: &ListenerAddress| {
+                place.ip.is_some_and(|ip| ip.is_ipv4() || address.is_ipv6()) && place.port == address.port()
+            };
             address.ip().is_unspecified() && self.places.iter().any(serves)
         });
         if let Some(wildcard) = wildcard {
