@@ -104,7 +104,7 @@ pub(super) fn listening(listener: &Listener, out: &mut (impl Write + ?Sized)) ->
         .map_or_else(|| "an unknown address".to_owned(), |address| address.to_string());
     writeln!(
         out,
-        "{BOLD}tfo:{BOLD:#} {} listens at {address} with Fast Open, queue {}",
+        "{BOLD}tfo:{BOLD:#} {} listens at {address}, its Fast Open queue set to {}",
         listener.program, listener.queue
     )?;
     out.flush()
