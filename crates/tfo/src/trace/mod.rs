@@ -87,7 +87,8 @@ Examples:
                                          The packets that say so, in Wireshark's words
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
-Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve and GTP-U.
+Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve, GTP-U and L2TP;
+packets of L2TP version 3 and of ESP are counted.
 Live, each interface shows the TCP packets that it carries itself.
 As root, it becomes the user who called sudo, or nobody, once its files and sockets are open.
 
