@@ -138,9 +138,12 @@ impl Tree {
             let path = entry.unwrap().path();
             let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
             let child = || [module, std::slice::from_ref(&stem)].concat();
+            if stem.ends_with("_tests") {
+                continue;
+            }
             match path.extension() {
                 None if path.is_dir() && stem != "bin" => self.read_folder(&path, &child()),
-                Some(extension) if extension == "rs" && !stem.ends_with("_tests") => {
+                Some(extension) if extension == "rs" => {
                     let module = match stem.as_str() {
                         "lib" | "mod" => module.to_vec(),
                         "main" => continue,
