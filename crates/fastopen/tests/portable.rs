@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fastopen::{Arrival, Connected, Connector, Outcome, PathMemory, Policy, Reason, ReplaySafe, TcpInfo};
+use socket2::{Domain, Socket, Type};
 
 /// Whether this system, or this build of the library, has Fast Open.
 const HAS_FAST_OPEN: bool = cfg!(all(
@@ -32,6 +33,16 @@ fn echo(listener: TcpListener, connections: usize) -> JoinHandle<Vec<Vec<u8>>> {
         received
     };
     thread::spawn(move || std::iter::repeat_with(echo_one).take(connections).collect())
+}
+
+/// A socket that keeps its port from everybody else and does not listen, and its address: who connects to it is refused.
+fn refusing() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }
 
 fn finish(mut stream: &TcpStream) -> Vec<u8> {
@@ -95,7 +106,7 @@ fn the_first_bytes_arrive_once_whatever_their_number() {
 
 #[test]
 fn an_address_that_refuses_gives_way_to_the_next() {
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, refusing) = refusing();
     let listener = fastopen::listen("127.0.0.1:0").unwrap();
     let addresses = [refusing, listener.local_addr().unwrap()];
     let server = echo(listener, 2);
@@ -109,7 +120,7 @@ fn an_address_that_refuses_gives_way_to_the_next() {
 
 #[test]
 fn a_refusal_is_an_error_with_the_systems_number() {
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, refusing) = refusing();
     connect_both_ways(&connector(), &[refusing], b"PING", |connected| {
         let error = connected.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{error}");
