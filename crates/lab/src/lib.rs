@@ -83,7 +83,7 @@ mod packet;
 #[cfg(target_os = "linux")]
 mod raw;
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "all of it is in there")]
 mod sys;
 #[cfg(all(target_os = "linux", feature = "testing"))]
 pub mod testing;
