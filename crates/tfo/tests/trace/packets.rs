@@ -170,7 +170,7 @@ fn what_can_not_be_read_is_counted() {
     assert_eq!(
         (status, &*errors),
         (0, ""),
-        "what is not TCP is none of its business: {text}"
+        "packets of other protocols count as read: {text}"
     );
 }
 

@@ -64,7 +64,7 @@ fn fates() -> Vec<Trial> {
     fates
 }
 
-/// What each verdict must be able to point at, told without the decision's own words.
+/// What each verdict must be able to point at, said independently of the code that decides.
 fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
     let trials = &evidence.trials;
     let count = |which: &dyn Fn(&Trial) -> bool| trials.iter().filter(|trial| which(trial)).count();

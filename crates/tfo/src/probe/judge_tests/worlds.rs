@@ -133,7 +133,7 @@ fn worlds() -> Vec<World> {
             ..good
         },
         World {
-            name: "requests hear nothing",
+            name: "connections that ask for a cookie get no answer",
             request: |_| (made(Outcome::NoCookie, Answer::Silent), Cached::Nothing),
             verdict: Verdict::Blackholed,
             causes: &[ApplicationSilent, DroppedAfterwards],
