@@ -1,4 +1,5 @@
-//! Holds the source tree to what ARCHITECTURE.md says of it: verbs don't use each other, and no modules use each other in a circle.
+//! Holds the source tree to what ARCHITECTURE.md says of it: verbs don't use each other, no modules use each other in a circle, and
+//! what it names is there.
 
 #![allow(
     clippy::unwrap_used,
@@ -81,6 +82,50 @@ fn things_are_imported_from_where_they_are_defined() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A path with a word in capitals or an asterisk stands for many, and is not looked for.
+#[test]
+fn documents_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    if !root.join("ARCHITECTURE.md").exists() {
+        return; // a released package, which has no documents beside it
+    }
+    let mut paths = Vec::new();
+    ["crates", "examples", "fuzz", "contrib", "packaging", ".ci"]
+        .iter()
+        .for_each(|folder| list(&root.join(folder), &mut paths));
+    let mut missing = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        let named = text.split('`').skip(1).step_by(2).filter(|name| {
+            let is_path = name.ends_with(".rs") || name.ends_with('/');
+            is_path && !name.contains(' ') && !name.contains(|c: char| c.is_uppercase() || c == '*')
+        });
+        let exists = |name: &str| {
+            paths
+                .iter()
+                .any(|path| path.ends_with(name.trim_end_matches('/')))
+        };
+        missing.extend(
+            named
+                .filter(|name| !exists(name))
+                .map(|name| format!("{document}: {name}")),
+        );
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with("target") => {}
+            true => list(&path, paths),
+            false => paths.push(path),
+        }
+    }
+    paths.push(folder.to_owned());
 }
 
 /// The folders of the workspace's crates.
