@@ -12,6 +12,7 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -20,9 +21,10 @@ use fastopen_attach::listeners::{self, Held};
 use fastopen_host::owners::Process;
 use fastopen_host::sysctl::{self, FastOpenBits};
 
-use crate::hint::{self, Hint};
+use crate::hint;
 use crate::key_options::KeyOptions;
-use crate::namespace::Namespace;
+use crate::namespace::{self, Namespace};
+use crate::service::textfile;
 use crate::status::Status;
 use crate::{json, stdout};
 use report::{Action, Report, Socket};
@@ -44,7 +46,7 @@ use selection::Selection;
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. Switch it on where a
 /// repeated first request does no harm, as with GET requests, TLS handshakes and DNS queries.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTER_ENABLE)]
+#[command(after_long_help = AFTER_ENABLE, override_usage = USAGE_ENABLE)]
 pub struct Enable {
     #[command(flatten)]
     which: Which,
@@ -61,7 +63,7 @@ pub struct Enable {
     #[arg(long, value_name = "FILE", requires = "watch")]
     rules: Option<PathBuf>,
     /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
-    #[arg(long, value_name = "FILE.prom", requires = "watch")]
+    #[arg(long, value_name = "FILE.prom", requires = "watch", value_parser = textfile::parse)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
     client: client::Options,
@@ -70,6 +72,12 @@ pub struct Enable {
     #[arg(long)]
     json: bool,
 }
+
+const USAGE_ENABLE: &str = "\
+tfo enable [OPTIONS] <[ADDR]:PORT|--pid <PID>|--unit <UNIT>|--all>...
+       tfo enable [OPTIONS] --watch <[ADDR]:PORT|--unit <UNIT>|--all>...
+       tfo enable [OPTIONS] --watch [--rules <FILE>]
+       tfo enable --client --unit <UNIT>... [--dry-run] [--root <DIR>]";
 
 const AFTER_ENABLE: &str = "\
 The queue: each fast connection takes a place until its client has proved its address, for one
@@ -112,7 +120,7 @@ Exit status:
 /// Undoes what tfo enable did: sets the Fast Open queue of their listening sockets to 0. Connections that are open stay so. A key
 /// that a listener was given stays with it, unused. With --client it removes the drop-in of a systemd unit.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTER_DISABLE)]
+#[command(after_long_help = AFTER_DISABLE, override_usage = USAGE_DISABLE)]
 pub struct Disable {
     #[command(flatten)]
     which: Which,
@@ -122,6 +130,10 @@ pub struct Disable {
     #[arg(long)]
     json: bool,
 }
+
+const USAGE_DISABLE: &str = "\
+tfo disable [OPTIONS] <[ADDR]:PORT|--pid <PID>|--unit <UNIT>|--all>...
+       tfo disable --client --unit <UNIT>... [--dry-run] [--root <DIR>]";
 
 const AFTER_DISABLE: &str = "\
 Examples:
@@ -228,14 +240,16 @@ impl Which {
             (Some(named), _) => Some(named.clone()),
             (None, []) => None,
             (None, [pid, others @ ..]) => {
-                let theirs = namespace_of(&pid.to_string())?;
+                let theirs = namespace_of(*pid, action)?;
                 for other in others {
                     anyhow::ensure!(
-                        namespace_of(&other.to_string())? == theirs,
+                        namespace_of(*other, action)? == theirs,
                         "the processes {pid} and {other} are in different network namespaces: call it once for each"
                     );
                 }
-                (theirs != namespace_of("thread-self")?).then_some(Namespace::Process(*pid))
+                let own = fs::read_link("/proc/thread-self/ns/net")
+                    .context("can't look at this process (/proc)")?;
+                (theirs != own).then_some(Namespace::Process(*pid))
             }
         };
         if let Some(namespace) = &namespace {
@@ -245,10 +259,28 @@ impl Which {
     }
 }
 
-fn namespace_of(process: &str) -> anyhow::Result<PathBuf> {
-    fs::read_link(format!("/proc/{process}/ns/net"))
-        .with_context(|| format!("can't look at process {process}"))
-        .hint("give the number of a process that runs; root may look at every one")
+fn namespace_of(process: u32, action: Action) -> anyhow::Result<PathBuf> {
+    let error = match fs::read_link(format!("/proc/{process}/ns/net")) {
+        Ok(namespace) => return Ok(namespace),
+        Err(error) => error,
+    };
+    let hint = match (error.kind(), rustix::process::geteuid().is_root()) {
+        (ErrorKind::NotFound, _) => "ss -ltnp shows the processes that listen".to_owned(),
+        (ErrorKind::PermissionDenied, false) => {
+            format!("run it as root: sudo tfo {} --pid {process}", action.verb())
+        }
+        (ErrorKind::PermissionDenied, true) => format!(
+            "{}; or name the port, if it is in this network namespace: tfo {} :PORT",
+            namespace::TRACING,
+            action.verb()
+        ),
+        _ => return Err(error).with_context(|| format!("can't look at process {process}")),
+    };
+    let what = match error.kind() {
+        ErrorKind::NotFound => format!("there is no process {process}"),
+        _ => format!("can't look at process {process}"),
+    };
+    Err(hint::with(anyhow::Error::new(error).context(what), hint))
 }
 
 fn print(report: &Report, as_json: bool) -> anyhow::Result<Status> {

@@ -21,6 +21,7 @@ use super::derive;
 use super::report::Rotated;
 use super::secret::Source;
 use crate::namespace::Namespace;
+use crate::service::textfile;
 use crate::{fingerprint, hint};
 use places::Places;
 
@@ -39,8 +40,8 @@ pub(super) struct Args {
     /// Stay, and change the keys whenever the schedule says so
     #[arg(long)]
     watch: bool,
-    /// In the network namespace of this process, or of a file such as /run/netns/NAME, instead of this one; may be repeated
-    #[arg(long, value_name = "PID|PATH", conflicts_with = "all_namespaces")]
+    /// In the network namespace of this process, of this name (ip netns), or of this file, instead of this one; may be repeated
+    #[arg(long, value_name = "PID|NAME|PATH", conflicts_with = "all_namespaces")]
     netns: Vec<Namespace>,
     /// In every network namespace of this machine, those of containers that start later too
     #[arg(long)]
@@ -49,7 +50,7 @@ pub(super) struct Args {
     #[arg(long)]
     listeners: bool,
     /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
-    #[arg(long, value_name = "FILE.prom", requires = "watch")]
+    #[arg(long, value_name = "FILE.prom", requires = "watch", value_parser = textfile::parse)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: Output,
