@@ -62,7 +62,7 @@ pub struct Enable {
     /// Which listeners and how, with --watch, unless options name them [default: /etc/tfo/enable.toml]
     #[arg(long, value_name = "FILE", requires = "watch")]
     rules: Option<PathBuf>,
-    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
+    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter; with --watch
     #[arg(long, value_name = "FILE.prom", requires = "watch", value_parser = textfile::parse)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
@@ -80,10 +80,6 @@ tfo enable [OPTIONS] <[ADDR]:PORT|--pid <PID>|--unit <UNIT>|--all>...
        tfo enable --client --unit <UNIT>... [--dry-run] [--root <DIR>]";
 
 const AFTER_ENABLE: &str = "\
-The queue: each fast connection takes a place until its client has proved its address, for one
-round trip. 1024 places serve 10,000 new fast connections a second at a round trip of 100 ms. When
-it is full, connections are plain ones.
-
 Examples:
   sudo tfo enable :8000                  Every listener on port 8000, IPv4 and IPv6
   sudo tfo enable 192.0.2.2:80 '[::]:443'
@@ -91,34 +87,62 @@ Examples:
   sudo tfo enable --pid 4711             Those of a process, in its network namespace
   sudo tfo enable --unit nginx.service   Those of a systemd unit
   sudo tfo enable --all --netns blue     All of another network namespace
+  sudo tfo enable :443 --key-file key    With a key of their own
   sudo tfo enable --watch :443 --unit nginx.service
                                          And whenever they are opened again
   sudo tfo enable --watch                The same, by the rules in /etc/tfo/enable.toml
   sudo tfo enable --client --unit haproxy --dry-run
                                          Shows what would make its connections to others fast
 
-Rules, of which the first that fits a listener decides; all conditions of a rule must hold:
-  [[rule]]
-  port = [80, \"8000-8099\"]              One port, a range, or several
-  address = \"192.0.2.2\"                The address that it is bound to
-  program = \"nginx\"                    A name, or the path of an executable
-  unit = \"nginx.service\"               A unit of systemd, or a slice
-  netns = \"all\"                        Or a name (ip netns), or a file; otherwise this one
-  queue = 256                            0: no Fast Open
-  key_file = \"nginx.key\"               In the same folder
+Rules:
+The first rule that fits a listener decides; all conditions of a rule must hold. A value may be one or an array. For example:
 
-Privileges: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH for other users' servers, CAP_SYS_ADMIN for other
-network namespaces.
+    [[rule]]
+    port = 22
+    queue = 0              # no Fast Open
+
+    [[rule]]
+    port = [80, \"8000-8099\"]
+    address = \"192.0.2.2\"  # where it is bound: 0.0.0.0, ::
+    program = \"nginx\"      # or the path of its executable
+    unit = \"nginx.service\" # or a slice
+    queue = 256
+    key_file = \"nginx.key\" # in the same folder
+
+    [[rule]]
+    program = \"/usr/bin/python3\"
+    netns = \"all\"          # or a name (ip netns), or a file
+
+Queue:
+Each fast connection takes a place until its client has proved its address, for one round trip. 1024 places serve 10,000 new fast
+connections a second at a round trip of 100 ms. When it is full, connections are plain ones.
+
+Keys:
+With --key, --key-file or a rule's key_file the listeners get keys of their own, in place of those of their network namespace, until their
+server closes them. Keys that a listener had of its own are replaced for good: only their fingerprint is told.
+
+Privileges:
+  CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH  for other users' servers
+  CAP_SYS_ADMIN                        for other network namespaces
 
 Exit status:
   0  the listeners use Fast Open; --watch: stopped by a signal; --client: done
   1  something is missing: the sysctl's server bit, or some listeners could not be switched
-  2  wrong usage, no such listener or unit, no privilege, or rules that make no sense";
+  2  wrong usage, no such listener or unit, no privilege, or rules that make no sense
+
+Environment:
+  TFO_KEY                       the key or keys, where no option names them
+  NOTIFY_SOCKET, WATCHDOG_USEC  set by systemd, with --watch: where to tell that it is ready and alive
+
+Files:
+  /etc/tfo/enable.toml                              the rules of --watch
+  /etc/systemd/system/UNIT.service.d/zz-tfo-run.conf  the drop-in of --client";
 
 /// Switch Fast Open off for servers that are running, without a restart
 ///
 /// Undoes what tfo enable did: sets the Fast Open queue of their listening sockets to 0. Connections that are open stay so. A key
-/// that a listener was given stays with it, unused. With --client it removes the drop-in of a systemd unit.
+/// that a listener was given stays with it, unused, until its server closes it, and one that it had before does not come back. With
+/// --client it removes the drop-in of a systemd unit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_DISABLE, override_usage = USAGE_DISABLE)]
 pub struct Disable {
@@ -137,15 +161,19 @@ tfo disable [OPTIONS] <[ADDR]:PORT|--pid <PID>|--unit <UNIT>|--all>...
 
 const AFTER_DISABLE: &str = "\
 Examples:
-  sudo tfo disable :8000
-  sudo tfo disable --unit nginx.service
-  sudo tfo disable --all
+  sudo tfo disable :8000                 Every listener on port 8000
+  sudo tfo disable --unit nginx.service  Those of a systemd unit
+  sudo tfo disable --all                 All of this network namespace
   sudo tfo disable --client --unit haproxy
+                                         Its connections to others are plain from its next start on
 
 Exit status:
   0  the listeners do not use Fast Open; --client: there is no drop-in
   1  some listeners could not be switched
-  2  wrong usage, no such listener, or no privilege";
+  2  wrong usage, no such listener, or no privilege
+
+Files:
+  /etc/systemd/system/UNIT.service.d/zz-tfo-run.conf  the drop-in of --client";
 
 /// Which listeners are meant.
 #[derive(Debug, clap::Args)]

@@ -54,10 +54,14 @@ Examples:
   (umask 077; tfo keys generate > key); sudo tfo keys set --key-file key
   sudo tfo keys set :443 --key-file key  Of the listeners on port 443 alone
   ssh other sudo tfo keys show --reveal --json | jq -r '[.primary.key, .backup.key // empty] | join(\",\")' | sudo tfo keys set --key-file -
+                                         The keys of another machine
 
 Exit status:
   0  set, and read back
-  2  wrong usage, no key, no such listener, or the kernel refuses: nothing has changed, unless the error says so";
+  2  wrong usage, no key, no such listener, or the kernel refuses: nothing has changed, unless the error says so
+
+Environment:
+  TFO_KEY  the key or keys, where nothing else names them";
 
 impl Args {
     pub(super) fn report(&self) -> anyhow::Result<Report> {

@@ -87,6 +87,7 @@ Examples:
                                          The packets that say so, in Wireshark's words
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
+Notes:
 Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve and GTP-U.
 Live, each interface shows the TCP packets that it carries itself.
 As root, it becomes the user who called sudo, or nobody, once its files and sockets are open.

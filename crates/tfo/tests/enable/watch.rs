@@ -29,7 +29,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
         ),
         test("an_owner_that_comes_later", an_owner_that_comes_later),
         test("namespaces_that_come_later", namespaces_that_come_later),
-        test("rules_in_contrib_are_read", rules_in_contrib_are_read),
+        test(
+            "rules_in_contrib_and_help_are_read",
+            rules_in_contrib_and_help_are_read,
+        ),
         test(
             "programs_by_path_and_keys_of_rules",
             programs_by_path_and_keys_of_rules,
@@ -385,15 +388,30 @@ fn no_storm_of_errors() {
     assert_eq!(said.lines().count(), 1, "the caveat alone: {said}");
 }
 
-fn rules_in_contrib_are_read() {
+fn tfo_at_60_columns(host: &Host) -> String {
+    let mut command = host.command(TFO).unwrap();
+    command.args(["enable", "--help"]).env("COLUMNS", "60");
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+fn rules_in_contrib_and_help_are_read() {
     let lab = lab("3");
     let server = lab.server().unwrap();
     let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib");
     let read = |file: &str| fs::read_to_string(contrib.join(file)).unwrap();
     let manifest = read("kubernetes/enable/rules.yaml");
     let (_, block) = manifest.split_once("enable.toml: |\n").unwrap();
-    for (text, rules) in [(read("systemd/enable.toml"), 3), (block.to_owned(), 2)] {
+    // As it is copied from a narrow terminal.
+    let help = tfo_at_60_columns(server);
+    let (start, _) = help.split_once("\nQueue:").unwrap();
+    let in_help = &start[start.find("  [[rule]]").unwrap()..];
+    for (text, rules) in [
+        (read("systemd/enable.toml"), 3),
+        (block.to_owned(), 2),
+        (in_help.to_owned(), 3),
+    ] {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("nginx.key"), "1-2-3-4\n").unwrap();
         fs::write(folder.path().join("rules"), &text).unwrap();
         let service = Service::start_in(server, folder, &["--rules", "rules"]);
         service.eventually("they are read", || !service.of("rules").is_empty());

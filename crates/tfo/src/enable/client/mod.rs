@@ -31,10 +31,10 @@ pub(super) struct Options {
     /// The connections that the unit's programs make, not its listeners: a drop-in that runs them by tfo run, from its next start on
     #[arg(long, requires = "unit", conflicts_with_all = ["places", "pid", "all", "netns"])]
     client: bool,
-    /// Show the drop-in, and change nothing
+    /// Show the drop-in, and change nothing; with --client
     #[arg(long, requires = "client")]
     dry_run: bool,
-    /// The system in this folder, as with systemctl --root=
+    /// The system in this folder, as with systemctl --root=; with --client
     #[arg(long, value_name = "DIR", requires = "client")]
     root: Option<PathBuf>,
 }
