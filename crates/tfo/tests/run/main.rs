@@ -3,8 +3,10 @@
 // Clippy knows tests by their attribute, and these have none.
 #![allow(clippy::unwrap_used)]
 
+mod arguments;
 mod clients;
 mod death;
+mod faults;
 mod invisible;
 mod load;
 mod paths;
@@ -26,6 +28,7 @@ use fastopen_lab::testing;
 fn main() -> ExitCode {
     testing::main(
         [
+            arguments::tests(),
             clients::tests(),
             semantics::tests(),
             sockets::tests(),
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
             invisible::tests(),
             terminal::tests(),
             reports::tests(),
+            faults::tests(),
             load::tests(),
             table::tests(),
             death::tests(),
