@@ -40,6 +40,7 @@ mod elsewhere;
 #[cfg(target_os = "linux")]
 pub mod enable;
 mod fingerprint;
+pub mod help;
 pub mod hint;
 pub mod interrupt;
 pub mod json;

@@ -52,6 +52,7 @@ const ENUMS: &[Row] = &[
     ("run", "/properties/rows/items/properties/outcome", OUTCOME.0, OUTCOME.1),
     ("run", "/properties/rows/items/properties/reason", REASON.0, REASON.1),
     ("run", "/properties/rows/items/properties/note", "attach/src/supervise/observe.rs", "Note"),
+    ("run", "/properties/problems/items/properties/problem", "tfo/src/run/problem.rs", "Kind"),
     ("send", "/properties/outcome", OUTCOME.0, OUTCOME.1),
     ("send", "/properties/reason", REASON.0, REASON.1),
     ("send", "/properties/delivery", "tfo/src/client/report.rs", "Delivery"),

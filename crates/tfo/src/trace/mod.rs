@@ -87,6 +87,7 @@ Examples:
                                          The packets with that verdict, as Wireshark shows them
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
+Notes:
 Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve, GTP-U and L2TP;
 packets of L2TP version 3 and of ESP are counted.
 Live, tunnels are not looked into: watch the interface at the end of the tunnel.

@@ -9,6 +9,7 @@ mod classic;
 mod cookie;
 mod delivery;
 mod first_steps;
+mod manual_pages;
 mod programs;
 mod send;
 mod serve;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(stop::tests())
         .chain(strain::tests());
+    let tests = tests.chain(manual_pages::tests());
     let tests = tests.chain(first_steps::tests()).chain(send::tests());
     let tests = tests.chain(server_first::tests());
     let tests = tests.chain(delivery::tests()).chain(cookie::tests());
