@@ -4,7 +4,8 @@ mod answer;
 mod crowd;
 mod metrics;
 
-use std::io::Write;
+use std::future::poll_fn;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, getrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::sampler::Sampler;
 use crate::hint::Hint;
@@ -27,8 +30,9 @@ const CONNECTIONS: usize = 256;
 const IDLE: Duration = Duration::from_secs(30);
 /// The longest that a request's head may be.
 const HEAD: usize = 16 * 1024;
-/// How much of a longer one is read, so that its sender gets the answer 431 and not a reset.
+/// How much more is read of a longer one, so that its sender gets the answer 431 and not a reset, and how long that may take.
 const BUFFER: usize = 128 * 1024;
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Serves them until a stop is requested.
 pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result<()> {
@@ -62,14 +66,22 @@ fn connections() -> usize {
 async fn serve(stream: TcpStream, sampler: Sampler) {
     let service = service_fn(|request| {
         let sampler = sampler.clone();
-        async move { answer::to(&request, &sampler).await }
+        Box::pin(async move { answer::to(&request, &sampler).await })
     });
-    // An error here is the client's: it disconnected or sent something other than HTTP.
-    let _ = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
         .max_header_size(HEAD)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    // An error here is the client's: it disconnected or sent something other than HTTP.
+    let _ = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let _ = timeout(CLOSING, close(connection.into_parts().io.into_inner())).await;
+}
+
+/// Closes this side first, and reads what the client still sends: a reset for that would take the answer from it (RFC 9112, section 9.6).
+async fn close(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(BUFFER as u64), &mut tokio::io::sink()).await?;
+    Ok(())
 }
