@@ -1,7 +1,7 @@
 //! Metrics for Prometheus, over HTTP: those of the moment in which they are asked for.
 
 mod answer;
-mod crowd;
+mod connections;
 mod metrics;
 
 use std::future::poll_fn;
@@ -22,7 +22,7 @@ use super::sampler::Sampler;
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 use crate::stdout;
-use crowd::Crowd;
+use connections::Connections;
 
 /// How many connections are kept at most. The oldest is closed for one more, so that idle ones can't block a scrape.
 const CONNECTIONS: usize = 256;
@@ -44,21 +44,21 @@ pub(super) async fn run(sampler: Sampler, address: SocketAddr) -> anyhow::Result
     let mut out = stdout::lock();
     writeln!(out, "metrics at http://{}/metrics", listener.local_addr()?)?;
     out.flush()?;
-    let mut crowd = Crowd::new(connections());
+    let mut connections = Connections::new(limit());
     loop {
         let accepted = tokio::select! {
             () = interrupt.stop_requested() => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => crowd.add(serve(stream, sampler.clone())),
+            Ok((stream, _)) => connections.add(serve(stream, sampler.clone())),
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
 /// How many connections are kept: half of the descriptors are for reading the kernel's values, whoever connects.
-fn connections() -> usize {
+fn limit() -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(descriptors / 2).map_or(CONNECTIONS, |half| half.min(CONNECTIONS))
 }
