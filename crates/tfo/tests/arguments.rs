@@ -171,7 +171,7 @@ fn every_manual_page_is_written() {
         );
     }
     let page = String::from_utf8(tfo(&["man"]).stdout).unwrap();
-    assert!(page.contains(".TH tfo 1"), "{page}");
+    assert!(page.contains(".TH TFO 1"), "{page}");
 }
 
 #[test]
