@@ -25,8 +25,10 @@ use rustix::net::{
 };
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::descriptors;
 use super::filter::{self, Watched};
 use super::guardian;
+use super::last_words::LastWords;
 use super::observe::Observer;
 use super::refusal::{self, NotSupervised};
 use super::settings::Settings;
@@ -55,7 +57,10 @@ pub fn supervise(settings: Settings, observer: Option<Box<dyn Observer>>) -> Res
         )));
     }
     let program = std::process::id();
-    let shared = Shared::new().map_err(NotSupervised::of("mmap"))?;
+    descriptors::check()?;
+    let last_words = observer.as_ref().and_then(|observer| observer.last_words());
+    let last_words = last_words.and_then(|line| LastWords::of(program, line));
+    let shared = Shared::new(last_words).map_err(NotSupervised::of("mmap"))?;
     let (ours, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
@@ -137,6 +142,7 @@ fn become_guardian(
     observer: Option<Box<dyn Observer>>,
 ) {
     fork::ignore_signals();
+    descriptors::raise();
     let written: Vec<RawFd> = observer
         .iter()
         .flat_map(|observer| observer.descriptors())

@@ -8,12 +8,19 @@
 //!
 //! `launch` puts the three processes in their places, where the system allows for it (`refusal`); `filter` says which calls are reported.
 //! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
-//! `rules`, `memory`, `signals` and `step`. The `guardian` takes over when the supervisor is killed.
+//! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes over when the supervisor is
+//! killed.
 
 mod calls;
 mod connected;
+mod descendants;
+mod descriptors;
+mod ending;
+mod file;
 mod filter;
 mod guardian;
+mod keeper;
+mod last_words;
 mod launch;
 mod marked;
 mod memory;
@@ -30,7 +37,7 @@ mod supervisor;
 mod tracked;
 
 pub use launch::{exec, supervise};
-pub use observe::{Connection, Note, Observer};
+pub use observe::{Connection, Left, Note, Observer};
 pub use refusal::{NotSupervised, leaves_out_descendants};
 pub use rules::{ParseRuleError, Rule, Rules};
 pub use settings::Settings;

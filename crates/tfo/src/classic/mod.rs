@@ -57,7 +57,7 @@ pub struct Args {
         value_parser = arguments::port
     )]
     port: u16,
-    /// Listen, connect to oneself, and show both ends
+    /// Listen and connect to it, and show both ends
     #[arg(short, long, alias = "l")]
     listen: bool,
 }

@@ -1,7 +1,9 @@
 //! The commands as they are run, on hosts of a lab: real kernels, and real paths between them.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 mod classic;
 mod cookie;

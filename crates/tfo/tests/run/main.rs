@@ -1,10 +1,14 @@
 //! `tfo run` as it is run, with unchanged programs in the lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
+mod arguments;
 mod clients;
 mod death;
+mod faults;
 mod invisible;
 mod load;
 mod paths;
@@ -26,6 +30,7 @@ use fastopen_lab::testing;
 fn main() -> ExitCode {
     testing::main(
         [
+            arguments::tests(),
             clients::tests(),
             semantics::tests(),
             sockets::tests(),
@@ -34,6 +39,7 @@ fn main() -> ExitCode {
             invisible::tests(),
             terminal::tests(),
             reports::tests(),
+            faults::tests(),
             load::tests(),
             table::tests(),
             death::tests(),
