@@ -92,31 +92,31 @@ Examples:
                                          In a unit of systemd: the main process stays the program
 
 Notes:
-  It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by root, setuid
-  programs below it (sudo, ping) have no privilege: run tfo run inside of sudo instead. It warns
-  where PROGRAM is one; of those that a script starts it does not know. connect(), getpeername()
-  and shutdown() take some 10 us longer; other calls are not looked at, nor are connections made
-  by io_uring, of Multipath TCP or in another network namespace. A socket that blocks gets
-  ordinary connections in a program that handles timers, SIGCHLD or real-time signals (but for
-  Java): one that interrupts the first write could make the kernel send it twice. Programs that
-  want reports of seccomp for themselves (EBUSY) can't have them below it. Two more processes,
-  tfo-supervisor and tfo-guardian, stay as long as the program and what it started; if one is
-  killed the other takes over. What is learnt of destinations is kept in
-  $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
+It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by root, setuid
+programs below it (sudo, ping) have no privilege: run tfo run inside of sudo instead. It warns
+where PROGRAM is one; of those that a script starts it does not know. connect(), getpeername()
+and shutdown() take some 10 us longer; other calls are not looked at, nor are connections made
+by io_uring, of Multipath TCP or in another network namespace. A socket that blocks gets
+ordinary connections in a program that handles timers, SIGCHLD or real-time signals (but for
+Java): one that interrupts the first write could make the kernel send it twice. Programs that
+want reports of seccomp for themselves (EBUSY) can't have them below it. Two more processes,
+tfo-supervisor and tfo-guardian, stay as long as the program and what it started; if one is
+killed the other takes over. What is learnt of destinations is kept in
+$XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 
-  The report on standard error comes when the program ends, and tells how many processes it has
-  left running. FILE.json is written then, and again when the last of those has ended. What it
-  holds from an earlier run stays until then; if it can't be written, the report goes to
-  standard error.
+The report on standard error comes when the program ends, and tells how many processes it has
+left running. FILE.json is written then, and again when the last of those has ended. What it
+holds from an earlier run stays until then; if it can't be written, the report goes to
+standard error.
 
-  It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
-  is run with --cap-add SYS_PTRACE; podman allows all. A unit with
-  SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as well. Where
-  kernel.yama.ptrace_scope is 1 (Ubuntu), a program that an ordinary user starts has Fast Open,
-  and what it starts has not; 2 and 3 leave out users and everybody.
+It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
+is run with --cap-add SYS_PTRACE; podman allows all. A unit with
+SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as well. Where
+kernel.yama.ptrace_scope is 1 (Ubuntu), a program that an ordinary user starts has Fast Open,
+and what it starts has not; 2 and 3 leave out users and everybody.
 
 Exit status:
-  that of the program, or
+That of the program, or
   2    wrong usage, or with --require no Fast Open
   126  the program can't be run
   127  there is no such program";

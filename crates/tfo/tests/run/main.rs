@@ -1,7 +1,9 @@
 //! `tfo run` as it is run, with unchanged programs in the lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 mod arguments;
 mod clients;
