@@ -172,6 +172,9 @@ impl Supervisor {
             note: Some(note),
             slot: None,
         };
+        if self.is_unguarded {
+            return plain(Note::Unguarded);
+        }
         if self.table.len() >= self.capacity {
             return plain(Note::Busy);
         }

@@ -78,6 +78,8 @@ pub enum Note {
     Signals,
     /// Too many are being made at once.
     Busy,
+    /// The guardian was killed, and none can take its place where only ancestors may look at a process.
+    Unguarded,
     /// The socket belongs to another network namespace than the supervisor's.
     OtherNamespace,
     /// The kernel does not let this process have the socket.
@@ -102,6 +104,7 @@ impl Note {
             Self::OwnFastOpen => "own-fast-open",
             Self::Signals => "signals",
             Self::Busy => "busy",
+            Self::Unguarded => "unguarded",
             Self::OtherNamespace => "other-namespace",
             Self::NotPermitted => "not-permitted",
             Self::Failed => "failed",

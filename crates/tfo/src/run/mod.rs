@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use fastopen::ListenOptions;
-use fastopen_attach::supervise::{self, Observer, Rule, Rules, Settings};
+use fastopen_attach::supervise::{self, Observer, Placement, Rule, Rules, Settings};
 use fastopen_host::sysctl::{self, FastOpenBits};
 
 use crate::hint::Hint;
@@ -69,6 +69,9 @@ pub struct Args {
     /// Don't run the program where it can't have Fast Open this way, as in some sandboxes; otherwise it runs without, and a warning says why
     #[arg(long)]
     require: bool,
+    /// The supervisor above the program also where that is not needed: for the tests
+    #[arg(long, hide = true)]
+    above: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -131,6 +134,11 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         memory: memory_path(),
         // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
         holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
+        placement: if args.above {
+            Placement::Above
+        } else {
+            Placement::here()
+        },
     };
     warn_of_lost_privilege(program);
     let observer = args.observer()?;
@@ -139,14 +147,6 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
             return Err(reason).context("the program was not run, since it can't have Fast Open here");
         }
         Err(reason) => warning::print(format_args!("running without Fast Open: {reason}")),
-        // Who asks what became of the connections is told of those that nobody sees.
-        Ok(()) if (args.verbose || args.report.is_some()) && supervise::leaves_out_descendants() => {
-            warning::print(format_args!(
-                "kernel.yama.ptrace_scope is 1: {} has Fast Open, the processes that it starts do not, and their connections \
-                 are not reported; to change that: sysctl -w kernel.yama.ptrace_scope=0",
-                program.to_string_lossy()
-            ));
-        }
         Ok(()) => {}
     }
     let error = supervise::exec(program, arguments);

@@ -123,6 +123,7 @@ fn explained(note: Note) -> &'static str {
         Note::OwnFastOpen => "the program uses Fast Open by itself",
         Note::Signals => "the program handles signals that could make the kernel send the data twice",
         Note::Busy => "too many connections at once",
+        Note::Unguarded => "the guardian was killed",
         Note::NotPermitted => "the kernel does not give the socket away",
         Note::Failed => "the connection failed",
         Note::ClosedEarly => "closed before there was an outcome",

@@ -5,6 +5,7 @@
 
 mod clients;
 mod death;
+mod front;
 mod invisible;
 mod load;
 mod paths;
@@ -21,25 +22,44 @@ mod terminals;
 
 use std::process::ExitCode;
 
-use fastopen_lab::testing;
+use fastopen_lab::testing::{self, LabTest};
 
 fn main() -> ExitCode {
-    testing::main(
-        [
-            clients::tests(),
-            semantics::tests(),
-            sockets::tests(),
-            paths::tests(),
-            programs::tests(),
-            invisible::tests(),
-            terminal::tests(),
-            reports::tests(),
-            load::tests(),
-            table::tests(),
-            death::tests(),
-            sandboxes::tests(),
-        ]
-        .into_iter()
-        .flatten(),
-    )
+    testing::main(beside().chain(above()))
+}
+
+fn beside() -> impl Iterator<Item = LabTest> {
+    [
+        clients::tests(),
+        semantics::tests(),
+        sockets::tests(),
+        paths::tests(),
+        programs::tests(),
+        invisible::tests(),
+        terminal::tests(),
+        reports::tests(),
+        load::tests(),
+        table::tests(),
+        death::tests(),
+        sandboxes::tests(),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// With the supervisor above the program, as under Yama: the processes stand otherwise, and the rest is the same.
+fn above() -> impl Iterator<Item = LabTest> {
+    [
+        clients::tests(),
+        semantics::tests(),
+        invisible::tests(),
+        terminal::tests(),
+        reports::tests(),
+        death::tests(),
+        sandboxes::tests(),
+        front::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|test| test.after("above", support::place_above))
 }
