@@ -1,7 +1,9 @@
 //! The command line as it is typed, and what comes of mistakes.
 
-// Clippy knows tests by their attribute, and what they share has none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and what they share has none"
+)]
 
 use std::fs;
 use std::process::{Command, Output};

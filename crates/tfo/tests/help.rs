@@ -13,9 +13,14 @@ use tfo::cli::Cli;
 
 /// Both programs and all their subcommands, the hidden ones too, under the names of their manual pages.
 fn commands() -> Vec<(String, Command)> {
+    commands_in(100)
+}
+
+/// Neither the terminal nor a release changes their text.
+fn commands_in(columns: usize) -> Vec<(String, Command)> {
     let mut commands = Vec::new();
     for program in [Cli::command(), classic::Args::command()] {
-        let mut program = unchanging(program);
+        let mut program = tfo::help::laid_out(program, columns).version("0.0.0");
         program.build();
         let name = program.get_name().to_owned();
         add_with_subcommands(name, program, &mut commands);
@@ -26,14 +31,9 @@ fn commands() -> Vec<(String, Command)> {
 fn add_with_subcommands(name: String, command: Command, commands: &mut Vec<(String, Command)>) {
     for subcommand in command.get_subcommands() {
         let name = format!("{name}-{}", subcommand.get_name());
-        add_with_subcommands(name, unchanging(subcommand.clone()), commands);
+        add_with_subcommands(name, subcommand.clone().version("0.0.0"), commands);
     }
     commands.push((name, command));
-}
-
-/// Neither the terminal nor a release changes its text.
-fn unchanging(command: Command) -> Command {
-    command.term_width(100).version("0.0.0")
 }
 
 #[test]
@@ -46,41 +46,81 @@ fn definitions_are_sound() {
 #[test]
 fn help() {
     for (name, mut command) in commands() {
-        insta::assert_snapshot!(format!("{name}--help"), command.render_long_help());
+        insta::assert_snapshot!(
+            format!("{name}--help"),
+            tfo::help::printed(command.render_long_help())
+        );
     }
 }
 
 #[test]
 fn short_help() {
     for (name, mut command) in commands() {
-        insta::assert_snapshot!(format!("{name}-h"), command.render_help());
+        insta::assert_snapshot!(format!("{name}-h"), tfo::help::printed(command.render_help()));
     }
 }
 
 #[test]
 fn each_help_has_examples_and_exit_statuses() {
     for (name, mut command) in commands() {
-        let help = command.render_long_help().to_string();
+        let help = tfo::help::printed(command.render_long_help());
         for heading in ["Examples:", "Exit status"] {
             assert!(help.contains(heading), "{name} --help lacks {heading}");
         }
     }
 }
 
+fn pages() -> Vec<(String, String)> {
+    let programs = [Cli::command(), classic::Args::command()];
+    let pages = tfo::man::pages(programs.map(|program| program.version("0.0.0")).into()).unwrap();
+    assert!(pages.len() > 25);
+    pages
+}
+
 #[test]
 fn manual_pages() {
-    for (name, command) in commands() {
-        let mut page = Vec::new();
-        clap_mangen::Man::new(command).render(&mut page).unwrap();
-        insta::assert_snapshot!(format!("{name}.1"), String::from_utf8(page).unwrap());
+    for (name, page) in pages() {
+        insta::assert_snapshot!(format!("{name}.1"), page);
     }
+}
+
+/// Lines of 60 and 80 columns break prose only.
+#[test]
+fn commands_in_help_stay_whole() {
+    let commands = |columns| {
+        let mut all = Vec::new();
+        for (name, mut command) in commands_in(columns) {
+            let help = tfo::help::printed(command.render_long_help());
+            let copied = |line: &&str| {
+                ["  tfo ", "  sudo ", "  ssh ", "  pass "]
+                    .iter()
+                    .any(|start| line.starts_with(start))
+            };
+            let (_, below) = help.split_once("Print help").unwrap();
+            let prose = below
+                .lines()
+                .filter(|line| line.len() > columns && line.starts_with("      "));
+            assert_eq!(prose.count(), 0, "{name} at {columns}: {help}");
+            // The command without what it does.
+            let below = below
+                .lines()
+                .filter(copied)
+                .map(|line| line.trim().split("  ").next().unwrap().to_owned());
+            all.extend(below.map(|command| (name.clone(), command)));
+        }
+        all
+    };
+    let wide = commands(100);
+    assert!(wide.len() > 60);
+    assert_eq!(commands(80), wide);
+    assert_eq!(commands(60), wide);
 }
 
 #[test]
 fn completions() {
     for shell in [Shell::Bash, Shell::Fish, Shell::Zsh] {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut unchanging(Cli::command()), "tfo", &mut script);
+        clap_complete::generate(shell, &mut Cli::command().version("0.0.0"), "tfo", &mut script);
         insta::assert_snapshot!(format!("completions-{shell}"), String::from_utf8(script).unwrap());
     }
 }
@@ -131,7 +171,7 @@ fn each_json_has_its_schema() {
             .get_arguments()
             .any(|argument| argument.get_id() == "json")
         {
-            let help = command.render_long_help().to_string();
+            let help = tfo::help::printed(command.render_long_help());
             let schemas = help.split("schemas/").skip(1);
             let schemas: Vec<_> = schemas.filter_map(|rest| rest.split_once(".json")).collect();
             assert!(!schemas.is_empty(), "{name} --help does not name the schema");

@@ -13,7 +13,7 @@ use fastopen::for_tokio::LazyStream;
 use fastopen::for_tower::ConfirmLayer;
 use fastopen_examples::certificate::Certificate;
 use fastopen_examples::lab::{Site, connector};
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, on_failure, test};
 use fastopen_lab::{Capture, HostSpec, Point, Scenario};
 use http::{Request, Version};
 use hyper_util::client::legacy::Client;
@@ -310,7 +310,7 @@ fn what_travels_early() {
             }
         }
     }
-    println!("{}", draw(&cells));
+    let _table = on_failure(draw(&cells));
     for ((row, at, server), cell) in &cells {
         let (protocol, method) = (PROTOCOLS[*row], METHODS[*at]);
         let what = format!("{} {method} to {}: {cell:?}", protocol.name, SERVERS[*server]);

@@ -20,8 +20,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::channel::{self, Message};
 use super::children::{self, Children, Front};
+use super::descriptors;
 use super::filter::Watched;
-use super::launch::{descriptors, hand_over, negotiate};
+use super::launch::{hand_over, negotiate, written_by};
 use super::observe::Observer;
 use super::refusal::NotSupervised;
 use super::settings::Settings;
@@ -75,7 +76,7 @@ pub(super) fn start(
 
 /// In the front's child, which becomes the guardian. Returns in the program's process, or where something fails.
 fn below(
-    front: u32,
+    front_number: u32,
     channel: &OwnedFd,
     shared: Shared,
     watched: Watched,
@@ -87,7 +88,7 @@ fn below(
     // Here, because a filter may end who calls what it denies: that must be neither the front nor the program.
     let front = Front {
         channel: channel.try_clone().map_err(NotSupervised::of("dup"))?,
-        process: process::open(front).map_err(NotSupervised::of("pidfd_open"))?,
+        process: process::open(front_number).map_err(NotSupervised::of("pidfd_open"))?,
     };
     let (supervisor_end, supervisor_alive) = pipe()?;
     let (guardian_end, guardian_alive) = pipe()?;
@@ -107,7 +108,7 @@ fn below(
             keep(
                 &[&supervisor_alive, &guardian_end, &to_guardian, &from_program],
                 &front,
-                &descriptors(&observer),
+                &written_by(&observer),
             );
             let Some(listener) = take_listener(child, &from_program, &to_guardian, &front) else {
                 return fork::wait(child);
@@ -120,6 +121,7 @@ fn below(
                 guardian_end,
                 alive: supervisor_alive,
                 shared: Rc::new(shared),
+                ends_all: front_number == 1,
                 children: Children::new(child.unsigned_abs(), front).ok(),
             };
             if let Ok(mut supervisor) = Supervisor::new(post, settings, observer) {
@@ -143,16 +145,24 @@ fn become_only(work: impl FnOnce()) -> ! {
 fn keep(own: &[&OwnedFd], front: &Front, written: &[i32]) {
     fork::leave_session();
     fork::ignore_signals();
+    descriptors::raise();
     let own = own.iter().copied().chain([&front.channel, &front.process]);
     let own: Vec<_> = own.map(AsRawFd::as_raw_fd).collect();
     fork::close_all_but(&[&own[..], written].concat());
     let _ = std::env::set_current_dir("/");
 }
 
-fn guard(supervisor: i32, from_supervisor: &OwnedFd, supervisor_end: OwnedFd, shared: Shared, front: Front) {
+fn guard(
+    supervisor: i32,
+    from_supervisor: &OwnedFd,
+    supervisor_end: OwnedFd,
+    mut shared: Shared,
+    front: Front,
+) {
     let Ok((Message::Hello(program), Some(listener))) = channel::receive_descriptor(from_supervisor) else {
         return fork::wait(supervisor);
     };
+    shared.is_of(program);
     let children = Children::new(program, front).ok();
     guardian::guard(
         &Listener::new(listener),

@@ -19,9 +19,10 @@ use std::rc::Rc;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::channel;
+use super::descriptors;
 use super::filter::Watched;
 use super::guardian;
-use super::launch::{descriptors, hand_over, negotiate};
+use super::launch::{hand_over, negotiate, written_by};
 use super::observe::Observer;
 use super::refusal::NotSupervised;
 use super::settings::Settings;
@@ -75,7 +76,8 @@ fn become_guardian(
     observer: Option<Box<dyn Observer>>,
 ) {
     fork::ignore_signals();
-    let written = descriptors(&observer);
+    descriptors::raise();
+    let written = written_by(&observer);
     fork::close_all_but(&[&written[..], &[channel.as_raw_fd()]].concat());
     let _ = std::env::set_current_dir("/");
     let Some(listener) = negotiate(program, channel) else {
@@ -110,6 +112,7 @@ fn become_guardian(
                 guardian_end,
                 alive: supervisor_alive,
                 shared,
+                ends_all: program == 1,
                 children: None,
             };
             let supervisor = Supervisor::new(post, settings, observer);

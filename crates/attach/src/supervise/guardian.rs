@@ -62,6 +62,9 @@ fn take_over(listener: &Listener, shared: &Rc<Shared>, children: Option<Children
     for id in last.wrapping_sub(BEFORE)..=last.wrapping_add(BEHIND) {
         listener.answer(id, Answer::Continue);
     }
+    if let Some(last_words) = &shared.last_words {
+        last_words.say();
+    }
     let unfinished: Vec<_> = shared.noted().into_iter().filter_map(release).collect();
     let Ok((ours, theirs)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
         return let_through(listener, unfinished, children);

@@ -8,7 +8,9 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::channel::{self, Message, receive, send};
+use super::descriptors;
 use super::filter::{self, Watched};
+use super::last_words::LastWords;
 use super::observe::Observer;
 use super::refusal::{self, NotSupervised};
 use super::settings::{Placement, Settings};
@@ -36,7 +38,10 @@ pub fn supervise(settings: Settings, observer: Option<Box<dyn Observer>>) -> Res
             "there are several threads",
         )));
     }
-    let shared = Shared::new().map_err(NotSupervised::of("mmap"))?;
+    descriptors::check()?;
+    let last_words = observer.as_ref().and_then(|observer| observer.last_words());
+    let last_words = last_words.and_then(|line| LastWords::of(std::process::id(), line));
+    let shared = Shared::new(last_words).map_err(NotSupervised::of("mmap"))?;
     let watched = Watched {
         listen: settings.listen.is_some(),
         exit: settings.holds_exit,
@@ -95,7 +100,7 @@ pub(super) fn negotiate(program: u32, channel: &OwnedFd) -> Option<OwnedFd> {
 }
 
 /// What an observer writes to.
-pub(super) fn descriptors(observer: &Option<Box<dyn Observer>>) -> Vec<RawFd> {
+pub(super) fn written_by(observer: &Option<Box<dyn Observer>>) -> Vec<RawFd> {
     observer
         .iter()
         .flat_map(|observer| observer.descriptors())

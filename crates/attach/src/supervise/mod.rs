@@ -9,7 +9,8 @@
 //! `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`); `filter` says
 //! which calls are reported.
 //! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
-//! `rules`, `memory`, `signals` and `step`. The `guardian` takes over when the supervisor is killed.
+//! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes over when the supervisor is
+//! killed.
 //! Where they are above the program, the `front` stands for it, and they look after its `children`.
 
 mod above;
@@ -18,9 +19,15 @@ mod calls;
 mod channel;
 mod children;
 mod connected;
+mod descendants;
+mod descriptors;
+mod ending;
+mod file;
 mod filter;
 mod front;
 mod guardian;
+mod keeper;
+mod last_words;
 mod launch;
 mod marked;
 mod memory;
@@ -38,7 +45,7 @@ mod supervisor;
 mod tracked;
 
 pub use launch::{exec, supervise};
-pub use observe::{Connection, Note, Observer};
+pub use observe::{Connection, Left, Note, Observer};
 pub use refusal::NotSupervised;
 pub use rules::{ParseRuleError, Rule, Rules};
 pub use settings::{Placement, Settings};

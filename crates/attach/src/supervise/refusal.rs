@@ -29,6 +29,8 @@ impl NotSupervised {
     }
 }
 
+/// The limit of open files.
+pub(super) const DESCRIPTORS: &str = "open files (ulimit -n)";
 /// The end of the supervisor's process before it was ready.
 pub(super) const SUPERVISOR: &str = "the supervisor";
 /// In a filter of system calls of somebody else's, the calls that a supervisor takes.
@@ -60,6 +62,9 @@ fn help(call: &str, error: &io::Error, yama: u8) -> String {
              docker run --security-opt seccomp=unconfined; {}",
             IN_A_SANDBOX.rsplit("; ").next().unwrap_or_default()
         ),
+        (DESCRIPTORS, _) => {
+            "; to raise it: ulimit -Hn 1024 as root, or in a unit of systemd LimitNOFILE=1024".to_owned()
+        }
         (SUPERVISOR, _) => format!("; a filter of system calls may have killed it; {IN_A_SANDBOX}"),
         _ => String::new(),
     }

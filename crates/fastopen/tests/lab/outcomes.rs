@@ -2,10 +2,9 @@
 //! the bytes that were given.
 
 use std::net::IpAddr;
-use std::thread;
 use std::time::Duration;
 
-use crate::support::{Driver, at, bytes, connector, finish, get_cookie, lab, serve, served_from};
+use crate::support::{Driver, at, bytes, connector, each_way, finish, get_cookie, lab, serve, served_from};
 use fastopen::{ConnectError, ListenOptions, Outcome, Reason};
 use fastopen_lab::testing::{LabTest, on_failure, test};
 use fastopen_lab::{Lab, Scenario};
@@ -44,21 +43,15 @@ fn expected(scenario: &str, size: usize) -> Expected {
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     Scenario::all().map(|scenario| {
         test(format!("outcomes::{}", scenario.name), move || {
-            thread::scope(|scope| {
-                for driver in Driver::ALL {
-                    for family in [0, 1] {
-                        let scenario = scenario.clone().with_rtt(Duration::from_millis(10));
-                        scope.spawn(move || {
-                            for size in SIZES {
-                                let _case = on_failure(format!(
-                                    "{} {driver:?} IPv{} {size} bytes",
-                                    scenario.name,
-                                    [4, 6][family]
-                                ));
-                                check(&scenario, driver, family, size);
-                            }
-                        });
-                    }
+            each_way(|driver, family| {
+                let scenario = scenario.clone().with_rtt(Duration::from_millis(10));
+                for size in SIZES {
+                    let _case = on_failure(format!(
+                        "{} {driver:?} IPv{} {size} bytes",
+                        scenario.name,
+                        [4, 6][family]
+                    ));
+                    check(&scenario, driver, family, size);
                 }
             });
         })

@@ -1,10 +1,14 @@
 //! `tfo run` as it is run, with unchanged programs in the lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
+mod arguments;
 mod clients;
 mod death;
+mod faults;
 mod front;
 mod invisible;
 mod load;
@@ -19,6 +23,7 @@ mod table;
 mod terminal;
 #[path = "../common/terminal.rs"]
 mod terminals;
+mod yama;
 
 use std::process::ExitCode;
 
@@ -30,6 +35,7 @@ fn main() -> ExitCode {
 
 fn beside() -> impl Iterator<Item = LabTest> {
     [
+        arguments::tests(),
         clients::tests(),
         semantics::tests(),
         sockets::tests(),
@@ -38,10 +44,12 @@ fn beside() -> impl Iterator<Item = LabTest> {
         invisible::tests(),
         terminal::tests(),
         reports::tests(),
+        faults::tests(),
         load::tests(),
         table::tests(),
         death::tests(),
         sandboxes::tests(),
+        yama::tests(),
     ]
     .into_iter()
     .flatten()
@@ -55,6 +63,7 @@ fn above() -> impl Iterator<Item = LabTest> {
         invisible::tests(),
         terminal::tests(),
         reports::tests(),
+        faults::tests(),
         death::tests(),
         sandboxes::tests(),
         front::tests(),

@@ -53,7 +53,7 @@ for length, port in [(16, 26), (2, 27)]:\n    \
     assert_eq!(ran.stdout(), expected, "{} {:#}", ran.stderr(), ran.report);
     let rows = ran.report["rows"].as_array().unwrap();
     assert!(rows.iter().all(|row| row["note"] != "own-fast-open"), "{rows:#?}");
-    let failed = |row: &&serde_json::Value| row["note"] == "failed" && row["outcome"] == "unknown";
+    let failed = |row: &&serde_json::Value| row["note"] == "refused" && row["outcome"] == "unknown";
     assert_eq!(rows.iter().filter(failed).count(), 1, "{rows:#?}");
 }
 
