@@ -2,6 +2,8 @@
 //!
 //! After a change that is meant: `INSTA_UPDATE=always cargo test -p tfo --test help`, and a look at the difference.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

@@ -186,6 +186,9 @@ impl Supervisor {
             note: Some(note),
             slot: None,
         };
+        if self.is_unguarded {
+            return plain(Note::Unguarded);
+        }
         if self.table.len() >= self.capacity {
             return plain(Note::DescriptorLimit);
         }

@@ -20,12 +20,10 @@ impl Supervisor {
             return;
         }
         self.program_has_ended = true;
-        // The end of a PID namespace's first process is that of all others in it, this one too.
-        let is_the_end = self.program == 1;
         for number in self.table.numbers() {
             self.look_at(number);
             self.give_up_unbegun(number);
-            if is_the_end {
+            if self.ends_all {
                 self.conclude_as_it_is(number);
             }
         }

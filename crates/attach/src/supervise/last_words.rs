@@ -13,7 +13,7 @@ const STANDARD_ERROR: RawFd = 2;
 /// A line for the program's standard error. It is not kept open meanwhile: who reads it until its end would wait for this process.
 #[derive(Debug)]
 pub(crate) struct LastWords {
-    program: u32,
+    pub(super) program: u32,
     line: String,
     /// The file that standard error was when the program began.
     file: (u64, u64),

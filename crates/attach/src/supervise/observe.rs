@@ -93,6 +93,8 @@ pub enum Note {
     Signals,
     /// Too many are being made at once.
     Busy,
+    /// The guardian was killed, and none can take its place where only ancestors may look at a process.
+    Unguarded,
     /// The supervisor may not have more descriptors: its limit of open files is too low.
     DescriptorLimit,
     /// The socket belongs to another network namespace than the supervisor's.
@@ -123,6 +125,7 @@ impl Note {
             Self::OwnFastOpen => "own-fast-open",
             Self::Signals => "signals",
             Self::Busy => "busy",
+            Self::Unguarded => "unguarded",
             Self::DescriptorLimit => "descriptor-limit",
             Self::OtherNamespace => "other-namespace",
             Self::NotPermitted => "not-permitted",

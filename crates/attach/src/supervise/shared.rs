@@ -86,6 +86,13 @@ impl Shared {
         Ok(Self { page, last_words })
     }
 
+    /// The program is another process than the one that made it.
+    pub(crate) fn is_of(&mut self, program: u32) {
+        if let Some(last_words) = &mut self.last_words {
+            last_words.program = program;
+        }
+    }
+
     /// A call was received.
     pub(crate) fn received(&self, id: u64) {
         self.page.words()[0].store(id, Ordering::Release);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{Timespec, epoll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::children::Children;
 use super::descriptors;
 use super::guardian;
 use super::keeper::Keeper;
@@ -34,16 +35,37 @@ pub(super) const FILE_INTERVAL: Duration = Duration::from_secs(1);
 const CALLS: u64 = 0;
 const GUARDIAN: u64 = 1;
 const PROGRAM: u64 = 2;
-pub(super) const FILE: u64 = 3;
+pub(super) const CHILDREN: u64 = 3;
+pub(super) const FRONT: u64 = 4;
+pub(super) const FILE: u64 = 5;
 /// Connections have the numbers from here on.
 const CONNECTIONS: u64 = 16;
+
+/// What a supervisor has when it begins.
+pub(crate) struct Post {
+    pub(crate) program: u32,
+    pub(crate) listener: Listener,
+    pub(crate) guardian_end: OwnedFd,
+    /// Closed when this process ends, which tells the guardian.
+    pub(crate) alive: OwnedFd,
+    pub(crate) shared: Rc<Shared>,
+    /// The program's end is the end of all processes in its PID namespace, this one too.
+    pub(crate) ends_all: bool,
+    /// If the program is a child of this process.
+    pub(crate) children: Option<Children>,
+}
 
 pub(crate) struct Supervisor {
     pub(super) program: u32,
     pub(super) listener: Listener,
     guardian_end: OwnedFd,
-    /// Closed when this process ends, which tells the guardian.
     _alive: OwnedFd,
+    pub(super) children: Option<Children>,
+    pub(super) ends_all: bool,
+    /// Nobody could release a deferred socket in this process's place.
+    pub(super) is_unguarded: bool,
+    /// No call will come any more.
+    pub(super) calls_are_over: bool,
     pub(super) shared: Rc<Shared>,
     pub(super) epoll: OwnedFd,
     pub(super) rules: Rules,
@@ -65,14 +87,19 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     pub(crate) fn new(
-        program: u32,
-        listener: Listener,
-        guardian_end: OwnedFd,
-        alive: OwnedFd,
-        shared: Rc<Shared>,
+        post: Post,
         settings: Settings,
         observer: Option<Box<dyn Observer>>,
     ) -> io::Result<Self> {
+        let Post {
+            program,
+            listener,
+            guardian_end,
+            alive,
+            shared,
+            ends_all,
+            children,
+        } = post;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let watch = |fd: &dyn AsFd, number| {
             epoll::add(
@@ -101,6 +128,10 @@ impl Supervisor {
             listener,
             guardian_end,
             _alive: alive,
+            children,
+            ends_all,
+            is_unguarded: false,
+            calls_are_over: false,
             shared,
             epoll,
             rules: settings.rules,
@@ -116,6 +147,7 @@ impl Supervisor {
             observer,
             program_has_ended: false,
         };
+        supervisor.watch_children()?;
         if let Some(path) = settings.memory {
             supervisor.begin_with_file(path);
         }
@@ -139,12 +171,17 @@ impl Supervisor {
                 let (data, flags) = (event.data, event.flags);
                 match data.u64() {
                     CALLS if flags.contains(epoll::EventFlags::IN) => self.take_call(),
-                    CALLS => return self.end(),
+                    CALLS => self.see_calls_end(),
                     GUARDIAN => self.replace_guardian(),
                     PROGRAM => self.program_ended(),
+                    CHILDREN => self.look_at_children(),
+                    FRONT => self.hear_the_front(),
                     FILE => self.file_was_told_of(),
                     number => self.told_of(number - CONNECTIONS, flags),
                 }
+            }
+            if self.calls_are_over && self.children.is_none() {
+                return self.end();
             }
             let now = Instant::now();
             while let Some(number) = self.table.due(now) {
@@ -189,6 +226,7 @@ impl Supervisor {
     fn replace_guardian(&mut self) {
         // The new one inherits the old end: closing it here would not take it out of the set.
         let _ = epoll::delete(&self.epoll, &self.guardian_end);
+        self.is_unguarded = self.children.is_some();
         let Ok((guardian_end, guardian_alive)) = pipe_with(PipeFlags::CLOEXEC) else {
             return;
         };
@@ -202,7 +240,7 @@ impl Supervisor {
                     supervisor_end.as_raw_fd(),
                     guardian_alive.as_raw_fd(),
                 ]);
-                guardian::guard(&self.listener, supervisor_end, &self.shared);
+                guardian::guard(&self.listener, supervisor_end, &self.shared, None);
                 fork::exit(0);
             }
             Ok(Side::Parent { .. }) => {

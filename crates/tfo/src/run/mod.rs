@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fastopen::ListenOptions;
-use fastopen_attach::supervise::{self, Observer, Rule, Rules, Settings};
+use fastopen_attach::supervise::{self, Observer, Placement, Rule, Rules, Settings};
 
 use crate::hint::Hint;
 use crate::output::{Access, OutputFile};
@@ -71,6 +71,9 @@ pub struct Args {
     /// Don't run the program where it can't have Fast Open this way, as in some sandboxes; otherwise it runs without, and a warning says why
     #[arg(long)]
     require: bool,
+    /// The supervisor above the program also where that is not needed: for the tests
+    #[arg(long, hide = true)]
+    above: bool,
     /// The program and its arguments; the -- before it may be left out
     #[arg(trailing_var_arg = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -160,6 +163,11 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         memory: memory.clone(),
         // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
         holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
+        placement: if args.above {
+            Placement::Above
+        } else {
+            Placement::here()
+        },
     };
     privilege::warn(program);
     let file = args.report_file()?;
@@ -179,14 +187,6 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
                 json::write(&report, &mut file.share()?, Duration::from_secs(2))
                     .context("can't write the report")?;
             }
-        }
-        // Who asks what became of the connections is told of those that nobody sees.
-        Ok(()) if is_asked && supervise::leaves_out_descendants() => {
-            warning::print(format_args!(
-                "kernel.yama.ptrace_scope is 1: {} has Fast Open, the processes that it starts do not, and their connections \
-                 are not reported; to change that: sysctl -w kernel.yama.ptrace_scope=0",
-                program.to_string_lossy()
-            ));
         }
         Ok(()) => {}
     }

@@ -162,6 +162,7 @@ fn explained(note: Note) -> &'static str {
         Note::OwnFastOpen => "the program uses Fast Open by itself",
         Note::Signals => "the program handles signals that could make the kernel send the data twice",
         Note::Busy => "too many connections at once",
+        Note::Unguarded => "the guardian was killed",
         Note::NotPermitted => "the kernel does not give the socket away",
         Note::DescriptorLimit => "the supervisor's limit of open files is too low (ulimit -Hn)",
         Note::Refused => "refused, or the network says that it can't be reached",

@@ -9,6 +9,7 @@ mod arguments;
 mod clients;
 mod death;
 mod faults;
+mod front;
 mod invisible;
 mod load;
 mod paths;
@@ -22,30 +23,52 @@ mod table;
 mod terminal;
 #[path = "../common/terminal.rs"]
 mod terminals;
+mod yama;
 
 use std::process::ExitCode;
 
-use fastopen_lab::testing;
+use fastopen_lab::testing::{self, LabTest};
 
 fn main() -> ExitCode {
-    testing::main(
-        [
-            arguments::tests(),
-            clients::tests(),
-            semantics::tests(),
-            sockets::tests(),
-            paths::tests(),
-            programs::tests(),
-            invisible::tests(),
-            terminal::tests(),
-            reports::tests(),
-            faults::tests(),
-            load::tests(),
-            table::tests(),
-            death::tests(),
-            sandboxes::tests(),
-        ]
-        .into_iter()
-        .flatten(),
-    )
+    testing::main(beside().chain(above()))
+}
+
+fn beside() -> impl Iterator<Item = LabTest> {
+    [
+        arguments::tests(),
+        clients::tests(),
+        semantics::tests(),
+        sockets::tests(),
+        paths::tests(),
+        programs::tests(),
+        invisible::tests(),
+        terminal::tests(),
+        reports::tests(),
+        faults::tests(),
+        load::tests(),
+        table::tests(),
+        death::tests(),
+        sandboxes::tests(),
+        yama::tests(),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// With the supervisor above the program, as under Yama: the processes stand otherwise, and the rest is the same.
+fn above() -> impl Iterator<Item = LabTest> {
+    [
+        clients::tests(),
+        semantics::tests(),
+        invisible::tests(),
+        terminal::tests(),
+        reports::tests(),
+        faults::tests(),
+        death::tests(),
+        sandboxes::tests(),
+        front::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|test| test.after("above", support::place_above))
 }
