@@ -2,11 +2,13 @@
 //!
 //! After a change that is meant: `INSTA_UPDATE=always cargo test -p tfo --test help`, and a look at the difference.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::{Command, CommandFactory, Parser};
 use clap_complete::Shell;
 use tfo::classic;
 use tfo::cli::Cli;
@@ -68,6 +70,58 @@ fn each_help_has_examples_and_exit_statuses() {
             assert!(help.contains(heading), "{name} --help lacks {heading}");
         }
     }
+}
+
+/// What stands under "Examples:" is taken by the command as it is, as far as its arguments go.
+#[test]
+fn examples_in_help_can_be_typed() {
+    let mut typed = 0;
+    for (name, mut command) in commands() {
+        let help = tfo::help::printed(command.render_long_help());
+        let (_, examples) = help.split_once("\nExamples:\n").unwrap();
+        let lines = examples.lines().take_while(|line| line.starts_with("  "));
+        for example in lines.filter(|line| !line.starts_with("   ")) {
+            let example = example.trim().split("  ").next().unwrap();
+            // run looks names up.
+            for words in commands_of(&example.replace("example.com", "localhost")) {
+                let parsed = match &*words[0] {
+                    "tfo" => Cli::try_parse_from(&words).map(drop),
+                    "tcp-fast-open" => classic::Args::try_parse_from(&words).map(drop),
+                    _ => continue,
+                };
+                assert!(parsed.is_ok(), "{name}: {example}: {parsed:?}");
+                typed += 1;
+            }
+        }
+    }
+    assert!(typed > 80, "{typed}");
+}
+
+/// The words of each command in a line for a shell, from the name of one of ours on. Quotes hold words together.
+fn commands_of(line: &str) -> Vec<Vec<String>> {
+    let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), String::new());
+    let mut quote = None;
+    for character in line.chars().chain([' ', ';']) {
+        match (character, quote) {
+            (open, Some(quoted)) if open == quoted => quote = None,
+            (_, Some(_)) => word.push(character),
+            ('\'' | '"', None) => quote = Some(character),
+            (' ' | ';' | '|' | '<' | '>' | '(' | ')', None) => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                if character != ' ' {
+                    let all = std::mem::take(&mut words);
+                    let start = all
+                        .iter()
+                        .position(|word| ["tfo", "tcp-fast-open"].contains(&&**word));
+                    commands.extend(start.map(|start| all[start..].to_vec()));
+                }
+            }
+            _ => word.push(character),
+        }
+    }
+    commands
 }
 
 fn pages() -> Vec<(String, String)> {

@@ -149,7 +149,8 @@ mod tests {
         let (given, _) = pair().unwrap();
         send(&one, Message::Ready, Some(&given)).unwrap();
         assert!(receive_descriptor(&other).unwrap().1.is_some());
-        drop(one);
+        // Not dropped: processes that other tests start may have it open for a moment.
+        rustix::net::shutdown(&one, rustix::net::Shutdown::Both).unwrap();
         assert_eq!(
             receive_now(&other).unwrap_err().kind(),
             io::ErrorKind::UnexpectedEof

@@ -169,6 +169,7 @@ pub(crate) fn block(signal: i32) {
 
 /// Sends a signal to this process.
 pub(crate) fn raise(signal: i32) {
-    // SAFETY: the calls take integers.
-    unsafe { libc::kill(libc::getpid(), signal) };
+    let this_one = std::process::id().cast_signed();
+    // SAFETY: the call takes integers.
+    unsafe { libc::kill(this_one, signal) };
 }

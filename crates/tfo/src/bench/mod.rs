@@ -42,10 +42,10 @@ pub struct Args {
     /// How long connecting may take, and then the silence before the answer
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time_limit::parse)]
     timeout: Duration,
-    /// What the order within pairs and the interval are drawn from
+    /// The seed of the random numbers: the order within pairs, and the samples behind the interval
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// Write a plot
+    /// Draw a plot of it (SVG)
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Print one JSON object with every sample (described by schemas/bench.json)

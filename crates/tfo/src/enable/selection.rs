@@ -17,10 +17,10 @@ pub(super) struct Selection {
     /// Where they listen: 8000, :8000, 192.0.2.2:80 or [2001:db8::2]:80
     #[arg(value_name = "[ADDR]:PORT")]
     places: Vec<ListenerAddress>,
-    /// The listeners of this process
+    /// The listeners of this process; may be repeated
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
     pid: Vec<u32>,
-    /// The listeners of this systemd unit, as in nginx.service
+    /// The listeners of this systemd unit, as in nginx.service; may be repeated
     #[arg(long, value_name = "UNIT")]
     unit: Vec<String>,
     /// Every listener

@@ -111,7 +111,7 @@ mod tests {
             "Exit status:\n  0  it works, or what was asked is done, which is the same\n  2  wrong usage\n";
         assert_eq!(
             at(text, 40),
-            "Exit status:\n  0  it works, or what was asked is done,\n     which is the same\n  2  wrong usage\n"
+            "Exit status:\n  0  it works, or what was asked is\n     done, which is the same\n  2  wrong usage\n"
         );
     }
 }

@@ -81,7 +81,7 @@ Examples:
   tfo run -- curl https://example.com/
   tfo run --report -- git fetch          With a summary at the end
   tfo run --only :6379 -- redis-cli -h 192.0.2.2 get key
-  tfo run --only example.com:443,8000-8099 --only '[2001:db8::]/32:443' -- ./client
+  tfo run --only example.com:443,8000-8099 --only '[2001:db8::/32]:443' -- ./client
   tfo run --all --except :25 -- ./client
   tfo run --listen -- python3 -m http.server
                                          A server that takes data in SYNs (net.ipv4.tcp_fastopen

@@ -69,7 +69,7 @@ pub struct Args {
     /// Draw the diagrams in a picture, too (SVG; the first 50 connections)
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Print a JSON object for each connection (its schema: schemas/trace.json), and the summary on standard error
+    /// Print a JSON object for each connection (described by schemas/trace.json), and the summary on standard error
     #[arg(long)]
     json: bool,
 }

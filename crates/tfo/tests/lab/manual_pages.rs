@@ -83,6 +83,7 @@ fn manual_pages_are_sound() {
             .replace("\\-", "-")
             .replace("\\fB", "")
             .replace("\\fR", "")
+            .replace('\n', " ")
             .trim()
             .split(", ")
         {

@@ -96,7 +96,7 @@ fn scenario(name: &str, privilege: Privilege) {
         Privilege::None => without,
     };
     match name {
-        // Connections to both addresses at a time would be dealt out by chance.
+        // Connections to both addresses at once would reach the servers in a random order.
         "farm" => targets
             .iter()
             .for_each(|target| assert_verdict(&lab, privilege, &[*target], verdict, expected)),

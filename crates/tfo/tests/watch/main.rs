@@ -58,6 +58,10 @@ fn main() -> ExitCode {
         ),
         test("what_is_not_there_is_said", prometheus::what_is_not_there_is_said),
         test(
+            "a_request_that_is_too_long_is_answered",
+            prometheus::a_request_that_is_too_long_is_answered,
+        ),
+        test(
             "whoever_asks_for_nothing_keeps_nobody_out",
             prometheus::whoever_asks_for_nothing_keeps_nobody_out,
         ),

@@ -100,7 +100,7 @@ pub(super) fn on_due(
             }
             Err(error) => {
                 done.failures += 1;
-                if table.again(inode, now) {
+                if table.failed(inode, now) {
                     done.events
                         .push(Event::now(What::Failed(told(&held, Err(error)))));
                 }

@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::io::Errno;
 
 use super::rules::{Places, Rules, is_path};
 
@@ -42,14 +43,31 @@ pub(super) fn leading_to(rules: &Rules, pid: u32) -> Vec<String> {
 
 /// Where a path leads for that process.
 fn followed(path: &str, pid: u32) -> io::Result<PathBuf> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let root = open(
-        format!("/proc/{pid}/root"),
-        flags | OFlags::DIRECTORY,
-        Mode::empty(),
-    )?;
-    let file = openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
+    let file = open_in(&root_of(pid)?, path)?;
     fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+fn root_of(pid: u32) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    open(format!("/proc/{pid}/root"), flags, Mode::empty())
+}
+
+fn open_in(root: &OwnedFd, path: &str) -> rustix::io::Result<OwnedFd> {
+    openat2(
+        root,
+        path,
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::IN_ROOT,
+    )
+}
+
+/// Whether there is nothing at that path, as the first process sees it: a service sees less where its unit hides folders.
+fn is_missing(path: &str) -> bool {
+    match root_of(1) {
+        Ok(root) => open_in(&root, path).is_err_and(|error| error == Errno::NOENT),
+        Err(_) => fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound),
+    }
 }
 
 /// What is wrong with the rules' paths. Those for every network namespace may be of containers.
@@ -58,7 +76,7 @@ pub(super) fn missing(rules: &Rules) -> Vec<String> {
     for (at, rule) in rules.0.iter().enumerate() {
         let here = rule.places == Places::Own;
         for path in rule.programs.iter().filter(|name| here && is_path(name)) {
-            if fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            if is_missing(path) {
                 missing.push(format!("rule {}: there is no program {path}", at + 1));
             }
         }

@@ -19,7 +19,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use fastopen_host::sysctl::FastOpenBits;
@@ -141,9 +141,13 @@ impl<'a> Service<'a> {
         let missing = self.without_server_bit(&places, &views);
         self.metrics.namespaces = places.len();
         self.metrics.namespaces_without_server_bit = missing.len();
-        (self.metrics.listeners, self.metrics.pending) = self.table.counts();
-        problems.extend(missing);
+        let counts = self.table.counts();
+        (self.metrics.listeners, self.metrics.pending) = (counts.switched, counts.pending);
+        self.metrics.failed = counts.failed;
         problems.extend(executables::missing(&self.rules));
+        self.metrics.problems = problems.len();
+        self.metrics.looked = Some(SystemTime::now());
+        problems.extend(missing);
         problems.extend(self.export());
         self.problems.tell(problems);
         self.tell_manager();
