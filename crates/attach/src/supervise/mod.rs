@@ -9,8 +9,8 @@
 //! `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`); `filter` says
 //! which calls are reported.
 //! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
-//! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes over when the supervisor is
-//! killed.
+//! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes
+//! over when the supervisor is killed.
 //! Where they are above the program, the `front` stands for it, and they look after its `children`.
 
 mod above;
@@ -48,4 +48,4 @@ pub use launch::{exec, supervise};
 pub use observe::{Connection, Left, Note, Observer};
 pub use refusal::NotSupervised;
 pub use rules::{ParseRuleError, Rule, Rules};
-pub use settings::{Placement, Settings};
+pub use settings::{Placement, Settings, leaves_out_descendants};

@@ -149,7 +149,7 @@ if sys.argv[1]:
 }
 
 fn in_sandbox(world: &World, sandbox: &[&str], options: &[&str], program: &[&str]) -> Output {
-    let arguments = [sandbox, &[TFO, "run"], world.placement, options, &["--"], program].concat();
+    let arguments = [sandbox, &[TFO, "run"], options, &["--"], program].concat();
     let mut command = world.bare(&arguments);
     command.env("XDG_STATE_HOME", world.state.path());
     command.output().unwrap()
