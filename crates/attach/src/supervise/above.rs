@@ -85,6 +85,8 @@ fn below(
 ) -> Result<(), NotSupervised> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| NotSupervised::of("pipe")(error.into()));
     let pair = || channel::pair().map_err(NotSupervised::of("socketpair"));
+    // The program's own limit may be lower than what these processes take until they have parted.
+    let limit = descriptors::raise();
     // Here, because a filter may end who calls what it denies: that must be neither the front nor the program.
     let front = Front {
         channel: channel.try_clone().map_err(NotSupervised::of("dup"))?,
@@ -132,6 +134,7 @@ fn below(
     // Who waits for the supervisor's end would wait for this process's.
     drop((from_program, to_guardian, supervisor_alive, guardian_end));
     hand_over(&to_supervisor, watched)?;
+    limit.restore();
     channel::send(channel, Message::Hello(std::process::id()), None).map_err(NotSupervised::of("sendmsg"))
 }
 

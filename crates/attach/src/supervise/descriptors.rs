@@ -22,14 +22,25 @@ pub(crate) fn check() -> Result<(), NotSupervised> {
     }
 }
 
-/// Raises this process's limit as far as it may.
-pub(crate) fn raise() {
+/// Raises this process's limit as far as it may; gives what it was.
+pub(crate) fn raise() -> Before {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
     let _ = setrlimit(Resource::Nofile, raised);
+    Before(limit)
+}
+
+/// A limit that was raised.
+pub(crate) struct Before(Rlimit);
+
+impl Before {
+    /// Sets it again, for what this process becomes.
+    pub(crate) fn restore(self) {
+        let _ = setrlimit(Resource::Nofile, self.0);
+    }
 }
 
 /// How many connections may be looked after at once.
