@@ -67,7 +67,8 @@ fn exit_statuses_and_signals() {
 
 fn process_number_group_session_and_descriptors() {
     let world = world();
-    // The parent, which above the program is the supervisor, the group, the session, and the open files but that of the list itself.
+    // The parent, which above the program is the supervisor, the group, the session, and the open files but that of the list itself;
+    // what it has inherited of signals and limits.
     let parent = if world.is_above() { "" } else { "os.getppid(), " };
     let script = format!(
         "import os\nprint({parent}os.getpgrp(), os.getsid(0), sorted(os.listdir('/proc/self/fd')), os.getcwd())\n\
