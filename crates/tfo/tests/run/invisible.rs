@@ -71,8 +71,9 @@ fn process_number_group_session_and_descriptors() {
     // what it has inherited of signals and limits.
     let parent = if world.is_above() { "" } else { "os.getppid(), " };
     let script = format!(
-        "import os\nprint({parent}os.getpgrp(), os.getsid(0), sorted(os.listdir('/proc/self/fd')), os.getcwd())\n\
-                  try: print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError as e: print(e)"
+        "import os, resource\nprint([line for line in open('/proc/self/status') if line[:6] in ('SigBlk', 'SigIgn')])\n\
+         print(resource.getrlimit(resource.RLIMIT_NOFILE), {parent}os.getpgrp(), os.getsid(0), sorted(os.listdir('/proc/self/fd')), os.getcwd())\n\
+         try: print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError as e: print(e)"
     );
     let program = ["python3", "-c", &script];
     let bare = world.bare(&program).output().unwrap();
