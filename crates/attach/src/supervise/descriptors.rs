@@ -22,14 +22,19 @@ pub(crate) fn check() -> Result<(), NotSupervised> {
     }
 }
 
-/// Raises this process's limit as far as it may.
-pub(crate) fn raise() {
+/// Raises this process's limit as far as it may; gives what it was.
+pub(crate) fn raise() -> Rlimit {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
+    set(Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
-    };
-    let _ = setrlimit(Resource::Nofile, raised);
+    });
+    limit
+}
+
+/// Sets this process's limit to what it was.
+pub(crate) fn set(limit: Rlimit) {
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// How many connections may be looked after at once.
