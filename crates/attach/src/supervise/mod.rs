@@ -6,12 +6,12 @@
 //!      └────────── the call goes on ◀──────┘ then: looks after the connection
 //! ```
 //!
-//! `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`); `filter` says
-//! which calls are reported.
-//! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
-//! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes over when the supervisor is
-//! killed.
-//! Where they are above the program, the `front` stands for it, and they look after its `children`.
+//! - `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`), and
+//!   `handover` gives the supervisor the descriptor to which the `filter` reports calls.
+//! - The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`, `ending`); what to do about one is
+//!   decided in `rules`, `memory`, `signals` and `step`. The memory's `file` is a thread's (`keeper`, `store`).
+//! - The `guardian` takes over when the supervisor is killed.
+//! - Where they are above the program, the `front` stands for it, and they look after its `children`.
 
 mod above;
 mod beside;
@@ -26,6 +26,7 @@ mod file;
 mod filter;
 mod front;
 mod guardian;
+mod handover;
 mod keeper;
 mod last_words;
 mod launch;
@@ -48,4 +49,4 @@ pub use launch::{exec, supervise};
 pub use observe::{Connection, Left, Note, Observer};
 pub use refusal::NotSupervised;
 pub use rules::{ParseRuleError, Rule, Rules};
-pub use settings::{Placement, Settings};
+pub use settings::{Placement, Settings, leaves_out_descendants};

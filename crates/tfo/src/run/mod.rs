@@ -71,9 +71,6 @@ pub struct Args {
     /// Don't run the program where it can't have Fast Open this way, as in some sandboxes; otherwise it runs without, and a warning says why
     #[arg(long)]
     require: bool,
-    /// The supervisor above the program also where that is not needed: for the tests
-    #[arg(long, hide = true)]
-    above: bool,
     /// The program and its arguments; the -- before it may be left out
     #[arg(trailing_var_arg = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -92,7 +89,8 @@ Examples:
   tfo run --report=run.json ./client     The -- may be left out: the first word that is no option
                                          begins the program
   ExecStart=/usr/bin/tfo run -- /usr/bin/program
-                                         In a unit of systemd: the main process stays the program
+                                         In a unit of systemd: the main process stays the program,
+                                         but for Yama, below
 
 Notes:
 It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by root, setuid
@@ -114,15 +112,25 @@ standard error.
 
 It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
 is run with --cap-add SYS_PTRACE; podman allows all. A unit with
-SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as well. Where
-kernel.yama.ptrace_scope is 1 (Ubuntu), a program that an ordinary user starts has Fast Open,
-and what it starts has not; 2 and 3 leave out users and everybody.
+SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as well. 
+
+Where kernel.yama.ptrace_scope is 1 (Ubuntu, Arch), an ordinary user's supervisor must be the
+program's parent. The process that was started then stands for the program: it stops, goes on
+and ends as that does, and passes on the signals that it gets, but not SIGSTOP; SIGKILL kills
+both. The program has another number, and getppid() gives it, and daemons, the supervisor's. A
+signal that another process sends to the whole group or unit reaches the program twice. Only
+the program leaves a core file, and the times that a shell measures leave it out. Under systemd
+with Type=notify or socket activation, which go by the number, the program keeps that, and
+what it starts has no Fast Open. Scopes 2 and 3 leave out users and everybody.
 
 Exit status:
 That of the program, or
   2    wrong usage, or with --require no Fast Open
   126  the program can't be run
   127  there is no such program";
+
+/// For tests on kernels without Yama: in the environment it puts the supervisor above the program.
+const ABOVE: &str = "FASTOPEN_RUN_ABOVE";
 
 /// Becomes the program, under supervision where the system allows for it.
 ///
@@ -153,6 +161,10 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
             None
         }
     };
+    let placement = match std::env::var_os(ABOVE) {
+        Some(_) => Placement::Above,
+        None => Placement::here(),
+    };
     let settings = Settings {
         rules: Rules {
             only: args.only.clone(),
@@ -163,11 +175,7 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         memory: memory.clone(),
         // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
         holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
-        placement: if args.above {
-            Placement::Above
-        } else {
-            Placement::here()
-        },
+        placement,
     };
     privilege::warn(program);
     let file = args.report_file()?;
@@ -187,6 +195,14 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
                 json::write(&report, &mut file.share()?, Duration::from_secs(2))
                     .context("can't write the report")?;
             }
+        }
+        // Who asks what became of the connections is told of those that nobody sees.
+        Ok(()) if is_asked && placement == Placement::Beside && supervise::leaves_out_descendants() => {
+            warning::print(format_args!(
+                "{} has Fast Open, the processes that it starts do not, and their connections are not reported: systemd knows it \
+                 by its number, and kernel.yama.ptrace_scope is 1; to change that: sysctl -w kernel.yama.ptrace_scope=0",
+                program.to_string_lossy()
+            ));
         }
         Ok(()) => {}
     }

@@ -95,12 +95,7 @@ fn signals_are_passed_on_once() {
 fn a_timer_that_was_set_before() {
     let world = world();
     let script = "import os, signal, sys\nsignal.alarm(1)\nos.execv(sys.argv[1], sys.argv[1:])";
-    let line = [
-        &["python3", "-c", script, TFO, "run"],
-        world.placement,
-        &["--", "sleep", "60"],
-    ]
-    .concat();
+    let line = ["python3", "-c", script, TFO, "run", "--", "sleep", "60"];
     let status = world.bare(&line).status().unwrap();
     assert_eq!(status.signal(), Some(libc::SIGALRM));
 }

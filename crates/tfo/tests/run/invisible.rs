@@ -218,7 +218,6 @@ fn an_ordinary_user() {
         let arguments = [
             &user[..],
             &["env", &state, TFO, "run", "--report"],
-            world.placement,
             &["--"],
             program,
         ]
@@ -274,7 +273,7 @@ print(ended)
     let bare = world.bare(&[&unshare[..], &program].concat()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&bare.stdout), "[768]\n", "{bare:?}");
     let child = world
-        .bare(&[&unshare[..], &[TFO, "run"], world.placement, &["--"], &program].concat())
+        .bare(&[&unshare[..], &[TFO, "run"], &["--"], &program].concat())
         .env("XDG_STATE_HOME", world.state.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -339,10 +338,7 @@ fn a_second_supervisor_is_told() {
 fn text_comes_before_the_end() {
     let world = world();
     serve(world.server(), 80, http);
-    let script = format!(
-        "{TFO} run --report {} -- curl -s http://192.0.2.2/; echo end >&2",
-        world.placement.concat()
-    );
+    let script = format!("{TFO} run --report -- curl -s http://192.0.2.2/; echo end >&2");
     let output = world
         .bare(&["sh", "-c", &script])
         .env("XDG_STATE_HOME", world.state.path())

@@ -20,19 +20,18 @@ const BODY: &str = "hello from the lab\n";
 
 /// A client, a server, a state of its own for what is learnt.
 pub(crate) struct World {
-    /// `--above`, or nothing.
-    pub(crate) placement: &'static [&'static str],
+    is_above: bool,
     pub(crate) lab: Lab,
     pub(crate) state: TempDir,
 }
 
 thread_local! {
-    static PLACEMENT: Cell<&'static [&'static str]> = const { Cell::new(&[]) };
+    static IS_ABOVE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// From here on this thread's worlds have the supervisor above the program.
 pub(crate) fn place_above() {
-    PLACEMENT.set(&["--above"]);
+    IS_ABOVE.set(true);
 }
 
 /// What a program printed, and what `tfo run` said of it.
@@ -60,7 +59,7 @@ pub(crate) fn world_with(client: HostSpec) -> World {
 pub(crate) fn world_on(client: HostSpec, rtt: Duration) -> World {
     let scenario = Scenario::new("run").with_rtt(rtt).with_host(client);
     World {
-        placement: PLACEMENT.get(),
+        is_above: IS_ABOVE.get(),
         lab: Lab::new(&scenario).unwrap(),
         state: tempfile::tempdir().unwrap(),
     }
@@ -79,13 +78,16 @@ impl World {
             .args(&program[1..])
             .current_dir(self.state.path())
             .stdin(Stdio::null());
+        if self.is_above {
+            command.env("FASTOPEN_RUN_ABOVE", "");
+        }
         command
     }
 
     /// The same with it.
     pub(crate) fn under(&self, options: &[&str], program: &[&str]) -> Command {
         program.iter().take(1).for_each(need);
-        let arguments = [&[TFO, "run"], self.placement, options, &["--"], program].concat();
+        let arguments = [&[TFO, "run"], options, &["--"], program].concat();
         let mut command = self.bare(&arguments);
         command.env("XDG_STATE_HOME", self.state.path());
         command
@@ -93,7 +95,7 @@ impl World {
 
     /// Whether the program has another number than the process that was started.
     pub(crate) fn is_above(&self) -> bool {
-        !self.placement.is_empty()
+        self.is_above
     }
 
     /// The program of that name, when there is one.

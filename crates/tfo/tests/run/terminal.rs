@@ -96,7 +96,7 @@ fn job_control() {
                print('go', flush=True)\n\
                while True: signal.pause()\n";
     std::fs::write(world.state.path().join("job.py"), job).unwrap();
-    let prefix = format!("{TFO} run {} --", world.placement.concat());
+    let prefix = format!("{TFO} run --");
     let talk = |prefix: &str| {
         let mut shell = Shell::start(&world);
         shell.types("stty -echo\n", "$ ");

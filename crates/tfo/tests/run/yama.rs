@@ -25,6 +25,7 @@ fn yama() {
         skip("only root may set kernel.yama.ptrace_scope");
     }
     what_a_program_starts(&world);
+    a_service_keeps_its_number(&world);
     std::fs::write(SCOPE, "2").unwrap();
     is_refused(&world);
     std::fs::write(SCOPE, before).unwrap();
@@ -42,9 +43,17 @@ const USER: [&str; 9] = [
     "env",
 ];
 
-fn run(world: &World, options: &[&str], program: &[&str]) -> std::process::Output {
+fn run(world: &World, variables: &[&str], options: &[&str], program: &[&str]) -> std::process::Output {
     let state = format!("XDG_STATE_HOME={}", world.state.path().join("user").display());
-    let line = [&USER[..], &[&state, TFO, "run"], options, &["--"], program].concat();
+    let line = [
+        &USER[..],
+        variables,
+        &[&state, TFO, "run"],
+        options,
+        &["--"],
+        program,
+    ]
+    .concat();
     world.bare(&line).output().unwrap()
 }
 
@@ -58,7 +67,7 @@ fn what_a_program_starts(world: &World) {
     );
     let script = format!("curl -s {url}; sh -c 'curl -s {url}; true'; python3 -c \"$0\" | cat; exit 7");
     for (accepted, no_cookie) in [(2, 1), (3, 0)] {
-        let ran = run(world, &[&report], &["sh", "-c", &script, &daemon]);
+        let ran = run(world, &[], &[&report], &["sh", "-c", &script, &daemon]);
         let said = String::from_utf8_lossy(&ran.stderr);
         assert_eq!(ran.status.code(), Some(7), "{said}");
         assert_eq!(
@@ -84,14 +93,26 @@ fn what_a_program_starts(world: &World) {
     });
 }
 
+/// systemd goes by it.
+fn a_service_keeps_its_number(world: &World) {
+    let program = ["sh", "-c", "cat /proc/$PPID/comm; curl -s http://192.0.2.2/"];
+    let ran = run(world, &["NOTIFY_SOCKET=/none"], &["--report"], &program);
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(
+        !String::from_utf8_lossy(&ran.stdout).contains("tfo-supervisor"),
+        "{ran:?}"
+    );
+    assert!(said.contains("systemd knows it by its number"), "{said}");
+}
+
 fn is_refused(world: &World) {
-    let ran = run(world, &["--require"], &["true"]);
+    let ran = run(world, &[], &["--require"], &["true"]);
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(
         ran.status.code() == Some(2) && said.contains("ptrace_scope is 2"),
         "{said}"
     );
-    let ran = run(world, &[], &["true"]);
+    let ran = run(world, &[], &[], &["true"]);
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success() && said.contains("running without"), "{said}");
 }
