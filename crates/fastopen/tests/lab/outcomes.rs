@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Driver, at, bytes, connector, finish, get_cookie, lab, serve, served_from};
+use crate::support::{
+    Driver, at, bytes, connector, finish, get_cookie, lab, large_syns_are_sent_again, serve, served_from,
+};
 use fastopen::{ConnectError, ListenOptions, Outcome, Reason};
 use fastopen_lab::testing::{LabTest, on_failure, test};
 use fastopen_lab::{Lab, Scenario};
@@ -32,7 +34,8 @@ fn expected(scenario: &str, size: usize) -> Expected {
         }
         "option-dropped" | "data-dropped" | "reset" => Connects(Outcome::SynLost),
         // A SYN that is too large for the hop is sent again without its data.
-        "narrow-hop" if size > 1000 => Connects(Outcome::Ignored),
+        "narrow-hop" if size > 1000 && large_syns_are_sent_again() => Connects(Outcome::Ignored),
+        "narrow-hop" if size > 1000 => Connects(Outcome::SynLost),
         "narrow-hop" => Connects(Outcome::Accepted),
         "loss" => ConnectsSomehow,
         "blackhole" => BreaksOff,
@@ -42,13 +45,15 @@ fn expected(scenario: &str, size: usize) -> Expected {
 }
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
-    Scenario::all().map(|scenario| {
+    // One that sends much would hold up the others' answers where they share a processor: there they go one after the other.
+    let one_processor = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    Scenario::all().map(move |scenario| {
         test(format!("outcomes::{}", scenario.name), move || {
             thread::scope(|scope| {
                 for driver in Driver::ALL {
                     for family in [0, 1] {
                         let scenario = scenario.clone().with_rtt(Duration::from_millis(10));
-                        scope.spawn(move || {
+                        let cases = scope.spawn(move || {
                             for size in SIZES {
                                 let _case = on_failure(format!(
                                     "{} {driver:?} IPv{} {size} bytes",
@@ -58,6 +63,9 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
                                 check(&scenario, driver, family, size);
                             }
                         });
+                        if one_processor {
+                            cases.join().unwrap();
+                        }
                     }
                 }
             });

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use fastopen::{Arrival, ConnectError, Connected, Connector, ListenOptions, PathMemory, ReplaySafe};
+use fastopen_host::KernelVersion;
 use fastopen_lab::{Host, Lab, Scenario};
 
 pub(crate) const PORT: u16 = 80;
@@ -133,6 +134,14 @@ pub(crate) fn get_cookie(client: &Host, address: SocketAddr) {
 
 pub(crate) fn at(ip: impl Into<IpAddr>) -> SocketAddr {
     SocketAddr::new(ip.into(), PORT)
+}
+
+/// Whether the kernel sends a SYN again at once that ICMP says was too large for a hop. Before Linux 5.11 it waits for its timer, and
+/// nothing tells that from a lost one.
+///
+/// Source: `net/ipv4/tcp_input.c`, `tcp_simple_retransmit`.
+pub(crate) fn large_syns_are_sent_again() -> bool {
+    KernelVersion::running().unwrap() >= KernelVersion::new(5, 11, 0)
 }
 
 /// Bytes that differ from place to place, so that a repetition or a gap shows.

@@ -3,7 +3,7 @@
 //! A test binary with `harness = false` and this as its main function makes its process ready for a [`Lab`](crate::Lab) while there
 //! is one thread, then runs the tests with the usual command line. Where there can be no lab every test fails with the reason; only
 //! `FASTOPEN_LAB=off` in the environment skips them, and says so. A test whose [`program`] is not installed counts as ignored, unless
-//! `FASTOPEN_REQUIRE_PROGRAMS` is set, as it is in CI.
+//! `FASTOPEN_REQUIRE_PROGRAMS` is set, as it is in CI; and so does one that [`skip`]s itself, since the kernel lacks what it is about.
 //!
 //! ```no_run
 //! use fastopen_lab::testing::{self, test};
@@ -60,6 +60,11 @@ impl Drop for OnFailure {
             eprintln!("{}", self.0);
         }
     }
+}
+
+/// Ends the test here, as ignored for that reason: what it is about is not in this kernel.
+pub fn skip(reason: impl Into<String>) -> ! {
+    resume_unwind(Box::new(Skipped(reason.into())))
 }
 
 /// Enters, and runs the tests that the command line asks for. To be called first thing in `main`.

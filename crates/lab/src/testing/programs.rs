@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,7 +89,7 @@ pub fn program_path(name: &str) -> PathBuf {
         if env::var_os(REQUIRED).is_some() {
             panic!("{missing} ({REQUIRED} is set)");
         }
-        resume_unwind(Box::new(Skipped(missing)))
+        super::skip(missing)
     })
 }
 
