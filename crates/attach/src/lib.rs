@@ -20,7 +20,7 @@ mod keys;
 pub mod listeners;
 mod process;
 pub mod supervise;
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "all of it is in there")]
 mod sys;
 
 pub use error::Error;

@@ -55,8 +55,8 @@ pub fn owned(listeners: Vec<Listener>) -> Result<Vec<Held>, fastopen_host::Error
     Ok(listeners.into_iter().map(held).collect())
 }
 
-/// What a listener's Fast Open queue was, and what it is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a listener's Fast Open queue and keys were, and what they are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Switched {
     /// The length before; 0: Fast Open was off.
     pub before: u32,
@@ -64,6 +64,10 @@ pub struct Switched {
     pub asked: u32,
     /// The length now: the kernel caps it at `net.core.somaxconn`.
     pub now: u32,
+    /// The keys of the socket's own before; `None` where it used those of its network namespace.
+    pub keys_before: Option<KeyRing>,
+    /// The keys of the socket's own now.
+    pub keys_now: Option<KeyRing>,
 }
 
 impl Held {
@@ -103,6 +107,9 @@ impl Held {
                 .map_err(|error| Error::new("getsockopt(TCP_FASTOPEN)", &name, error))
         };
         let before = get()?;
+        // A kind of socket that can't have keys has none.
+        let own_keys = || keys::of(&socket, &name).ok().flatten();
+        let keys_before = own_keys();
         if let Some(keys) = keys {
             keys::set(&socket, keys, &name)?;
         }
@@ -114,6 +121,8 @@ impl Held {
             before,
             asked,
             now: get()?,
+            keys_before,
+            keys_now: own_keys(),
         })
     }
 

@@ -113,7 +113,7 @@ impl FromStr for Key {
     }
 }
 
-/// The four groups of a key: what stands between dashes, or all 32 digits in eights. Whoever leaves out the dashes may leave out no digit.
+/// The four groups of a key: what stands between dashes, or all 32 digits in eights. Without dashes no digit may be left out.
 fn groups(text: &str) -> Vec<&str> {
     match text.len() == 2 * Key::LEN && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         true => (0..text.len()).step_by(8).map(|at| &text[at..at + 8]).collect(),

@@ -74,8 +74,8 @@
 //!
 //! # Platforms
 //!
-//! Linux, in full; the tests run on 6.1, 6.12 and 6.18. Android shares its code, and has not been run. On other Unix systems and on Windows
-//! everything is plain TCP and says so: the outcome is [`NotAttempted(Unsupported)`](Reason::Unsupported). On Windows the functions that
+//! Linux, in full; the tests run on 5.10, 6.1, 6.12 and 6.18. Android shares its code, and has not been run. On other Unix systems and on
+//! Windows everything is plain TCP and says so: the outcome is [`NotAttempted(Unsupported)`](Reason::Unsupported). On Windows the functions that
 //! take `AsFd` take [`AsSocket`](https://doc.rust-lang.org/std/os/windows/io/trait.AsSocket.html).
 //!
 //! macOS has Fast Open behind the feature `macos-unverified`: **it has never been run.** It was written from the kernel's sources,

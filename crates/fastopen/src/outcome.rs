@@ -102,7 +102,7 @@ impl Outcome {
 /// Whether a SYN with so much data exceeded the path's MTU, as the kernel knows it since.
 ///
 /// The kernel fills a SYN up to the MTU that it knows and leaves room for all the options that a header holds (`tcp_send_syn_data`), so
-/// the MTU was larger then, and a hop has told by ICMP meanwhile. That, and not a time-out, made the kernel send the SYN again.
+/// the MTU was larger then, and an ICMP error has reported the smaller one since. That, and not a time-out, made the kernel send the SYN again.
 fn was_too_large(bytes: usize, info: &TcpInfo, destination: IpAddr) -> bool {
     const TCP_HEADER_AND_OPTIONS: usize = 60;
     let ip_header = match destination.to_canonical() {

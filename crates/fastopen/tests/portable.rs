@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fastopen::{Arrival, Connected, Connector, Outcome, PathMemory, Policy, Reason, ReplaySafe, TcpInfo};
+use socket2::{Domain, Socket, Type};
 
 /// Whether this system, or this build of the library, has Fast Open.
 const HAS_FAST_OPEN: bool = cfg!(all(
@@ -21,15 +22,27 @@ const HAS_FAST_OPEN: bool = cfg!(all(
 
 const ADDRESSES: &[&str] = &["127.0.0.1:0", "[::1]:0"];
 
-/// A server that reads one connection to its end, sends it all back, and tells what it was.
-fn echo_once(listener: TcpListener) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
+/// A server that reads so many connections to their ends, one after the other, sends each all that it sent, and tells what that was. One
+/// thread accepts them: of two that wait in accept() on one socket, Wine may tell the second WSAEWOULDBLOCK when the first is served.
+fn echo(listener: TcpListener, connections: usize) -> JoinHandle<Vec<Vec<u8>>> {
+    let echo_one = move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut received = Vec::new();
         stream.read_to_end(&mut received).unwrap();
         stream.write_all(&received).unwrap();
         received
-    })
+    };
+    thread::spawn(move || std::iter::repeat_with(echo_one).take(connections).collect())
+}
+
+/// A socket that keeps its port from everybody else and does not listen, and its address: who connects to it is refused.
+fn refusing() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }
 
 fn finish(mut stream: &TcpStream) -> Vec<u8> {
@@ -78,7 +91,7 @@ fn the_first_bytes_arrive_once_whatever_their_number() {
             let first_bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
             let listener = fastopen::listen(address).unwrap();
             let to = [listener.local_addr().unwrap()];
-            let servers = [listener.try_clone().unwrap(), listener].map(echo_once);
+            let server = echo(listener, 2);
             connect_both_ways(&connector(), &to, &first_bytes, |connected| {
                 let connected = connected.unwrap();
                 assert_eq!(finish(&connected.stream), first_bytes);
@@ -86,32 +99,28 @@ fn the_first_bytes_arrive_once_whatever_their_number() {
                     assert_eq!(connected.outcome, Outcome::NotAttempted(Reason::Unsupported));
                 }
             });
-            for server in servers {
-                assert_eq!(server.join().unwrap(), first_bytes);
-            }
+            assert_eq!(server.join().unwrap(), [&first_bytes[..]; 2]);
         }
     }
 }
 
 #[test]
 fn an_address_that_refuses_gives_way_to_the_next() {
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, refusing) = refusing();
     let listener = fastopen::listen("127.0.0.1:0").unwrap();
     let addresses = [refusing, listener.local_addr().unwrap()];
-    let servers = [listener.try_clone().unwrap(), listener].map(echo_once);
+    let server = echo(listener, 2);
     connect_both_ways(&connector(), &addresses, b"PING", |connected| {
         let connected = connected.unwrap();
         assert_eq!(connected.stream.peer_addr().unwrap(), addresses[1]);
         assert_eq!(finish(&connected.stream), b"PING");
     });
-    for server in servers {
-        assert_eq!(server.join().unwrap(), b"PING");
-    }
+    assert_eq!(server.join().unwrap(), [b"PING"; 2]);
 }
 
 #[test]
 fn a_refusal_is_an_error_with_the_systems_number() {
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_socket, refusing) = refusing();
     connect_both_ways(&connector(), &[refusing], b"PING", |connected| {
         let error = connected.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{error}");
@@ -150,7 +159,7 @@ fn a_stream_that_connects_when_it_is_written_to() {
 
     let listener = fastopen::listen("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let server = echo_once(listener);
+    let server = echo(listener, 1);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -165,5 +174,5 @@ fn a_stream_that_connects_when_it_is_written_to() {
         io::Result::Ok(answer)
     });
     assert_eq!(answer.unwrap(), b"PING");
-    assert_eq!(server.join().unwrap(), b"PING");
+    assert_eq!(server.join().unwrap(), [b"PING"]);
 }

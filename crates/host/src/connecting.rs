@@ -75,7 +75,7 @@ pub fn keep(socket: impl AsFd, address: IpAddr) -> io::Result<()> {
     match address {
         IpAddr::V4(_) => error_queue::enable(socket.as_fd(), libc::IPPROTO_IP, libc::IP_RECVERR),
         IpAddr::V6(_) => {
-            // A mapped IPv4 address is answered by ICMP.
+            // For IPv4-mapped addresses, which ICMP answers. Where it can't be set, ICMPv6's errors are kept all the same.
             let _ = error_queue::enable(socket.as_fd(), libc::IPPROTO_IP, libc::IP_RECVERR);
             error_queue::enable(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
         }

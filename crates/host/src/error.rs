@@ -28,7 +28,7 @@ pub enum Error {
         error: io::Error,
     },
     /// The kernel's answer is not of the form that it has on Linux.
-    #[error("{source_name} gave what makes no sense: {problem}")]
+    #[error("{source_name} can't be understood: {problem}")]
     Malformed {
         /// The file or the request whose answer it is.
         source_name: String,
@@ -66,11 +66,11 @@ pub enum Error {
         part: &'static str,
     },
     /// `/proc` is not there.
-    #[error("/proc is not mounted, and Linux tells about itself there: mount -t proc proc /proc")]
+    #[error("/proc is not mounted; to mount it: mount -t proc proc /proc")]
     NoProc,
     /// This system is not Linux.
     #[error(
-        "only Linux tells what this crate reads, and this is {}",
+        "what this crate reads exists on Linux only, and this is {}",
         std::env::consts::OS
     )]
     NotLinux,

@@ -44,8 +44,10 @@
 
 #![cfg_attr(not(feature = "packets"), forbid(unsafe_code))]
 #![deny(unsafe_code)]
-// Elsewhere nothing calls the parsers of netlink but their tests.
-#![cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+#![cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    allow(dead_code, reason = "elsewhere only tests call the parsers")
+)]
 
 #[cfg(all(feature = "packets", any(target_os = "linux", target_os = "android")))]
 pub mod connecting;
@@ -68,7 +70,7 @@ mod proc;
 #[cfg(feature = "netlink")]
 pub mod sockets;
 #[cfg(feature = "packets")]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "all of it is in there")]
 mod sys;
 pub mod sysctl;
 mod tcp_state;

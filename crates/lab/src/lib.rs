@@ -33,7 +33,7 @@
 //!
 //! # What there is
 //!
-//! - [`enter`]: gets the process what a lab needs; without privilege that is a user namespace.
+//! - [`enter`]: gives the process what a lab needs; without privilege that is a user namespace.
 //! - [`Scenario`], a value and a TOML file: [`HostSpec`]s, [`Farm`]s and [`Rule`]s; [`Scenario::named`] has one for each hostile path.
 //! - [`Lab`]: [`new`](Lab::new), [`host`](Lab::host), [`client`](Lab::client), [`server`](Lab::server), [`farm`](Lab::farm);
 //!   [`set_rules`](Lab::set_rules), [`release`](Lab::release) and [`inject`](Lab::inject) while it runs; [`capture`](Lab::capture)
@@ -45,7 +45,8 @@
 //!   skips them, and says so.
 //!
 //! # Platform notes
-//! Linux 4.20 or newer, tested on 6.18. Root, or a system that lets users make user namespaces. Elsewhere only scenarios exist.
+//! Linux 4.20 or newer, tested on 5.10, 6.1, 6.12 and 6.18. Root, or a system that lets users make user namespaces. Elsewhere only scenarios
+//! exist.
 //!
 //! ## How the network is built
 //! All hosts are on one link, 192.0.2.0/24 and 2001:db8::/64, and anything else is behind it: a packet for an address that nobody
@@ -83,7 +84,7 @@ mod packet;
 #[cfg(target_os = "linux")]
 mod raw;
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "all of it is in there")]
 mod sys;
 #[cfg(all(target_os = "linux", feature = "testing"))]
 pub mod testing;

@@ -277,7 +277,7 @@ impl RawConnection {
         self.take(self.segment().with_fin())
     }
 
-    /// A RST that the other side believes.
+    /// A RST that the other side accepts.
     pub fn rst(&self) -> SegmentBuilder {
         self.segment().with_rst()
     }

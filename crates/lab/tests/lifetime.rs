@@ -245,7 +245,7 @@ fn an_ordinary_user_has_a_lab() {
         drop(Lab::new(&Scenario::new("own")).unwrap());
         return;
     }
-    // Nobody may not be able to start the original.
+    // The user `nobody` may not be able to execute the original.
     let copy = std::env::temp_dir().join(format!("fastopen-lab-{}", std::process::id()));
     fs::copy("/proc/self/exe", &copy).unwrap();
     let mut command = Command::new(&copy);

@@ -20,7 +20,6 @@ use crate::{completions, cookies, keys, man, trace};
 #[command(
     name = "tfo",
     version,
-    max_term_width = 100,
     arg_required_else_help = true,
     disable_help_subcommand = true,
     after_long_help = AFTER
@@ -43,7 +42,7 @@ Examples:
   sudo tfo trace --port 443              Every handshake with that port on the wire, with a verdict
   tfo watch                              The counters and connections as they change
   tfo cookies                            The cookies that the kernel has cached
-  tfo keys rotate --secret /etc/tfo.secret
+  sudo tfo keys rotate --secret /etc/tfo.secret
                                          The keys that the whole fleet has at this time
   tfo probe https://example.com/         Does it work to that host, why not, and what does it save
   tfo run --report -- git fetch          A program, unchanged, with Fast Open
@@ -56,9 +55,13 @@ Exit status:
   2  wrong usage, or the system lacks something: the error says what to do
   3  inconclusive
 
+Environment:
+  NO_COLOR  no colours, if it is set and not empty
+  COLUMNS   the width of help, where there is no terminal
+
 For packagers:
-  tfo man DIR                            Write the manual pages into a folder
-  tfo completions bash|zsh|fish|…        Print a completion script";
+  tfo man DIR                      Write the manual pages into a folder
+  tfo completions bash|zsh|fish|…  Print a completion script";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -32,6 +32,7 @@ Examples:
                                          The cookie that a server grants
   tfo keys derive --secret tfo.secret    The keys that a fleet has at this time
 
+Notes:
 The other commands need Linux: demo, doctor, serve, send, probe, bench, watch, run, enable, disable,
 keys show, set, fingerprint, rotate and verify.
 

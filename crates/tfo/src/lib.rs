@@ -9,10 +9,14 @@
 //! statuses. [`stdout`], [`json`] and [`style`] are how they write.
 
 #![forbid(unsafe_code)]
-// What the verbs share that need Linux.
-#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
-// These pages are for those who work on the commands, and they see the private items too.
-#![allow(rustdoc::private_intra_doc_links)]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "the verbs that use it need Linux")
+)]
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "who works on the commands sees the private items, too"
+)]
 
 #[cfg(target_os = "linux")]
 pub mod address;
@@ -36,6 +40,7 @@ mod elsewhere;
 #[cfg(target_os = "linux")]
 pub mod enable;
 mod fingerprint;
+pub mod help;
 pub mod hint;
 pub mod interrupt;
 pub mod json;

@@ -1,4 +1,4 @@
-//! Prometheus' text format (version 0.0.4), for whoever has metrics.
+//! Prometheus' text format (version 0.0.4), for every command that has metrics.
 
 use std::fmt::{self, Display, Write};
 

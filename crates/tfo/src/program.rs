@@ -8,19 +8,19 @@ use clap::Parser;
 
 use crate::status::Status;
 use crate::style::{BOLD, ERROR, HINT};
-use crate::{hint, printable, stdout};
+use crate::{help, hint, printable, stdout, width};
 
 /// Parses the arguments, runs the command with them and turns the result into the exit status.
 pub fn main<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
     run: impl FnOnce(&A) -> anyhow::Result<Status>,
 ) -> ExitCode {
-    let arguments = match A::try_parse_from(arguments) {
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(help_or_error) => {
             // An error of printing has nowhere to go.
             let _ = match has_hostile_arguments() {
-                false => help_or_error.print(),
+                false => print_help_or_error(&help_or_error),
                 true => {
                     let text = help_or_error.render().to_string();
                     io::stderr().write_all(printable::lines(&text).as_bytes())
@@ -36,6 +36,20 @@ pub fn main<A: Parser>(
             let _ = print_error(&error, &mut anstream::stderr());
             Status::Unusable.into()
         }
+    }
+}
+
+fn parse<A: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<A, clap::Error> {
+    let mut command = help::laid_out(A::command(), width::of_help());
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    A::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+fn print_help_or_error(help_or_error: &clap::Error) -> io::Result<()> {
+    let text = help::printed(help_or_error.render().ansi());
+    match help_or_error.use_stderr() {
+        true => anstream::stderr().lock().write_all(text.as_bytes()),
+        false => anstream::stdout().lock().write_all(text.as_bytes()),
     }
 }
 

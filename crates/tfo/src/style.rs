@@ -12,7 +12,7 @@ pub const WARNING: Style = AnsiColor::Yellow.on_default();
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// The word before a hint.
 pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
-/// What the eye should find first.
+/// What is most important.
 pub const BOLD: Style = Style::new().bold();
-/// What the eye may skip.
+/// What is least important.
 pub const DIM: Style = Style::new().dimmed();

@@ -14,6 +14,16 @@ pub fn of_stdout() -> usize {
     of_terminal().map_or(DEFAULT, |columns| columns.clamp(*LIMITS.start(), *LIMITS.end()))
 }
 
+/// How many columns help may take: as many as the terminal has, or as `COLUMNS` says, between 40 and 100.
+pub fn of_help() -> usize {
+    const WIDEST: usize = 100;
+    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
+    of_terminal()
+        .or_else(said)
+        .unwrap_or(WIDEST)
+        .clamp(*LIMITS.start(), WIDEST)
+}
+
 /// How many columns the terminal has that standard output is, if it is one that says so.
 #[cfg(unix)]
 pub fn of_terminal() -> Option<usize> {

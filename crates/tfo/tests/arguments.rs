@@ -1,7 +1,9 @@
 //! The command line as it is typed, and what comes of mistakes.
 
-// Clippy knows tests by their attribute, and what they share has none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and what they share has none"
+)]
 
 use std::fs;
 use std::process::{Command, Output};
@@ -57,6 +59,14 @@ fn what_cannot() {
         ("tfo serve --http --discard", ArgumentConflict),
         ("tfo serve --key 1-2-3-4 --key-file f", ArgumentConflict),
         ("tfo serve http://host/", ValueValidation),
+        ("tfo keys derive", MissingRequiredArgument),
+        ("tfo keys derive --secret a --secret-command b", ArgumentConflict),
+        (
+            "tfo keys rotate --secret a --watch --textfile a.txt",
+            ValueValidation,
+        ),
+        ("tfo keys verify --textfile a.txt 192.0.2.2:443", ValueValidation),
+        ("tfo enable --pid 0", ValueValidation),
         ("tfo serve --queue -1", UnknownArgument),
         ("tfo serve --idle-timeout 5", ValueValidation),
         ("tfo serve --idle-timeout 0s", ValueValidation),
@@ -171,7 +181,7 @@ fn every_manual_page_is_written() {
         );
     }
     let page = String::from_utf8(tfo(&["man"]).stdout).unwrap();
-    assert!(page.contains(".TH tfo 1"), "{page}");
+    assert!(page.contains(".TH TFO 1"), "{page}");
 }
 
 #[test]

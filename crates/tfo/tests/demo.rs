@@ -2,8 +2,10 @@
 //!
 //! The tests don't use a lab themselves: run by root, they give the command to a user without any privilege.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};

@@ -1,7 +1,10 @@
 //! Holds the lists of words in the JSON schemas to the enums whose values the commands print, so that neither has one that the other
 //! lacks.
 
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what tests share has no attribute that clippy knows"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -45,10 +48,11 @@ const ENUMS: &[Row] = &[
     ("probe", "/$defs/address/properties/icmp/items/properties/way", WAY.0, WAY.1),
     ("probe", "/$defs/connection/properties/way", WAY.0, WAY.1),
     ("probe", "/$defs/connection/properties/outcome", OUTCOME.0, OUTCOME.1),
-    ("probe", "/$defs/connection/properties/end", "tfo/src/probe/report.rs", "End"),
+    ("probe", "/$defs/connection/properties/end", "tfo/src/probe/report/connection.rs", "End"),
     ("run", "/properties/rows/items/properties/outcome", OUTCOME.0, OUTCOME.1),
     ("run", "/properties/rows/items/properties/reason", REASON.0, REASON.1),
     ("run", "/properties/rows/items/properties/note", "attach/src/supervise/observe.rs", "Note"),
+    ("run", "/properties/problems/items/properties/problem", "tfo/src/run/problem.rs", "Kind"),
     ("send", "/properties/outcome", OUTCOME.0, OUTCOME.1),
     ("send", "/properties/reason", REASON.0, REASON.1),
     ("send", "/properties/delivery", "tfo/src/client/report.rs", "Delivery"),
@@ -87,7 +91,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("demo", "/$defs/report/properties/paths/items/properties/scenario"), // a test in demo/hostile.rs
     ("doctor", "/$defs/report/properties/settings/properties/fast_open/properties/names/items"), // `FastOpenBits` names them
     ("doctor", "/$defs/finding/properties/id"), // `findings_are_listed` below
-    ("probe", "/$defs/address/properties/sources/items"), // `sources()` in probe/report.rs
+    ("probe", "/$defs/address/properties/sources/items"), // `sources()` in probe/report/address.rs
     ("trace", "/$defs/report/properties/rounds_saved"),
     ("trace", "/$defs/report/properties/rounds_used"),
     ("trace", "/$defs/option"), // `FastOpen` in wire/src/serial.rs

@@ -1,6 +1,10 @@
-//! Holds the source tree to what ARCHITECTURE.md says of it: verbs don't use each other, and no modules use each other in a circle.
+//! Holds the source tree to what ARCHITECTURE.md says of it: verbs don't use each other, no modules use each other in a circle, and
+//! what it names is there.
 
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what tests share has no attribute that clippy knows"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -80,6 +84,50 @@ fn things_are_imported_from_where_they_are_defined() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A path with a word in capitals or an asterisk stands for many, and is not looked for.
+#[test]
+fn documents_name_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    if !root.join("ARCHITECTURE.md").exists() {
+        return; // a released package, which has no documents beside it
+    }
+    let mut paths = Vec::new();
+    ["crates", "examples", "fuzz", "contrib", "packaging", ".ci"]
+        .iter()
+        .for_each(|folder| list(&root.join(folder), &mut paths));
+    let mut missing = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        let named = text.split('`').skip(1).step_by(2).filter(|name| {
+            let is_path = name.ends_with(".rs") || name.ends_with('/');
+            is_path && !name.contains(' ') && !name.contains(|c: char| c.is_uppercase() || c == '*')
+        });
+        let exists = |name: &str| {
+            paths
+                .iter()
+                .any(|path| path.ends_with(name.trim_end_matches('/')))
+        };
+        missing.extend(
+            named
+                .filter(|name| !exists(name))
+                .map(|name| format!("{document}: {name}")),
+        );
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+fn list(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with("target") => {}
+            true => list(&path, paths),
+            false => paths.push(path),
+        }
+    }
+    paths.push(folder.to_owned());
+}
+
 /// The folders of the workspace's crates.
 fn crates() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -138,9 +186,12 @@ impl Tree {
             let path = entry.unwrap().path();
             let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
             let child = || [module, std::slice::from_ref(&stem)].concat();
+            if stem.ends_with("_tests") {
+                continue;
+            }
             match path.extension() {
                 None if path.is_dir() && stem != "bin" => self.read_folder(&path, &child()),
-                Some(extension) if extension == "rs" && !stem.ends_with("_tests") => {
+                Some(extension) if extension == "rs" => {
                     let module = match stem.as_str() {
                         "lib" | "mod" => module.to_vec(),
                         "main" => continue,

@@ -5,6 +5,7 @@ use crate::icmp::IcmpError;
 use crate::inner_packet::inner_packet;
 use crate::ip::{IpPacket, TCP};
 use crate::link_type::LinkType;
+use crate::opaque::opaque;
 use crate::segment::Segment;
 use crate::tunnel::Tunnel;
 
@@ -66,7 +67,7 @@ impl<'a> Decoded<'a> {
             }
             let Some((tunnel, packet)) = inner_packet(&ip) else {
                 let protocol = ip.protocol;
-                return Err(DecodeError::NotTcp { protocol });
+                return Err(opaque(&ip).map_or(DecodeError::NotTcp { protocol }, DecodeError::Opaque));
             };
             outermost = outermost.or(Some(tunnel));
             let packet = packet?;

@@ -27,6 +27,9 @@ pub enum DecodeError {
     /// The TCP header is cut short, or its data offset says what can't be.
     #[error("the TCP header is cut short or broken")]
     Tcp,
+    /// A tunnel whose packets do not show what they carry.
+    #[error("{0} that can't be looked into")]
+    Opaque(Tunnel),
     /// Tunnels within tunnels, more than are looked into.
     #[error("{0} within more tunnels than are looked into")]
     TooDeep(Tunnel),

@@ -6,11 +6,13 @@ use crate::link_type::LinkError;
 use crate::tunnel::Tunnel;
 
 const IPV4_IN_IP: u8 = 4;
-const UDP: u8 = 17;
+pub(crate) const UDP: u8 = 17;
 const IPV6_IN_IP: u8 = 41;
 const GRE: u8 = 47;
 const ETHERNET_IN_IP: u8 = 97;
 const MPLS_IN_IP: u8 = 137;
+
+pub(crate) const L2TP_PORT: u16 = 1701;
 
 type Inner<'a> = Result<&'a [u8], LinkError>;
 
@@ -36,10 +38,15 @@ pub(crate) fn inner_packet<'a>(ip: &IpPacket<'a>) -> Option<(Tunnel, Inner<'a>)>
     })
 }
 
-/// By the port that it is for: the one that the protocol's own document gives, or Linux' first one for VXLAN.
+/// By the destination port that the protocol's own document gives, or the one that Linux used for VXLAN before there was one. L2TP's
+/// answers come from its port.
 fn in_udp(datagram: &[u8]) -> Option<(Tunnel, Inner<'_>)> {
-    let (&[_, _, d1, d2, ..], payload) = datagram.split_first_chunk::<8>()?;
-    Some(match u16::from_be_bytes([d1, d2]) {
+    let (&[s1, s2, d1, d2, ..], payload) = datagram.split_first_chunk::<8>()?;
+    let (source, destination) = (u16::from_be_bytes([s1, s2]), u16::from_be_bytes([d1, d2]));
+    if source == L2TP_PORT || destination == L2TP_PORT {
+        return Some((Tunnel::L2tp, l2tp(payload)?));
+    }
+    Some(match destination {
         4789 | 8472 => (Tunnel::Vxlan, vxlan(payload)?),
         4790 => (Tunnel::Vxlan, vxlan_gpe(payload)?),
         6081 => (Tunnel::Geneve, geneve(payload)?),
@@ -106,6 +113,34 @@ fn gtp_u(payload: &[u8]) -> Option<Inner<'_>> {
         }
     }
     matches!(rest.first().map(|first| first >> 4), None | Some(4 | 6)).then_some(Ok(rest))
+}
+
+/// Version 2: a tunnel's and a session's number, and a PPP frame (RFC 2661, section 3.1).
+fn l2tp(payload: &[u8]) -> Option<Inner<'_>> {
+    const CONTROL: u16 = 0x8000;
+    const LENGTH: u16 = 0x4000;
+    const SEQUENCE: u16 = 0x0800;
+    const OFFSET: u16 = 0x0200;
+    const RESERVED: u16 = 0x34f0;
+    const VERSION: u16 = 0x000f;
+    let (&[f1, f2], _) = payload.split_first_chunk()?;
+    let flags = u16::from_be_bytes([f1, f2]);
+    if flags & VERSION != 2 || flags & (CONTROL | RESERVED) != 0 {
+        return None;
+    }
+    let len_before_offset =
+        6 + if flags & LENGTH != 0 { 2 } else { 0 } + if flags & SEQUENCE != 0 { 4 } else { 0 };
+    let padding = match payload.get(len_before_offset..len_before_offset + 2) {
+        _ if flags & OFFSET == 0 => 0,
+        Some(size) => 2 + usize::from(u16::from_be_bytes([size[0], size[1]])),
+        None => return Some(Err(LinkError::Short)),
+    };
+    Some(
+        payload
+            .get(len_before_offset + padding..)
+            .ok_or(LinkError::Short)
+            .and_then(|frame| ip_packet(Layer::Ppp, frame)),
+    )
 }
 
 fn gre(payload: &[u8]) -> Option<Inner<'_>> {

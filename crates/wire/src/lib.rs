@@ -55,6 +55,7 @@ mod inner_packet;
 mod ip;
 mod link;
 mod link_type;
+mod opaque;
 mod option;
 mod segment;
 #[cfg(feature = "serde")]

@@ -1,4 +1,4 @@
-//! The tunnels that are looked into.
+//! The tunnels that are known by their numbers.
 
 use std::fmt;
 
@@ -19,6 +19,10 @@ pub enum Tunnel {
     Geneve,
     /// GTP-U (3GPP TS 29.281): mobile networks.
     GtpU,
+    /// L2TP (RFC 2661). What version 3 (RFC 3931) carries can't be told from its packets.
+    L2tp,
+    /// ESP (RFC 4303), also in UDP (RFC 3948): encrypted.
+    Esp,
 }
 
 impl fmt::Display for Tunnel {
@@ -31,6 +35,8 @@ impl fmt::Display for Tunnel {
             Self::Vxlan => "VXLAN",
             Self::Geneve => "Geneve",
             Self::GtpU => "GTP-U",
+            Self::L2tp => "L2TP",
+            Self::Esp => "ESP",
         })
     }
 }

@@ -66,6 +66,7 @@ fn tunnels(inner: &[u8]) -> Vec<(Tunnel, Vec<u8>)> {
     let gre = |flags: u8, version: u8, ether_type: &[u8], words: usize, rest: &[u8]| {
         [&[flags, version], ether_type, &vec![0; words * 4], rest].concat()
     };
+    let ppp = behind(&[0, if v6 { 0x57 } else { 0x21 }], inner);
     let vxlan = behind(&[8, 0, 0, 0, 0, 0, 9, 0], &frame);
     vec![
         (Tunnel::IpInIp, outer(false, if v6 { 41 } else { 4 }, inner)),
@@ -78,17 +79,7 @@ fn tunnels(inner: &[u8]) -> Vec<(Tunnel, Vec<u8>)> {
         ),
         (
             Tunnel::Gre,
-            outer(
-                false,
-                47,
-                &gre(
-                    0x30,
-                    0x81,
-                    &[0x88, 0x0b],
-                    3,
-                    &behind(&[0, if v6 { 0x57 } else { 0x21 }], inner),
-                ),
-            ),
+            outer(false, 47, &gre(0x30, 0x81, &[0x88, 0x0b], 3, &ppp)),
         ),
         (
             Tunnel::Gre,
@@ -140,6 +131,18 @@ fn tunnels(inner: &[u8]) -> Vec<(Tunnel, Vec<u8>)> {
         (
             Tunnel::GtpU,
             udp(2152, &behind(&[0x30, 0xff, 0, 0, 0, 0, 0, 1], inner)),
+        ),
+        (Tunnel::L2tp, udp(1701, &behind(&[0, 2, 0, 1, 0, 2], &ppp))),
+        (
+            Tunnel::L2tp,
+            // A length, sequence numbers, and an offset with two bytes to pass over.
+            udp(
+                1701,
+                &behind(
+                    &[0x4a, 2, 0, 0, 0, 1, 0, 2, 0, 5, 0, 5, 0, 2, 9, 9, 0xff, 3],
+                    &ppp,
+                ),
+            ),
         ),
         (
             Tunnel::GtpU,
@@ -218,6 +221,54 @@ fn what_only_looks_like_a_tunnel_is_none() {
     let arp = udp(4789, &[&[8, 0, 0, 0, 0, 0, 9, 0][..], &[2; 12], &[8, 6]].concat());
     let not_ip = LinkError::NotIp { protocol: 0x0806 };
     assert_eq!(decode(&arp), Err(DecodeError::Link(not_ip)));
+}
+
+#[test]
+fn tunnels_that_do_not_show_what_they_carry_are_named() {
+    let inner = syn(false, &[], b"");
+    let behind = |header: &[u8]| [header, &inner].concat();
+    let answer = |port: u16, header: &[u8]| {
+        let mut packet = udp(port, &behind(header));
+        let [source, destination] = [20, 22].map(|at| [packet[at], packet[at + 1]]);
+        packet[20..24].copy_from_slice(&[destination, source].concat());
+        packet
+    };
+    let esp = [0x12, 0x34, 0x56, 0x78, 0, 0, 0, 1];
+    for (tunnel, packet) in [
+        (Tunnel::Esp, outer(false, 50, &behind(&esp))),
+        (Tunnel::Esp, outer(true, 50, &behind(&esp))),
+        (Tunnel::Esp, outer(false, 4, &outer(false, 50, &esp))),
+        (Tunnel::Esp, udp(4500, &behind(&esp))),
+        (Tunnel::Esp, answer(4500, &esp)),
+        (Tunnel::L2tp, outer(false, 115, &behind(&[0, 0, 0, 9]))),
+        (Tunnel::L2tp, udp(1701, &behind(&[0, 3, 0, 0, 0, 0, 0, 9]))),
+        (Tunnel::L2tp, answer(1701, &[0, 3, 0, 0, 0, 0, 0, 9])),
+    ] {
+        assert_eq!(decode(&packet), Err(DecodeError::Opaque(tunnel)), "{packet:02x?}");
+    }
+    let ike = udp(4500, &behind(&[0; 4]));
+    let keepalive = udp(4500, &[0xff]);
+    let mut resolver = answer(4500, &esp);
+    resolver[20..22].copy_from_slice(&53_u16.to_be_bytes());
+    let control_of_version_2 = udp(1701, &behind(&[0xc8, 2]));
+    let control_of_version_3 = udp(1701, &behind(&[0xc8, 3]));
+    let no_l2tp = udp(1701, &behind(&[0, 7]));
+    for packet in [
+        ike,
+        keepalive,
+        resolver,
+        control_of_version_2,
+        control_of_version_3,
+        no_l2tp,
+    ] {
+        let expected = Err(DecodeError::NotTcp { protocol: 17 });
+        assert_eq!(decode(&packet), expected, "{packet:02x?}");
+    }
+    let control_over_ip = outer(false, 115, &behind(&[0; 4]));
+    assert_eq!(
+        decode(&control_over_ip),
+        Err(DecodeError::NotTcp { protocol: 115 })
+    );
 }
 
 fn router(v6: bool) -> IpAddr {

@@ -1,6 +1,6 @@
 //! Clients that begin a handshake and let it rest, and requests that do not belong to the connector.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use fastopen::for_hyper::HttpConnector;
@@ -117,12 +117,7 @@ fn a_thousand_that_rest() {
     });
     let each = resident_kilobytes().saturating_sub(before) / RESTING;
     for _ in 0..5 {
-        let began = Instant::now();
         EarlyClient::with_tickets(&site, 443, certificate.client());
-        println!(
-            "a good client among {RESTING}: {:?}; {each} KB for each of these",
-            began.elapsed()
-        );
     }
     assert_eq!((counters.completed(), counters.displaced()), (5, 0));
     assert_eq!(counters.under_way(), RESTING as u64);

@@ -13,7 +13,7 @@ use fastopen::for_tokio::LazyStream;
 use fastopen::for_tower::ConfirmLayer;
 use fastopen_examples::certificate::Certificate;
 use fastopen_examples::lab::{Site, connector};
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, on_failure, test};
 use fastopen_lab::{Capture, HostSpec, Point, Scenario};
 use http::{Request, Version};
 use hyper_util::client::legacy::Client;
@@ -96,8 +96,8 @@ struct Cell {
     saw: Option<Saw>,
 }
 
-/// Servers that are witnesses.
-struct Witnesses {
+/// Servers that report what they saw of each request.
+struct Servers {
     site: Site,
     client: ClientConfig,
     layered: Log,
@@ -108,7 +108,7 @@ struct Witnesses {
 
 const SERVERS: [&str; 4] = ["axum, layer", "axum", "nginx", "openssl s_server"];
 
-impl Witnesses {
+impl Servers {
     fn new() -> Self {
         let server = HostSpec::new("server").with_sysctl("net.ipv4.tcp_fastopen", "0x403");
         let site = Site::new(
@@ -258,7 +258,7 @@ impl Witnesses {
         capture.take();
     }
 
-    /// Whatever becomes of it: the server is the witness.
+    /// Whatever becomes of it: what counts is what the server saw.
     fn send<C>(&self, connector: C, http2: bool, request: Request<String>, wait: Duration)
     where
         C: Connect + Clone + Send + Sync + 'static,
@@ -299,18 +299,18 @@ fn request(protocol: Protocol, method: &str, authority: &str) -> Request<String>
 }
 
 fn what_travels_early() {
-    let witnesses = Witnesses::new();
+    let servers = Servers::new();
     let mut cells = BTreeMap::new();
     for (row, protocol) in PROTOCOLS.into_iter().enumerate() {
         for (at, method) in METHODS.into_iter().enumerate() {
             for server in 0..SERVERS.len() {
-                if let Some(cell) = witnesses.cell(server, protocol, method) {
+                if let Some(cell) = servers.cell(server, protocol, method) {
                     cells.insert((row, at, server), cell);
                 }
             }
         }
     }
-    println!("{}", draw(&cells));
+    let _table = on_failure(draw(&cells));
     for ((row, at, server), cell) in &cells {
         let (protocol, method) = (PROTOCOLS[*row], METHODS[*at]);
         let what = format!("{} {method} to {}: {cell:?}", protocol.name, SERVERS[*server]);
@@ -324,7 +324,7 @@ fn what_travels_early() {
             (Tls::Resumed, true) => InSyn::EarlyData,
         };
         // On a busy machine the request comes too late for HTTP/2's preface, which sets out alone then and has no consequences; over TLS
-        // that looks like a request, and the servers are the witnesses.
+        // that looks like a request, so what counts is what the servers saw.
         let alone = match protocol.tls {
             Tls::Without => cell.syn == InSyn::Preface,
             Tls::Full | Tls::Resumed => cell.syn == InSyn::EarlyData && protocol.tls == Tls::Resumed,
@@ -336,7 +336,7 @@ fn what_travels_early() {
         if !may_be_early {
             assert_ne!(cell.saw, Some(Saw::Early), "{what}");
         } else if protocol.tls == Tls::Resumed && protocol.version == Version::HTTP_11 && *server != 3 {
-            // openssl turns this client's early data away here, so for it the SYN is the witness.
+            // openssl turns this client's early data away here, so for it the SYN is looked at.
             assert_eq!(cell.saw, Some(Saw::Early), "{what}");
         } else {
             assert!(cell.saw.is_some(), "{what}");

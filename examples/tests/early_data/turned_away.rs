@@ -194,25 +194,14 @@ fn by_one_that_prefers_http2() {
     for _ in 0..2 {
         pair.request(&https, 443, Request::get("/").body(String::new()).unwrap());
     }
-    let answer = pair.request(
-        &https,
-        8443,
-        Request::get("/answer/9").body(String::new()).unwrap(),
-    );
-    assert_eq!(
-        (answer.version(), answer.body()),
-        (http::Version::HTTP_11, &pattern(9))
-    );
+    let assert_answered_in = |version| {
+        let request = Request::get("/answer/9").body(String::new()).unwrap();
+        let answer = pair.request(&https, 8443, request);
+        assert_eq!((answer.version(), answer.body()), (version, &pattern(9)));
+    };
+    assert_answered_in(http::Version::HTTP_11);
     assert_eq!(pair.log.take().len(), 1);
-    let answer = pair.request(
-        &https,
-        8443,
-        Request::get("/answer/9").body(String::new()).unwrap(),
-    );
-    assert_eq!(
-        (answer.version(), answer.body()),
-        (http::Version::HTTP_2, &pattern(9))
-    );
+    assert_answered_in(http::Version::HTTP_2);
 }
 
 /// The fast SYN reaches the server and its answer is lost; the plain attempt that joins brings the same hello.

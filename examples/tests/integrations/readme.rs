@@ -15,7 +15,7 @@ use fastopen_examples::lab::Site;
 const README: &str = include_str!("../../../README.md");
 const LIBRARY_README: &str = include_str!("../../../crates/fastopen/README.md");
 const CLIENT: &str = include_str!("../../../crates/fastopen/examples/client/client.rs");
-/// The library's own tests attack it.
+/// Attacks on it are among the library's own tests.
 const SERVER: &str = include_str!("../../../crates/fastopen/examples/server/server.rs");
 /// Set for the process that is the client.
 const WANTED: &str = "FASTOPEN_README_CLIENT";

@@ -3,6 +3,7 @@
 //! A call that is let through is carried out by the kernel unchanged. What was read of the program's memory may be changed
 //! by another of its threads afterwards; only what is reported of the connection depends on it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::time::Instant;
@@ -17,7 +18,7 @@ use super::signals;
 use super::sockaddr::{self, Address};
 use super::step::End;
 use super::supervisor::{Supervisor, seconds};
-use super::tracked::{Tracked, reason};
+use super::tracked::{Tracked, is_bound, reason};
 use crate::process::inode_of;
 use crate::sys::seccomp::{Answer, Notification};
 use crate::sys::{process, socket};
@@ -67,8 +68,18 @@ impl Supervisor {
         if !allowed && self.table.is_empty() && self.marked.is_empty() && self.observer.is_none() {
             return self.let_through(call);
         }
-        let Some(duplicate) = self.duplicate(call) else {
-            return self.leave_plain(call, destination, Note::NotPermitted);
+        let duplicate = match self.duplicate(call) {
+            Ok(duplicate) => duplicate,
+            Err(error) => {
+                return match error.raw_os_error() {
+                    // No such descriptor, or nobody waits for the answer: the kernel says so, and there is no connection.
+                    Some(libc::EBADF | libc::ESRCH) => self.let_through(call),
+                    Some(libc::EMFILE | libc::ENFILE) => {
+                        self.leave_plain(call, destination, Note::DescriptorLimit);
+                    }
+                    _ => self.leave_plain(call, destination, Note::NotPermitted),
+                };
+            }
         };
         if socket::integer(duplicate.socket.as_fd(), libc::SOL_SOCKET, libc::SO_PROTOCOL).ok()
             != Some(libc::IPPROTO_TCP)
@@ -132,6 +143,7 @@ impl Supervisor {
                 return;
             }
         }
+        let is_bound = is_bound(&held);
         let started = Instant::now();
         self.let_through(call);
         if !plan.asks && !matches!(plan.note, Some(Note::FirstContact)) {
@@ -144,6 +156,7 @@ impl Supervisor {
             given,
             inode,
             asked: plan.asks,
+            is_bound,
             expected: plan.expected,
             note: plan.note,
             slot: plan.slot,
@@ -156,6 +169,7 @@ impl Supervisor {
             released: false,
             handshake_ended: None,
             failed: false,
+            repeated: false,
             wrote_first: false,
             refused: false,
             shutdown: Directions::default(),
@@ -172,8 +186,11 @@ impl Supervisor {
             note: Some(note),
             slot: None,
         };
+        if self.is_unguarded {
+            return plain(Note::Unguarded);
+        }
         if self.table.len() >= self.capacity {
-            return plain(Note::Busy);
+            return plain(Note::DescriptorLimit);
         }
         match self.memory.decide(destination, seconds()) {
             Decision::Plain(Why::Failed) => plain(Note::FailedLately),
@@ -247,7 +264,7 @@ impl Supervisor {
 
     fn switch_on(&self, call: &Notification) -> Option<(Option<SocketAddr>, u32)> {
         let queue = self.queue?;
-        let held = self.duplicate(call)?.socket;
+        let held = self.duplicate(call).ok()?.socket;
         let get = || socket::integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN).ok();
         if get()? != 0 {
             return None;
@@ -259,18 +276,19 @@ impl Supervisor {
     }
 
     /// The socket that the call is about, if it is one: of the thread that made the call, which was there all the time if it still waits.
-    fn duplicate(&self, call: &Notification) -> Option<Duplicate> {
-        let number = RawFd::try_from(call.arguments[0] & 0xffff_ffff).ok()?;
-        let socket = process::duplicate_of_thread(call.tid, number).ok()?;
+    fn duplicate(&self, call: &Notification) -> io::Result<Duplicate> {
+        let none = |code| io::Error::from_raw_os_error(code);
+        let number = RawFd::try_from(call.arguments[0] & 0xffff_ffff).map_err(|_| none(libc::EBADF))?;
+        let socket = process::duplicate_of_thread(call.tid, number)?;
         if !self.listener.is_waiting(call.id) {
-            return None;
+            return Err(none(libc::ESRCH));
         }
-        let inode = inode_of(&socket)?;
-        Some(Duplicate { socket, inode })
+        let inode = inode_of(&socket).ok_or_else(|| none(libc::EBADF))?;
+        Ok(Duplicate { socket, inode })
     }
 
     pub(super) fn tracked(&self, call: &Notification) -> Option<u64> {
-        self.table.number_of(self.duplicate(call)?.inode)
+        self.table.number_of(self.duplicate(call).ok()?.inode)
     }
 
     fn program_name(&self, tid: u32) -> String {

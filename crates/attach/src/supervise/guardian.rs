@@ -10,6 +10,7 @@ use std::rc::Rc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::SendFlags;
 
+use super::children::Children;
 use super::shared::{Directions, Noted, Shared};
 use crate::process::Process;
 use crate::sys::fork::{self, Side};
@@ -27,7 +28,14 @@ type Unfinished = (OwnedFd, Directions);
 
 /// Waits for the supervisor's end, which closes the other end of the pipe, and takes its place. Returns when there is nobody left to
 /// guard.
-pub(crate) fn guard(listener: &Listener, supervisor: OwnedFd, shared: &Rc<Shared>) {
+///
+/// One that is the supervisor's parent gets its children.
+pub(crate) fn guard(
+    listener: &Listener,
+    supervisor: OwnedFd,
+    shared: &Rc<Shared>,
+    children: Option<Children>,
+) {
     fork::set_name(c"tfo-guardian");
     loop {
         // Of the listener only its end is waited for: that no task uses the filter any more.
@@ -46,40 +54,49 @@ pub(crate) fn guard(listener: &Listener, supervisor: OwnedFd, shared: &Rc<Shared
         }
     }
     drop(supervisor);
-    take_over(listener, shared);
+    take_over(listener, shared, children);
 }
 
-fn take_over(listener: &Listener, shared: &Rc<Shared>) {
+fn take_over(listener: &Listener, shared: &Rc<Shared>, children: Option<Children>) {
     let last = shared.last_received();
     for id in last.wrapping_sub(BEFORE)..=last.wrapping_add(BEHIND) {
         listener.answer(id, Answer::Continue);
     }
+    if let Some(last_words) = &shared.last_words {
+        last_words.say();
+    }
     let unfinished: Vec<_> = shared.noted().into_iter().filter_map(release).collect();
     let Ok((ours, theirs)) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC) else {
-        return let_through(listener, unfinished);
+        return let_through(listener, unfinished, children);
     };
     match fork::fork() {
         Ok(Side::Child) => {
             fork::close_all_but(&[listener.as_fd().as_raw_fd(), ours.as_raw_fd()]);
-            guard(listener, ours, shared);
+            guard(listener, ours, shared, None);
         }
         _ => {
             drop(ours);
-            let_through(listener, unfinished);
+            let_through(listener, unfinished, children);
             drop(theirs);
         }
     }
 }
 
 /// Answers every call at once, until no task uses the filter any more.
-pub(crate) fn let_through(listener: &Listener, mut unfinished: Vec<Unfinished>) {
+pub(crate) fn let_through(
+    listener: &Listener,
+    mut unfinished: Vec<Unfinished>,
+    mut children: Option<Children>,
+) {
     loop {
-        let sockets = unfinished
-            .iter()
-            .map(|(socket, _)| PollFd::new(socket, PollFlags::OUT));
-        let mut waited: Vec<_> = std::iter::once(PollFd::from_borrowed_fd(listener.as_fd(), PollFlags::IN))
-            .chain(sockets)
-            .collect();
+        let in_from = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut waited = vec![in_from(listener.as_fd())];
+        waited.extend(
+            unfinished
+                .iter()
+                .map(|(socket, _)| PollFd::new(socket, PollFlags::OUT)),
+        );
+        waited.extend(children.iter().flat_map(Children::readable).map(in_from));
         if poll(&mut waited, None).is_err() {
             continue;
         }
@@ -92,12 +109,19 @@ pub(crate) fn let_through(listener: &Listener, mut unfinished: Vec<Unfinished>) 
             }
             !is_over
         });
+        if let Some(children) = &mut children {
+            children.look(|| ());
+            if !children.hear() {
+                children.lose_front();
+            }
+        }
         if events[0].contains(PollFlags::IN) {
             if let Ok(Some(call)) = listener.receive() {
                 listener.answer(call.id, Answer::Continue);
             }
         } else if !events[0].is_empty() {
-            return;
+            // They have ended, or are about to.
+            return children.iter_mut().for_each(Children::wait_for_all);
         }
     }
 }

@@ -189,9 +189,11 @@ impl Memory {
         !self.changed.is_empty()
     }
 
-    /// Everything is in the file.
-    pub(crate) fn is_saved(&mut self) {
-        self.changed.clear();
+    /// What this copy knows is in the file. What was learnt since it was made is not.
+    pub(crate) fn is_saved(&mut self, copy: &Self) {
+        let entries = &self.entries;
+        self.changed
+            .retain(|destination| entries.get(destination) != copy.entries.get(destination));
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&SocketAddr, &Entry)> {

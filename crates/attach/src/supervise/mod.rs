@@ -6,18 +6,33 @@
 //!      └────────── the call goes on ◀──────┘ then: looks after the connection
 //! ```
 //!
-//! `launch` puts the three processes in their places, where the system allows for it (`refusal`); `filter` says which calls are reported.
+//! `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`); `filter` says
+//! which calls are reported.
 //! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
-//! `rules`, `memory`, `signals` and `step`. The `guardian` takes over when the supervisor is killed.
+//! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes over when the supervisor is
+//! killed.
+//! Where they are above the program, the `front` stands for it, and they look after its `children`.
 
+mod above;
+mod beside;
 mod calls;
+mod channel;
+mod children;
 mod connected;
+mod descendants;
+mod descriptors;
+mod ending;
+mod file;
 mod filter;
+mod front;
 mod guardian;
+mod keeper;
+mod last_words;
 mod launch;
 mod marked;
 mod memory;
 mod observe;
+mod parent;
 mod refusal;
 mod rules;
 mod settings;
@@ -30,7 +45,7 @@ mod supervisor;
 mod tracked;
 
 pub use launch::{exec, supervise};
-pub use observe::{Connection, Note, Observer};
-pub use refusal::{NotSupervised, leaves_out_descendants};
+pub use observe::{Connection, Left, Note, Observer};
+pub use refusal::NotSupervised;
 pub use rules::{ParseRuleError, Rule, Rules};
-pub use settings::Settings;
+pub use settings::{Placement, Settings};

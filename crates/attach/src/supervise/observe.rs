@@ -1,6 +1,7 @@
 //! What a supervisor reports of the connections that it has seen.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -18,12 +19,26 @@ pub trait Observer {
     /// A listener was switched on.
     fn listening(&mut self, program: &str, address: Option<SocketAddr>, queue: u32);
 
-    /// The program that was started is about to end, or has ended; processes that it started may go on. The outcome of so many connections
-    /// is not known yet.
-    fn program_ended(&mut self, pending: usize);
+    /// What was learnt of destinations could not be kept in its file. Told once.
+    fn memory_not_kept(&mut self, error: &io::Error);
+
+    /// The program that was started is about to end, or has ended; processes that it started may go on.
+    fn program_ended(&mut self, left: Left);
 
     /// No process is left.
     fn all_ended(&mut self);
+
+    /// What is to be said on the program's standard error if this observer's process is killed before the program has ended.
+    fn last_words(&self) -> Option<String>;
+}
+
+/// What there still is when the program ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Connections whose outcome is not known yet.
+    pub connections: usize,
+    /// Processes that the program started, as far as they are still known as its descendants.
+    pub processes: usize,
 }
 
 /// A connection, and what became of it.
@@ -78,11 +93,19 @@ pub enum Note {
     Signals,
     /// Too many are being made at once.
     Busy,
+    /// The guardian was killed, and none can take its place where only ancestors may look at a process.
+    Unguarded,
+    /// The supervisor may not have more descriptors: its limit of open files is too low.
+    DescriptorLimit,
     /// The socket belongs to another network namespace than the supervisor's.
     OtherNamespace,
     /// The kernel does not let this process have the socket.
     NotPermitted,
-    /// The connection failed.
+    /// Its SYN was answered by a reset or by an error of ICMP.
+    Refused,
+    /// Its first SYN got no answer, and then it failed or was given up.
+    Unanswered,
+    /// connect() failed before a SYN was sent.
     Failed,
     /// The socket was closed before there was an outcome.
     ClosedEarly,
@@ -102,8 +125,12 @@ impl Note {
             Self::OwnFastOpen => "own-fast-open",
             Self::Signals => "signals",
             Self::Busy => "busy",
+            Self::Unguarded => "unguarded",
+            Self::DescriptorLimit => "descriptor-limit",
             Self::OtherNamespace => "other-namespace",
             Self::NotPermitted => "not-permitted",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
             Self::Failed => "failed",
             Self::ClosedEarly => "closed-early",
         }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, RawFd};
 
 use rustix::net::{AddressFamily, SocketType};
 
+use super::channel::Message;
 use crate::sys::{process, seccomp};
 
 /// Why a program can't be supervised. It can still be run.
@@ -20,8 +21,16 @@ impl NotSupervised {
     pub(super) fn of(call: &'static str) -> impl Fn(io::Error) -> Self {
         move |error| Self { call, error }
     }
+
+    /// For another process: [`name_of`] gives the call's name back.
+    pub(super) fn message(&self) -> Message {
+        let code = self.error.raw_os_error().unwrap_or(libc::EPIPE);
+        Message::Refused(number_of(self.call), code)
+    }
 }
 
+/// The limit of open files.
+pub(super) const DESCRIPTORS: &str = "open files (ulimit -n)";
 /// The end of the supervisor's process before it was ready.
 pub(super) const SUPERVISOR: &str = "the supervisor";
 /// In a filter of system calls of somebody else's, the calls that a supervisor takes.
@@ -53,6 +62,9 @@ fn help(call: &str, error: &io::Error, yama: u8) -> String {
              docker run --security-opt seccomp=unconfined; {}",
             IN_A_SANDBOX.rsplit("; ").next().unwrap_or_default()
         ),
+        (DESCRIPTORS, _) => {
+            "; to raise it: ulimit -Hn 1024 as root, or in a unit of systemd LimitNOFILE=1024".to_owned()
+        }
         (SUPERVISOR, _) => format!("; a filter of system calls may have killed it; {IN_A_SANDBOX}"),
         _ => String::new(),
     }
@@ -64,11 +76,10 @@ fn yama() -> Option<u8> {
     scope.trim().parse().ok()
 }
 
-/// Whether Yama restricts a supervisor to the program itself, and keeps it from the processes that the program starts: they are not
-/// its descendants, and only the program's own process has let it in.
+/// Whether Yama lets this process look at descendants only, and at those that have let it in, each for itself.
 ///
 /// Source: Documentation/admin-guide/LSM/Yama.rst; `security/yama/yama_lsm.c`, `yama_ptrace_access_check`.
-pub fn leaves_out_descendants() -> bool {
+pub(super) fn only_ancestors_may_trace() -> bool {
     yama() == Some(1) && !may_trace(&fs::read_to_string("/proc/self/status").unwrap_or_default())
 }
 
@@ -80,18 +91,29 @@ fn may_trace(status: &str) -> bool {
     effective.is_some_and(|mask| mask >> CAP_SYS_PTRACE & 1 == 1)
 }
 
-/// The calls that are tried, by what a message between processes calls them.
-const TRIED: [&str; 5] = [
+/// What can be refused, by what a message between processes calls it; those that are tried come first.
+const CALLS: [&str; 9] = [
     "seccomp",
     "socket(AF_NETLINK)",
     "pidfd_open",
     "pidfd_getfd",
     "process_vm_readv",
+    PRIVILEGES,
+    "socketpair",
+    "pipe",
+    "fork",
 ];
+pub(super) const PRIVILEGES: &str = "prctl(PR_SET_NO_NEW_PRIVS)";
 
 /// The name of a call that was refused.
 pub(super) fn name_of(call: u8) -> &'static str {
-    TRIED.get(usize::from(call)).copied().unwrap_or(SUPERVISOR)
+    CALLS.get(usize::from(call)).copied().unwrap_or(SUPERVISOR)
+}
+
+/// What a message calls it.
+fn number_of(call: &str) -> u8 {
+    let known = CALLS.iter().position(|name| *name == call);
+    known.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
 }
 
 /// Tries what a supervisor must be able to do to that process, which this one is a copy of; gives the call that was refused.
@@ -150,6 +172,17 @@ mod tests {
             ""
         );
         assert_eq!(help("fork", &io::Error::from_raw_os_error(libc::EAGAIN), 0), "");
+    }
+
+    #[test]
+    fn another_process_is_told_of_it() {
+        for call in CALLS.into_iter().chain([SUPERVISOR]) {
+            let refused = NotSupervised::of(call)(io::Error::from_raw_os_error(libc::EACCES));
+            let Message::Refused(number, code) = refused.message() else {
+                panic!("{call}")
+            };
+            assert_eq!((name_of(number), code), (call, libc::EACCES));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which destinations may get data in a SYN: pure, but for the names that are resolved when a rule is read.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -104,14 +105,22 @@ impl Network {
 /// Text that is no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseRuleError {
+    /// There is nothing in it.
+    #[error("it is empty; a rule names hosts, ports or both, as in example.com, :443 or 192.0.2.0/24:80")]
+    Empty,
     /// The ports.
-    #[error("ports are numbers from 1 to 65535 and ranges of them, as in :80,443,8000-8080")]
-    Ports,
+    #[error(
+        "'{0}' is no port; ports are numbers from 1 to 65535 and ranges of them, as in :80,443,8000-8080"
+    )]
+    Ports(String),
     /// The network.
     #[error(
-        "a network is an address and the number of its bits, as in 192.0.2.0/24:80 or [2001:db8::/32]:443"
+        "'{0}' is no network: that is an address and the number of its bits, as in 192.0.2.0/24:80 or [2001:db8::]/32:443"
     )]
-    Network,
+    Network(String),
+    /// The host.
+    #[error("'{0}' is no host; a rule names one, as in example.com:443, and the option may be repeated")]
+    Host(String),
     /// The name.
     #[error("{name} can't be resolved: {problem}")]
     Name {
@@ -126,49 +135,60 @@ impl FromStr for Rule {
     type Err = ParseRuleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if matches!(text.trim(), "" | ":" | ",") {
+            return Err(ParseRuleError::Empty);
+        }
+        if text.contains("://") {
+            return Err(ParseRuleError::Host(text.to_owned()));
+        }
         let (host, ports) = split(text)?;
+        // First what needs no resolver.
+        let ports = ports.map_or(Ok(Vec::new()), parse_ports)?;
         Ok(Self {
-            networks: networks(host)?,
-            ports: ports.map_or(Ok(Vec::new()), parse_ports)?,
+            networks: networks(&host)?,
+            ports,
         })
     }
 }
 
-fn split(text: &str) -> Result<(&str, Option<&str>), ParseRuleError> {
+/// The host or network, without brackets, and the ports.
+fn split(text: &str) -> Result<(Cow<'_, str>, Option<&str>), ParseRuleError> {
     if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or(ParseRuleError::Network)?;
-        return match rest {
-            "" => Ok((host, None)),
-            rest => Ok((host, Some(rest.strip_prefix(':').ok_or(ParseRuleError::Ports)?))),
+        let not_closed = || ParseRuleError::Network(text.to_owned());
+        let (host, rest) = rest.split_once(']').ok_or_else(not_closed)?;
+        // The number of bits may stand in the brackets or behind them.
+        let (bits, ports) = match rest.split_once(':') {
+            Some((bits, ports)) => (bits, Some(ports)),
+            None => (rest, None),
+        };
+        return match bits {
+            "" => Ok((host.into(), ports)),
+            bits if bits.starts_with('/') => Ok((format!("{host}{bits}").into(), ports)),
+            other => Err(ParseRuleError::Ports(other.to_owned())),
         };
     }
-    match text.rsplit_once(':') {
+    Ok(match text.rsplit_once(':') {
         // An IPv6 address or network without brackets has no port.
-        Some((host, _)) if host.contains(':') => Ok((text, None)),
-        Some((host, ports)) => Ok((host, Some(ports))),
-        None if text.is_empty() => Err(ParseRuleError::Network),
-        None => Ok((text, None)),
-    }
+        Some((host, _)) if host.contains(':') => (text.into(), None),
+        Some((host, ports)) => (host.into(), Some(ports)),
+        None => (text.into(), None),
+    })
 }
 
 fn parse_ports(text: &str) -> Result<Vec<RangeInclusive<u16>>, ParseRuleError> {
     if text == "*" {
         return Ok(Vec::new());
     }
-    let port = |text: &str| {
-        text.parse::<u16>()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or(ParseRuleError::Ports)
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    let range = |text: &str| match text.split_once('-') {
+        None => port(text).map(|port| port..=port),
+        Some((first, last)) => {
+            let range = port(first)?..=port(last)?;
+            (!range.is_empty()).then_some(range)
+        }
     };
     text.split(',')
-        .map(|part| match part.split_once('-') {
-            None => port(part).map(|port| port..=port),
-            Some((first, last)) => match (port(first)?, port(last)?) {
-                (first, last) if first <= last => Ok(first..=last),
-                _ => Err(ParseRuleError::Ports),
-            },
-        })
+        .map(|part| range(part).ok_or_else(|| ParseRuleError::Ports(part.to_owned())))
         .collect()
 }
 
@@ -182,14 +202,18 @@ fn networks(host: &str) -> Result<Vec<Network>, ParseRuleError> {
     };
     let width = |address: IpAddr| if address.to_canonical().is_ipv4() { 32 } else { 128 };
     if let Some((address, bits)) = host.split_once('/') {
-        let address: IpAddr = address.parse().map_err(|_| ParseRuleError::Network)?;
-        let bits: u8 = bits.parse().map_err(|_| ParseRuleError::Network)?;
-        return (bits <= width(address))
-            .then(|| vec![network(address, bits)])
-            .ok_or(ParseRuleError::Network);
+        let parsed = || {
+            let address: IpAddr = address.parse().ok()?;
+            let bits: u8 = bits.parse().ok()?;
+            (bits <= width(address)).then(|| vec![network(address, bits)])
+        };
+        return parsed().ok_or_else(|| ParseRuleError::Network(host.to_owned()));
     }
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![network(address, width(address))]);
+    }
+    if host.contains(|character: char| character == ',' || character == ':' || character.is_whitespace()) {
+        return Err(ParseRuleError::Host(host.to_owned()));
     }
     let failed = |problem: String| ParseRuleError::Name {
         name: host.to_owned(),
@@ -291,6 +315,7 @@ mod tests {
         for (rule, inside, outside) in [
             ("0.0.0.0/0:1", "203.0.113.9:1", "[2001:db8::1]:1"),
             ("[::/0]:1", "[2001:db8::1]:1", "203.0.113.9:1"),
+            ("[2001:db8::]/32:1", "[2001:db8:1::]:1", "[2001:db9::]:1"),
             ("203.0.113.9/32:1", "203.0.113.9:1", "203.0.113.8:1"),
             ("2001:db8::1", "[2001:db8::1]:9", "[2001:db8::2]:9"),
         ] {
@@ -301,20 +326,28 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_refused() {
-        use ParseRuleError::{Network, Ports};
-        for (text, error) in [
-            ("", Network),
-            (":", Ports),
-            (":0", Ports),
-            (":80-70", Ports),
-            (":80,", Ports),
-            ("192.0.2.0/33:80", Network),
-            ("192.0.2.0/x:80", Network),
-            ("[2001:db8::/32", Network),
-            ("[2001:db8::/32]443", Ports),
-            ("example.com/8", Network),
-        ] {
-            assert_eq!(text.parse::<Rule>(), Err(error), "{text}");
+        use ParseRuleError::{Empty, Host, Network, Ports};
+        type Refusal = fn(String) -> ParseRuleError;
+        let refused: [(&str, Refusal, &str); 13] = [
+            (":0", Ports, "0"),
+            (":80-70", Ports, "80-70"),
+            (":80,", Ports, ""),
+            ("no.such.host.invalid:99999", Ports, "99999"),
+            ("192.0.2.0/33:80", Network, "192.0.2.0/33"),
+            ("192.0.2.0/x:80", Network, "192.0.2.0/x"),
+            ("[2001:db8::/32", Network, "[2001:db8::/32"),
+            ("[2001:db8::]/129", Network, "2001:db8::/129"),
+            ("[2001:db8::/32]443", Ports, "443"),
+            ("example.com/8", Network, "example.com/8"),
+            ("https://example.com:443", Host, "https://example.com:443"),
+            ("a.example,b.example", Host, "a.example,b.example"),
+            ("example.com:80:443", Host, "example.com:80:443"),
+        ];
+        for (text, error, part) in refused {
+            assert_eq!(text.parse::<Rule>(), Err(error(part.to_owned())), "{text}");
+        }
+        for text in ["", " ", ":", ","] {
+            assert_eq!(text.parse::<Rule>(), Err(Empty), "{text:?}");
         }
         assert!(matches!(
             "no.such.host.invalid:80".parse::<Rule>(),

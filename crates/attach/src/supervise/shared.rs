@@ -7,13 +7,18 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::last_words::LastWords;
 use crate::sys::page::Page;
 
 /// How many sockets may wait for a release at once; further connections are ordinary ones. Each waits for milliseconds.
 const SLOTS: usize = 2048;
 
 #[derive(Debug)]
-pub(crate) struct Shared(Page);
+pub(crate) struct Shared {
+    page: Page,
+    /// What the guardian is to say then.
+    pub(crate) last_words: Option<LastWords>,
+}
 
 /// A socket of which the supervisor had to do something more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,18 +81,26 @@ impl Directions {
 pub(crate) struct Slot(usize);
 
 impl Shared {
-    pub(crate) fn new() -> io::Result<Self> {
-        Page::new(1 + 2 * SLOTS).map(Self)
+    pub(crate) fn new(last_words: Option<LastWords>) -> io::Result<Self> {
+        let page = Page::new(1 + 2 * SLOTS)?;
+        Ok(Self { page, last_words })
+    }
+
+    /// The program is another process than the one that made it.
+    pub(crate) fn is_of(&mut self, program: u32) {
+        if let Some(last_words) = &mut self.last_words {
+            last_words.program = program;
+        }
     }
 
     /// A call was received.
     pub(crate) fn received(&self, id: u64) {
-        self.0.words()[0].store(id, Ordering::Release);
+        self.page.words()[0].store(id, Ordering::Release);
     }
 
     /// The call that was received last; 0 if there was none.
     pub(crate) fn last_received(&self) -> u64 {
-        self.0.words()[0].load(Ordering::Acquire)
+        self.page.words()[0].load(Ordering::Acquire)
     }
 
     /// Notes that the socket may have to be released, or is to be shut down, if there is room.
@@ -122,7 +135,7 @@ impl Shared {
     }
 
     fn word(&self, at: usize) -> &AtomicU64 {
-        &self.0.words()[1 + at]
+        &self.page.words()[1 + at]
     }
 }
 
@@ -145,7 +158,7 @@ mod tests {
 
     #[test]
     fn slots_are_used_again() {
-        let shared = Shared::new().unwrap();
+        let shared = Shared::new(None).unwrap();
         let noted = |tid, inode| Noted {
             tid,
             inode,

@@ -29,18 +29,20 @@ impl Store {
         Self { path, read_at: None }
     }
 
-    /// Takes what is in the file, if that has changed.
-    pub(crate) fn refresh(&mut self, memory: &mut Memory) {
-        let changed = fs::metadata(&self.path).and_then(|file| file.modified()).ok();
-        if changed.is_some() && changed != self.read_at {
-            self.read_at = changed;
-            if let Ok(text) = read(&self.path) {
-                memory.merge(parse(&text));
-            }
+    /// What is in the file, if that has changed.
+    pub(crate) fn refresh(&mut self) -> io::Result<Vec<(SocketAddr, Entry)>> {
+        let changed = match fs::metadata(&self.path).and_then(|file| file.modified()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            changed => Some(changed?),
+        };
+        if changed == self.read_at {
+            return Ok(Vec::new());
         }
+        self.read_at = changed;
+        read(&self.path).map(|text| parse(&text))
     }
 
-    /// Writes what was learnt.
+    /// Writes what this memory knows, and gives it what else is in the file.
     pub(crate) fn save(&mut self, memory: &mut Memory) -> io::Result<()> {
         if let Some(folder) = self.path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -51,8 +53,7 @@ impl Store {
             PathBuf::from(name)
         };
         let lock = open_for_writing(&beside(".lock"))?;
-        // Without waiting: the supervised programs wait meanwhile. Another writer is done long before the next attempt.
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        flock(&lock, FlockOperation::LockExclusive)?;
         if let Ok(text) = read(&self.path) {
             memory.merge(parse(&text));
         }
@@ -62,7 +63,6 @@ impl Store {
         file.write_all(print(memory).as_bytes())?;
         fs::rename(&written, &self.path)?;
         self.read_at = file.metadata()?.modified().ok();
-        memory.is_saved();
         Ok(())
     }
 }
@@ -169,9 +169,8 @@ mod tests {
         memory.server_spoke_first(at(25), NOW);
         memory.failed("[2001:db8::1]:443".parse().unwrap(), NOW);
         Store::new(path.clone()).save(&mut memory).unwrap();
-        assert!(!memory.has_news());
         let mut other = Memory::new(100);
-        Store::new(path).refresh(&mut other);
+        other.merge(Store::new(path).refresh().unwrap());
         for destination in [at(80), at(25), "[2001:db8::1]:443".parse().unwrap(), at(7)] {
             assert_eq!(other.decide(destination, NOW), memory.decide(destination, NOW));
         }
@@ -191,15 +190,13 @@ mod tests {
                     let mut store = Store::new(path);
                     for port in 1..=20 {
                         memory.answered(at(writer * 100 + port), NOW, None);
-                        while store.save(&mut memory).is_err() {
-                            thread::yield_now();
-                        }
+                        store.save(&mut memory).unwrap();
                     }
                 });
             }
         });
         let mut memory = Memory::new(1000);
-        Store::new(path).refresh(&mut memory);
+        memory.merge(Store::new(path).refresh().unwrap());
         assert_eq!(memory.entries().count(), 160);
     }
 

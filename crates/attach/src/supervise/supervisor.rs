@@ -1,7 +1,8 @@
 //! The supervisor: answers the calls that are reported, and looks after the connections that come of them.
 //!
-//! Everything happens on one thread, so that a program's call never waits for a lock. It must never block.
+//! Everything but the memory's file happens on one thread, so that a program's call never waits for a lock. It must never block.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,7 +10,10 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{Timespec, epoll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::children::Children;
+use super::descriptors;
 use super::guardian;
+use super::keeper::Keeper;
 use super::marked::Marked;
 use super::memory::Memory;
 use super::observe::{Note, Observer};
@@ -17,7 +21,6 @@ use super::rules::Rules;
 use super::settings::Settings;
 use super::shared::Shared;
 use super::step::{End, Step, patience};
-use super::store::Store;
 use super::tracked::{Look, Table, Tracked};
 use crate::sys::fork::{self, Side};
 use crate::sys::process;
@@ -26,31 +29,52 @@ use crate::sys::socket;
 
 /// How many destinations are remembered.
 const DESTINATIONS: usize = 4096;
-/// For how long connections are looked after when no process is left: what was written last is on its way in the SYN, which is sent again
-/// after one, three and seven seconds.
-const LAST_LOOKS: Duration = Duration::from_secs(10);
 /// How often the file of the memory is looked at, and written.
-const FILE_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const FILE_INTERVAL: Duration = Duration::from_secs(1);
 
 const CALLS: u64 = 0;
 const GUARDIAN: u64 = 1;
 const PROGRAM: u64 = 2;
+pub(super) const CHILDREN: u64 = 3;
+pub(super) const FRONT: u64 = 4;
+pub(super) const FILE: u64 = 5;
 /// Connections have the numbers from here on.
 const CONNECTIONS: u64 = 16;
 
+/// What a supervisor has when it begins.
+pub(crate) struct Post {
+    pub(crate) program: u32,
+    pub(crate) listener: Listener,
+    pub(crate) guardian_end: OwnedFd,
+    /// Closed when this process ends, which tells the guardian.
+    pub(crate) alive: OwnedFd,
+    pub(crate) shared: Rc<Shared>,
+    /// The program's end is the end of all processes in its PID namespace, this one too.
+    pub(crate) ends_all: bool,
+    /// If the program is a child of this process.
+    pub(crate) children: Option<Children>,
+}
+
 pub(crate) struct Supervisor {
-    program: u32,
+    pub(super) program: u32,
     pub(super) listener: Listener,
     guardian_end: OwnedFd,
-    /// Closed when this process ends, which tells the guardian.
     _alive: OwnedFd,
+    pub(super) children: Option<Children>,
+    pub(super) ends_all: bool,
+    /// Nobody could release a deferred socket in this process's place.
+    pub(super) is_unguarded: bool,
+    /// No call will come any more.
+    pub(super) calls_are_over: bool,
     pub(super) shared: Rc<Shared>,
     pub(super) epoll: OwnedFd,
     pub(super) rules: Rules,
     pub(super) queue: Option<u32>,
     pub(super) memory: Memory,
-    store: Option<Store>,
-    file_due: Instant,
+    pub(super) keeper: Option<Keeper>,
+    /// The observer was told that the file can't be kept.
+    pub(super) told_of_file: bool,
+    pub(super) file_due: Instant,
     pub(super) table: Table,
     pub(super) marked: Marked,
     /// This process's network namespace, as sockets name theirs (Linux 5.14).
@@ -58,19 +82,24 @@ pub(crate) struct Supervisor {
     /// How many connections may be looked after at once: each takes a descriptor.
     pub(super) capacity: usize,
     pub(super) observer: Option<Box<dyn Observer>>,
-    program_has_ended: bool,
+    pub(super) program_has_ended: bool,
 }
 
 impl Supervisor {
     pub(crate) fn new(
-        program: u32,
-        listener: Listener,
-        guardian_end: OwnedFd,
-        alive: OwnedFd,
-        shared: Rc<Shared>,
+        post: Post,
         settings: Settings,
         observer: Option<Box<dyn Observer>>,
-    ) -> std::io::Result<Self> {
+    ) -> io::Result<Self> {
+        let Post {
+            program,
+            listener,
+            guardian_end,
+            alive,
+            shared,
+            ends_all,
+            children,
+        } = post;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let watch = |fd: &dyn AsFd, number| {
             epoll::add(
@@ -99,22 +128,28 @@ impl Supervisor {
             listener,
             guardian_end,
             _alive: alive,
+            children,
+            ends_all,
+            is_unguarded: false,
+            calls_are_over: false,
             shared,
             epoll,
             rules: settings.rules,
             queue: settings.listen,
             memory: Memory::new(DESTINATIONS),
-            store: settings.memory.map(Store::new),
+            keeper: None,
+            told_of_file: false,
             file_due: Instant::now() + FILE_INTERVAL,
             table: Table::default(),
             marked: Marked::default(),
             namespace: socket::own_namespace(),
-            capacity: raise_descriptor_limit().saturating_sub(64).min(1 << 16),
+            capacity: descriptors::capacity(),
             observer,
             program_has_ended: false,
         };
-        if let Some(store) = &mut supervisor.store {
-            store.refresh(&mut supervisor.memory);
+        supervisor.watch_children()?;
+        if let Some(path) = settings.memory {
+            supervisor.begin_with_file(path);
         }
         Ok(supervisor)
     }
@@ -136,11 +171,17 @@ impl Supervisor {
                 let (data, flags) = (event.data, event.flags);
                 match data.u64() {
                     CALLS if flags.contains(epoll::EventFlags::IN) => self.take_call(),
-                    CALLS => return self.end(),
+                    CALLS => self.see_calls_end(),
                     GUARDIAN => self.replace_guardian(),
                     PROGRAM => self.program_ended(),
+                    CHILDREN => self.look_at_children(),
+                    FRONT => self.hear_the_front(),
+                    FILE => self.file_was_told_of(),
                     number => self.told_of(number - CONNECTIONS, flags),
                 }
+            }
+            if self.calls_are_over && self.children.is_none() {
+                return self.end();
             }
             let now = Instant::now();
             while let Some(number) = self.table.due(now) {
@@ -151,7 +192,7 @@ impl Supervisor {
     }
 
     fn timeout(&self) -> Option<Timespec> {
-        let file = (self.store.is_some() && self.memory.has_news()).then_some(self.file_due);
+        let file = (self.keeper.is_some() && self.memory.has_news()).then_some(self.file_due);
         let next = [self.table.next(), file].into_iter().flatten().min()?;
         // Whole milliseconds, for which every kernel has a call.
         let ms = next
@@ -181,92 +222,11 @@ impl Supervisor {
         call.tid == self.program || process::process_of(call.tid).is_ok_and(|process| process == self.program)
     }
 
-    fn program_ended(&mut self) {
-        if self.program_has_ended {
-            return;
-        }
-        self.program_has_ended = true;
-        for number in self.table.numbers() {
-            self.look_at(number);
-            self.give_up_unbegun(number);
-        }
-        if let Some(observer) = &mut self.observer {
-            observer.program_ended(self.table.len());
-        }
-        // If it is the first process of a PID namespace, this one ends with it.
-        self.save();
-    }
-
-    fn save(&mut self) {
-        if let Some(store) = self.store.as_mut().filter(|_| self.memory.has_news()) {
-            // Another may be writing just now.
-            for _ in 0..50 {
-                if store.save(&mut self.memory).is_ok() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        }
-    }
-
-    /// A connection of the program that ends, or of a process that has ended, and that has not begun: its connect() has failed at once.
-    fn give_up_unbegun(&mut self, number: u64) {
-        let is_over = |tid| process::process_of(tid).map_or(true, |process| process == self.program);
-        let Some(tracked) = self.table.get_mut(number) else {
-            return;
-        };
-        if !tracked.begun && is_over(tracked.tid) {
-            let look = tracked.look(Instant::now());
-            if !tracked.begun {
-                self.conclude(number, End::NotBegun, &look);
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        self.program_ended();
-        // Connections whose programs have closed them are still being made. Their outcome is worth a moment; the sockets stay for as long as
-        // the kernel tries.
-        self.look_on(Duration::from_secs(2));
-        if let Some(observer) = &mut self.observer {
-            observer.all_ended();
-        }
-        self.save();
-        self.observer = None;
-        self.look_on(LAST_LOOKS);
-    }
-
-    /// Looks after the sockets that are held, for at most so long.
-    fn look_on(&mut self, limit: Duration) {
-        let deadline = Instant::now() + limit;
-        for number in self.table.numbers() {
-            self.look_at(number);
-        }
-        while self.table.holds_any() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-            for number in self.table.numbers() {
-                self.look_at(number);
-            }
-        }
-    }
-
-    fn keep_file(&mut self, now: Instant) {
-        if now < self.file_due {
-            return;
-        }
-        self.file_due = now + FILE_INTERVAL;
-        let Some(store) = &mut self.store else { return };
-        if self.memory.has_news() {
-            let _ = store.save(&mut self.memory);
-        } else {
-            store.refresh(&mut self.memory);
-        }
-    }
-
     /// The guardian is gone: another takes its place.
     fn replace_guardian(&mut self) {
         // The new one inherits the old end: closing it here would not take it out of the set.
         let _ = epoll::delete(&self.epoll, &self.guardian_end);
+        self.is_unguarded = self.children.is_some();
         let Ok((guardian_end, guardian_alive)) = pipe_with(PipeFlags::CLOEXEC) else {
             return;
         };
@@ -280,7 +240,7 @@ impl Supervisor {
                     supervisor_end.as_raw_fd(),
                     guardian_alive.as_raw_fd(),
                 ]);
-                guardian::guard(&self.listener, supervisor_end, &self.shared);
+                guardian::guard(&self.listener, supervisor_end, &self.shared, None);
                 fork::exit(0);
             }
             Ok(Side::Parent { .. }) => {
@@ -432,19 +392,6 @@ fn has_calls(listener: &Listener) -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
     let mut calls = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut calls, Some(&Timespec::default())).is_ok() && calls[0].revents().contains(PollFlags::IN)
-}
-
-/// Raises the limit of descriptors as far as allowed; returns it.
-fn raise_descriptor_limit() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let _ = setrlimit(Resource::Nofile, raised);
-    let now = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
-    usize::try_from(now).unwrap_or(1024)
 }
 
 /// Seconds since 1970, as the memory counts.

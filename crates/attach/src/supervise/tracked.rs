@@ -25,6 +25,8 @@ pub(crate) struct Tracked {
     pub(crate) inode: u64,
     /// TCP_FASTOPEN_CONNECT was set here.
     pub(crate) asked: bool,
+    /// It had a local port before its connect().
+    pub(crate) is_bound: bool,
     /// Its destination answered recently, so that the kernel may defer it.
     pub(crate) expected: bool,
     pub(crate) note: Option<Note>,
@@ -41,6 +43,8 @@ pub(crate) struct Tracked {
     pub(crate) released: bool,
     pub(crate) handshake_ended: Option<Instant>,
     pub(crate) failed: bool,
+    /// Its SYN was seen to be sent again.
+    pub(crate) repeated: bool,
     /// After its release the client was seen to have written, and the server not.
     pub(crate) wrote_first: bool,
     /// The kernel said that it has been closed while its program still had it.
@@ -127,6 +131,7 @@ impl Tracked {
             info,
         };
         self.seen_deferred |= is_unsent;
+        self.repeated |= look.repeats_syn;
         let has_received = info.and_then(|info| info.bytes_received()).unwrap_or(0) > 0;
         self.wrote_first |= self.released && !look.is_connecting && view.bytes_sent > 0 && !has_received;
         look
@@ -186,6 +191,18 @@ impl Tracked {
         peer.is_none_or(|peer| sockaddr::canonical(peer) == self.destination())
     }
 
+    /// How it failed. A SYN is sent again after a second and later.
+    fn failure(&self, info: Option<&TcpInfo>) -> Note {
+        let was_repeated = match info.and_then(TcpInfo::total_retrans) {
+            Some(repeats) => repeats > 0,
+            None => self.repeated || self.started.elapsed() > Duration::from_millis(900),
+        };
+        match was_repeated {
+            true => Note::Unanswered,
+            false => Note::Refused,
+        }
+    }
+
     /// What the observer is told at the end.
     pub(crate) fn report(&self, end: End, info: Option<&TcpInfo>) -> Connection {
         let told = info.map_or(Outcome::Unknown, Outcome::from_info);
@@ -197,7 +214,13 @@ impl Tracked {
             (_, told) => told,
         };
         let note = match end {
-            End::Failed | End::NotBegun => Some(Note::Failed),
+            End::Failed => Some(self.failure(info)),
+            // A blocking connect() that is refused within this machine leaves the port that was chosen for it, and nothing else.
+            End::NotBegun if !self.is_bound && self.socket.as_ref().is_some_and(is_bound) => {
+                Some(Note::Refused)
+            }
+            End::NotBegun => Some(Note::Failed),
+            End::Gone if self.repeated => Some(Note::Unanswered),
             End::Gone if outcome == Outcome::Unknown => Some(Note::ClosedEarly),
             _ if self.released => Some(Note::Released),
             _ if outcome == Outcome::Accepted && info.is_some_and(fills_the_syn) => Some(Note::Oversized),
@@ -231,6 +254,14 @@ pub(crate) fn reason(note: Option<Note>) -> Reason {
         Some(Note::FailedLately) => Reason::PathMemory,
         _ => Reason::Policy,
     }
+}
+
+/// Whether it has a local port.
+pub(crate) fn is_bound(socket: &OwnedFd) -> bool {
+    let address = socket2::SockRef::from(socket).local_addr().ok();
+    address
+        .and_then(|address| address.as_socket())
+        .is_some_and(|address| address.port() != 0)
 }
 
 fn local(socket: &OwnedFd) -> Option<Local> {

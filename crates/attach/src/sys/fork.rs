@@ -13,9 +13,11 @@ pub(crate) enum Side {
     Child,
 }
 
-/// fork(2), for a process that has one thread: the child of another might wait for locks that no thread releases.
+/// fork(2), for a process that has one thread, or whose others hold no lock that the child takes: no thread releases it there. The C library
+/// sees to its allocator's.
 pub(crate) fn fork() -> io::Result<Side> {
-    // SAFETY: the callers have checked that this process has one thread, so that its memory is whole in the child too.
+    // SAFETY: the callers have checked that this process has one thread, or have started the others, which share nothing with what the child
+    // does; so its memory is whole in the child too.
     match check(unsafe { libc::fork() }.into())? {
         0 => Ok(Side::Child),
         child => Ok(Side::Parent {

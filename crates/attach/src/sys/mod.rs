@@ -3,13 +3,17 @@
 //! - [`process`]: another process by descriptor, a duplicate of one of its descriptors, its memory.
 //! - [`socket`]: the socket options that the duplicates are for.
 //! - [`seccomp`]: a filter of system calls, and the descriptor on which it reports them.
+//! - [`children`]: what becomes of a process's children.
+//! - [`signals`]: signals that a process takes one by one, and passes on.
 //! - [`fork`]: new processes, what they keep of their parent, and how one becomes a program.
 //! - [`page`]: memory that a process and its children share.
 
+pub(crate) mod children;
 pub(crate) mod fork;
 pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod seccomp;
+pub(crate) mod signals;
 pub(crate) mod socket;
 
 use std::io;

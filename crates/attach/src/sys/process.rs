@@ -133,11 +133,20 @@ fn waits_for_input(thread: &Path) -> bool {
     number.is_some_and(|number| READS.contains(&number) || POLLS.contains(&number))
 }
 
+/// Whether it is stopped, as by SIGSTOP.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    state(Path::new(&format!("/proc/{pid}"))) == Some('T')
+}
+
 fn lacks_processor(thread: &Path) -> bool {
-    let stat = read_proc(&thread.join("stat")).unwrap_or_default();
+    matches!(state(thread), Some('R' | 'D'))
+}
+
+/// As proc_pid_stat(5) has it.
+fn state(thread: &Path) -> Option<char> {
+    let stat = read_proc(&thread.join("stat")).ok()?;
     // The name before the state may contain anything, parentheses too.
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    after_name.starts_with(" R") || after_name.starts_with(" D")
+    stat.rsplit(") ").next()?.chars().next()
 }
 
 /// Reads another process's memory, as much as there is up to the end of its mapping; gives the number of bytes.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What is added to the round-trip time at the least. A SYN-ACK is late when the machine at either end was asleep or busy, or the air
-/// between them was; a plain SYN sent for that is wasted, and one that is sent so much later costs this much, once.
+/// What is added to the round-trip time at the least. A SYN-ACK is late when the machine at either end was asleep or busy, or a radio
+/// link between them was; a plain SYN sent for that is wasted, and one that is sent so much later costs this much, once.
 const MARGIN: Duration = Duration::from_millis(30);
 /// RFC 8305, section 5: attempts must not follow each other sooner.
 const LEAST: Duration = Duration::from_millis(10);

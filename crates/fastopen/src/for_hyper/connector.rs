@@ -46,8 +46,8 @@ use crate::for_tokio::LazyStream;
 /// connector and cannot replace it.
 ///
 /// # Beside hyper-util's connector
-/// What `hyper_util::client::legacy::connect::HttpConnector` can be told, its default, and what does it here. Defaults are the same
-/// where nothing else is said.
+/// The settings of `hyper_util::client::legacy::connect::HttpConnector`, their defaults, and what they are called here. Defaults are the
+/// same where nothing else is said.
 ///
 /// | there | default | here |
 /// |---|---|---|

@@ -18,7 +18,7 @@ use crate::for_tokio::wakers::{Side, Wakers};
 
 /// The most early data that a server which does not take it is sure to skip.
 ///
-/// A server that turns early data away has to tell it from what follows by trial, and gives up after as many bytes as it would have taken
+/// A server that turns early data away has to recognise it by trial decryption, and gives up after as many bytes as it would have taken
 /// (RFC 8446, section 4.2.10): 16 KiB for most. rustls 0.23 counts a record again each time it receives something before the next one
 /// that it can read, so that 8,176 bytes in one record are too many, and fewer if that next one comes in pieces. So this is a
 /// quarter, less what the encryption adds.

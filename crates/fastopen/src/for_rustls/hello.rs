@@ -49,7 +49,7 @@ pub fn hello_len(config: &Arc<ClientConfig>, name: ServerName<'static>) -> Resul
 /// rustls sends a share for the first one. The share of a post-quantum exchange such as X25519MLKEM768 takes 1216 bytes, and the hello with
 /// it hardly fits. The others stay on offer: a server that insists on one asks for it, which takes a round trip more.
 ///
-/// **This prefers speed to safety from the quantum computers of tomorrow**; the choice is the caller's.
+/// **For speed this gives up protection against decryption by future quantum computers**; the choice is the caller's.
 ///
 /// # Examples
 /// ```no_run

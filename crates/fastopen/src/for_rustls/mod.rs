@@ -30,7 +30,7 @@
 //! ```
 //!
 //! # Early data that is turned away
-//! A server may turn early data away, and then has to skip it by trial. rustls' servers (0.23) count a record again whenever they receive
+//! A server may turn early data away, and then has to skip it by trial decryption. rustls' servers (0.23) count a record again whenever they receive
 //! something before the next one that they can read: half of `max_early_data_size` in one record (8,176 bytes of 16 KiB) and more fails the connection
 //! with `BadRecordMac`. `HttpsConnector` sends no more than a quarter. Whoever sends early data by other means, or serves clients that do, does
 //! well to keep to that; a server can set `max_early_data_size` to more than its clients send.

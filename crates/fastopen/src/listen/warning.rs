@@ -21,9 +21,9 @@ pub enum ListenWarning {
         got: u32,
     },
     /// This kind of socket keeps no SYNs (MPTCP): [`Arrival::syn`](crate::Arrival::syn) is `None`, and connections that requested a cookie are
-    /// told as plain.
+    /// reported as plain.
     #[error(
-        "this kind of socket keeps no SYNs, so connections that requested a cookie are told as plain (no TCP_SAVE_SYN: is it MPTCP?)"
+        "this kind of socket keeps no SYNs, so connections that requested a cookie are reported as plain (no TCP_SAVE_SYN: is it MPTCP?)"
     )]
     NoSavedSyn,
     /// This kind of socket takes no handshake timeout (MPTCP): `net.ipv4.tcp_synack_retries` decides.

@@ -1,4 +1,4 @@
-//! A listener's settings, and what arrivals say.
+//! A listener's settings.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -10,11 +10,11 @@ use fastopen::{
 };
 use fastopen_host::KernelVersion;
 use fastopen_lab::testing::{LabTest, skip, test};
-use fastopen_lab::{Host, HostSpec, Lab, Scenario};
+use fastopen_lab::{Host, HostSpec, Scenario};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::support::{LONG, PORT, at, connector, finish, get_cookie, lab, runtime, serve, served_from};
+use crate::support::{LONG, PORT, at, connect_to, connector, echo, finish, get_cookie, lab, runtime, serve};
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
@@ -46,22 +46,6 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             "listening::two_listeners_share_a_port",
             two_listeners_share_a_port,
         ),
-        test(
-            "listening::arrivals_say_what_the_syn_said",
-            arrivals_say_what_the_syn_said,
-        ),
-        test(
-            "listening::a_full_queue_falls_back_to_the_ordinary_handshake",
-            a_full_queue_falls_back,
-        ),
-        test(
-            "listening::the_saved_syn_is_handed_out_once",
-            the_saved_syn_is_handed_out_once,
-        ),
-        test(
-            "listening::no_syn_makes_an_arrival_an_error",
-            no_syn_makes_an_arrival_an_error,
-        ),
         test("listening::mptcp_listeners_take_the_options", mptcp_listeners),
         test(
             "listening::the_callers_setup_runs_before_bind",
@@ -79,34 +63,17 @@ fn key(byte: u8) -> Key {
     Key::new([byte; Key::LEN])
 }
 
-/// What a connection from the client comes to, and how it arrived.
-fn connect(
-    lab: &Lab,
-    served: &std::sync::mpsc::Receiver<crate::support::Served>,
-    address: SocketAddr,
-) -> (Outcome, Arrival) {
-    let patient = connector().with_delay(LONG);
-    let connected = lab
-        .client()
-        .unwrap()
-        .run(|| patient.connect(address, ReplaySafe("GET /")))
-        .unwrap();
-    assert_eq!(finish(&connected.stream).unwrap(), b"GET /");
-    let port = connected.stream.local_addr().unwrap().port();
-    (connected.outcome, served_from(served, port).arrival)
-}
-
 fn cookies_are_those_of_the_key() {
     let lab = lab(&Scenario::new("keys"));
     let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
     let served = serve(server, &ListenOptions::new().with_keys(key(7)));
     for (client_ip, server_ip) in client.addresses().into_iter().zip(server.addresses()) {
-        let (outcome, arrival) = connect(&lab, &served, at(server_ip));
+        let (outcome, arrival) = connect_to(&lab, &served, at(server_ip));
         assert_eq!(
             (outcome, arrival.kind),
             (Outcome::NoCookie, ArrivalKind::CookieRequested)
         );
-        let (outcome, arrival) = connect(&lab, &served, at(server_ip));
+        let (outcome, arrival) = connect_to(&lab, &served, at(server_ip));
         assert_eq!(
             (outcome, arrival.kind),
             (Outcome::Accepted, ArrivalKind::Fast { data: true })
@@ -129,12 +96,7 @@ fn a_rotated_key_still_takes_the_old_cookies() {
         .run(|| ListenOptions::new().with_keys(keys.clone()).listen(address))
         .unwrap()
         .listener;
-    let accepting = listener.try_clone().unwrap();
-    std::thread::spawn(move || {
-        for stream in accepting.incoming() {
-            let _ = std::io::copy(&mut stream.as_ref().unwrap(), &mut stream.as_ref().unwrap());
-        }
-    });
+    echo(listener.try_clone().unwrap());
     let outcome = || {
         let connected = lab
             .client()
@@ -201,11 +163,7 @@ fn options_apply_to_a_socket_of_somebody_else() {
     let address = at(server.ipv6());
     let listener = server.run(|| TcpListener::bind(address)).unwrap();
     assert_eq!(server.run(|| ListenOptions::new().apply(&listener)).unwrap(), []);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let _ = std::io::copy(&mut stream.as_ref().unwrap(), &mut stream.as_ref().unwrap());
-        }
-    });
+    echo(listener);
     get_cookie(lab.client().unwrap(), address);
     let connected = lab
         .client()
@@ -246,13 +204,7 @@ fn two_listeners_share_a_port() {
         host.run(|| options.listen(("0.0.0.0", PORT))).unwrap().listener
     };
     let listeners = [listen(server), listen(server)];
-    for listener in listeners {
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let _ = std::io::copy(&mut stream.as_ref().unwrap(), &mut stream.as_ref().unwrap());
-            }
-        });
-    }
+    listeners.into_iter().for_each(echo);
     let address = at(server.ipv4());
     get_cookie(lab.client().unwrap(), address);
     for _ in 0..20 {
@@ -267,180 +219,6 @@ fn two_listeners_share_a_port() {
             "one cookie is good for both"
         );
     }
-}
-
-/// What a kernel would not send.
-fn arrivals_say_what_the_syn_said() {
-    let lab = lab(&Scenario::new("odd SYNs").with_host(HostSpec::raw("peer")));
-    let server = lab.server().unwrap();
-    let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
-    for ip in server.addresses() {
-        let listener = server.run(|| fastopen::listen((ip, PORT))).unwrap();
-        let target = at(ip);
-        let standard = |cookie_len| FastOpen::Malformed {
-            kind: OptionKind::Standard,
-            cookie_len,
-        };
-        let forged = FastOpen::Cookie(OptionKind::Standard, "5eed5eed5eed5eed".parse().unwrap());
-        for (cookie, data, said, kind) in [
-            (
-                Some(&[][..]),
-                "",
-                FastOpen::Request(OptionKind::Standard),
-                ArrivalKind::CookieRequested,
-            ),
-            (None, "", FastOpen::Absent, ArrivalKind::Plain),
-            (None, "early", FastOpen::Absent, ArrivalKind::Plain),
-            (
-                Some(&[0x5e, 0xed, 0x5e, 0xed, 0x5e, 0xed, 0x5e, 0xed][..]),
-                "early",
-                forged,
-                ArrivalKind::Plain,
-            ),
-            (Some(&[1, 2, 3][..]), "early", standard(3), ArrivalKind::Plain),
-            (Some(&[1; 18][..]), "early", standard(18), ArrivalKind::Plain),
-        ] {
-            let syn = peer.syn(target).with_data(data);
-            let syn = cookie.map_or_else(|| syn.clone(), |cookie| syn.clone().with_fast_open(cookie));
-            peer.connect(&syn, LONG).unwrap();
-            let (stream, _) = listener.accept().unwrap();
-            let arrival = Arrival::of(&stream).unwrap();
-            let syn = arrival.syn.expect("the SYN was saved");
-            assert_eq!(
-                (syn.fast_open, syn.data_bytes, arrival.kind, arrival.confirmed),
-                (said, data.len(), kind, true)
-            );
-        }
-        // A good cookie without data: the connection stands, and nothing is there to read.
-        let granted = peer
-            .connect(&peer.syn(target).with_fast_open(&[]), LONG)
-            .unwrap()
-            .fast_open();
-        let FastOpen::Cookie(_, cookie) = granted else {
-            panic!("{granted:?}")
-        };
-        listener.accept().unwrap();
-        let syn = peer.syn(target).with_fast_open(cookie.as_bytes());
-        peer.send(&syn).unwrap();
-        peer.half_open(&syn, LONG).unwrap();
-        let (stream, _) = listener.accept().unwrap();
-        let arrival = Arrival::of(&stream).unwrap();
-        assert_eq!(
-            (arrival.kind, arrival.confirmed),
-            (ArrivalKind::Fast { data: false }, false)
-        );
-    }
-}
-
-fn a_full_queue_falls_back() {
-    let lab = lab(&Scenario::new("full queue").with_host(HostSpec::raw("peer")));
-    let server = lab.server().unwrap();
-    let address = at(server.ipv4());
-    let served = serve(
-        server,
-        &ListenOptions::new()
-            .with_queue(1)
-            .with_handshake_timeout(Duration::from_secs(7)),
-    );
-    get_cookie(lab.client().unwrap(), address);
-    let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
-    let granted = peer
-        .connect(&peer.syn(address).with_fast_open(&[]), LONG)
-        .unwrap()
-        .fast_open();
-    let FastOpen::Cookie(_, cookie) = granted else {
-        panic!("{granted:?}")
-    };
-    let syn = peer
-        .syn(address)
-        .with_fast_open(cookie.as_bytes())
-        .with_data("unconfirmed");
-    peer.send(&syn).unwrap();
-    peer.half_open(&syn, LONG).unwrap();
-    let (outcome, arrival) = connect(&lab, &served, address);
-    assert_eq!((outcome, arrival.kind), (Outcome::Ignored, ArrivalKind::Plain));
-}
-
-fn the_saved_syn_is_handed_out_once() {
-    let lab = lab(&Scenario::new("saved SYN"));
-    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
-    let without = server
-        .run(|| {
-            ListenOptions::new()
-                .with_saved_syn(false)
-                .listen(("::", PORT + 1))
-        })
-        .unwrap()
-        .listener;
-    let with = server.run(|| fastopen::listen(("::", PORT))).unwrap();
-    let _streams = [PORT, PORT + 1]
-        .map(|port| client.run(|| connector().connect((server.ipv4(), port), ReplaySafe("?"))));
-    let (stream, _) = with.accept().unwrap();
-    assert!(Arrival::of(&stream).unwrap().syn.is_some());
-    assert!(Arrival::of(&stream).unwrap().syn.is_none());
-    let (stream, _) = without.accept().unwrap();
-    assert_eq!(Arrival::of(&stream).unwrap().syn, None);
-}
-
-/// IPv6 destination options make the headers longer than any client of good faith does, in a fast SYN and in an ordinary one.
-fn no_syn_makes_an_arrival_an_error() {
-    let lab = lab(&Scenario::new("long headers").with_host(HostSpec::raw("peer")));
-    let server = lab.server().unwrap();
-    let target = at(server.ipv6());
-    let listener = server.run(|| fastopen::listen(target)).unwrap();
-    let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
-    let granted = peer.connect(&peer.syn(target).with_fast_open(&[]), LONG).unwrap();
-    let FastOpen::Cookie(_, cookie) = granted.fast_open() else {
-        panic!("no cookie")
-    };
-    listener.accept().unwrap();
-    for options in [0, 1, 4, 5] {
-        let syn = peer.syn(target).with_data("early");
-        let fast = peer
-            .syn(target)
-            .with_fast_open(cookie.as_bytes())
-            .with_data("early");
-        for (syn, kind) in [
-            (syn, ArrivalKind::Plain),
-            (fast, ArrivalKind::Fast { data: true }),
-        ] {
-            peer.send_packet(&with_destination_options(&syn.to_packet(), options))
-                .unwrap();
-            let half_open = peer.half_open(&syn, LONG).unwrap();
-            if kind == ArrivalKind::Plain {
-                peer.send(&half_open.segment()).unwrap();
-            }
-            let (stream, _) = listener.accept().unwrap();
-            let arrival = Arrival::of(&stream).unwrap();
-            assert_eq!(arrival.kind, kind);
-            let syn = arrival.syn.expect("the whole SYN was saved");
-            assert_eq!(syn.data_bytes, 5, "{options} options");
-        }
-    }
-}
-
-/// Puts so many options of 252 bytes between the IPv6 header and the segment, of a kind that receivers skip.
-fn with_destination_options(packet: &[u8], options: usize) -> Vec<u8> {
-    const IPV6_HEADER: usize = 40;
-    const NEXT_HEADER: usize = 6;
-    const DESTINATION_OPTIONS: u8 = 60;
-    const EXPERIMENT: u8 = 0x1e;
-    let (header, segment) = packet.split_at(IPV6_HEADER);
-    let mut extension = vec![header[NEXT_HEADER], 0];
-    for _ in 0..options {
-        extension.extend([EXPERIMENT, 250]);
-        extension.extend([0x5a; 250]);
-    }
-    // The last option fills the header up to a multiple of eight bytes (PadN); Linux drops packets with more padding than that takes.
-    let padding = (8 - (extension.len() + 2) % 8) % 8;
-    extension.extend([1, padding as u8]);
-    extension.extend(vec![0; padding]);
-    extension[1] = u8::try_from(extension.len() / 8 - 1).unwrap();
-    let mut header = header.to_vec();
-    header[NEXT_HEADER] = DESTINATION_OPTIONS;
-    let len = u16::try_from(extension.len() + segment.len()).unwrap();
-    header[4..6].copy_from_slice(&len.to_be_bytes());
-    [&header, &extension, segment].concat()
 }
 
 /// They keep no SYNs and have no handshake timeout; before Linux 6.2 they have no Fast Open.

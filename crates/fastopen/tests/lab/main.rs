@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod arrivals;
 mod bare_calls;
 mod confirmation;
 mod early_answers;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let tests = tests.chain(machine::tests()).chain(settings::tests());
     let tests = tests.chain(server_first::tests()).chain(seen::tests());
     let tests = tests.chain(early_answers::tests()).chain(confirmation::tests());
+    let tests = tests.chain(arrivals::tests());
     let tests = tests.chain(listening::tests()).chain(readme::tests());
     testing::main(tests.chain(bare_calls::tests()))
 }

@@ -1,16 +1,17 @@
 //! What the path memory makes of lost packets, hostile paths, paths that change, and paths of any length.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fastopen::{AttemptEnd, Connected, Connector, ListenOptions, Outcome, PathMemory, Reason, Syn};
-use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{Lab, Pick, Rule, Scenario, SegmentKind};
+use fastopen_lab::testing::{LabTest, on_failure, test};
+use fastopen_lab::{Pick, Rule, Scenario, SegmentKind};
 
 use crate::support::{
-    Driver, LONG, at, connector, finish, get_cookie, lab, large_syns_are_sent_again, serve,
+    LONG, Path, at, connector, each_way_with_a_cookie, finish, get_cookie, lab, large_syns_are_sent_again,
+    serve,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -22,53 +23,41 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
             lost_packets_do_not_end_fast_open,
         ),
         test("memory::a_short_hostile_path_costs_little", || {
-            each_way(Path::with_rtt(20 * MS), a_short_hostile_path_costs_little);
+            each_way_with_a_cookie(&scenario(20 * MS), a_short_hostile_path_costs_little);
         }),
         test("memory::a_long_path_is_not_joined", || {
-            each_way(Path::with_rtt(600 * MS), a_long_path_is_not_joined);
+            each_way_with_a_cookie(&scenario(600 * MS), a_long_path_is_not_joined);
         }),
         test("memory::a_path_that_turns_hostile_costs_three_delays", || {
-            each_way(
-                Path::with_rtt(6 * MS),
-                a_path_that_turns_hostile_costs_three_delays,
-            );
+            each_way_with_a_cookie(&scenario(6 * MS), a_path_that_turns_hostile_costs_three_delays);
         }),
         test(
             "memory::a_syn_larger_than_a_hop_takes_teaches_nothing_bad",
             || {
-                each_way(
-                    Path::with_rtt(20 * MS),
+                each_way_with_a_cookie(
+                    &scenario(20 * MS),
                     a_syn_larger_than_a_hop_takes_teaches_nothing_bad,
                 );
             },
         ),
         test("memory::where_the_hop_is_silent_it_is_a_hostile_path", || {
-            each_way(
-                Path::with_rtt(20 * MS),
-                where_the_hop_is_silent_it_is_a_hostile_path,
-            );
+            each_way_with_a_cookie(&scenario(20 * MS), where_the_hop_is_silent_it_is_a_hostile_path);
         }),
         test("memory::an_overloaded_server_teaches_nothing", || {
-            each_way(Path::with_rtt(20 * MS), an_overloaded_server_teaches_nothing);
+            each_way_with_a_cookie(&scenario(20 * MS), an_overloaded_server_teaches_nothing);
         }),
         test("memory::a_connection_that_died_can_be_told", || {
-            each_way(Path::with_rtt(20 * MS), a_connection_that_died_can_be_told);
+            each_way_with_a_cookie(&scenario(20 * MS), a_connection_that_died_can_be_told);
         }),
     ]
     .into_iter()
 }
 
-struct Path {
-    lab: Lab,
-    driver: Driver,
-    address: SocketAddr,
+fn scenario(rtt: Duration) -> Scenario {
+    Scenario::new("memory").with_rtt(rtt)
 }
 
 impl Path {
-    fn with_rtt(rtt: Duration) -> Scenario {
-        Scenario::new("memory").with_rtt(rtt)
-    }
-
     fn try_connect(&self, connector: &Connector, first_bytes: &[u8]) -> Connected<std::net::TcpStream> {
         let client = self.lab.client().unwrap();
         self.driver
@@ -94,25 +83,6 @@ impl Path {
     fn ip(&self) -> IpAddr {
         self.address.ip()
     }
-}
-
-/// Over IPv4 and IPv6, blocking and with tokio, with a cookie, and with what the kernel has learnt from the connection that got it.
-fn each_way(scenario: Scenario, f: impl Fn(&Path) + Sync) {
-    thread::scope(|scope| {
-        for driver in Driver::ALL {
-            for family in [0, 1] {
-                let (f, scenario) = (&f, &scenario);
-                scope.spawn(move || {
-                    let lab = lab(scenario);
-                    let server = lab.server().unwrap();
-                    let address = at(server.addresses()[family]);
-                    let _served = serve(server, &ListenOptions::new());
-                    get_cookie(lab.client().unwrap(), address);
-                    f(&Path { lab, driver, address });
-                });
-            }
-        }
-    });
 }
 
 /// A memory, and a connector that uses it.
@@ -299,9 +269,7 @@ fn lost_packets_do_not_end_fast_open() {
             .partial_cmp(&(b.share, b.remembers))
             .unwrap()
     });
-    for run in &runs {
-        println!("{run:?}");
-    }
+    let _all = on_failure(format!("{runs:#?}"));
     for pair in runs.chunks(2) {
         let [without, with] = pair else { panic!("{runs:?}") };
         for run in [without, with] {

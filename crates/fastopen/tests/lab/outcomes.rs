@@ -2,11 +2,11 @@
 //! the bytes that were given.
 
 use std::net::IpAddr;
-use std::thread;
 use std::time::Duration;
 
 use crate::support::{
-    Driver, at, bytes, connector, finish, get_cookie, lab, large_syns_are_sent_again, serve, served_from,
+    Driver, at, bytes, connector, each_way, finish, get_cookie, lab, large_syns_are_sent_again, serve,
+    served_from,
 };
 use fastopen::{ConnectError, ListenOptions, Outcome, Reason};
 use fastopen_lab::testing::{LabTest, on_failure, test};
@@ -45,28 +45,17 @@ fn expected(scenario: &str, size: usize) -> Expected {
 }
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
-    // One that sends much would hold up the others' answers where they share a processor: there they go one after the other.
-    let one_processor = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-    Scenario::all().map(move |scenario| {
+    Scenario::all().map(|scenario| {
         test(format!("outcomes::{}", scenario.name), move || {
-            thread::scope(|scope| {
-                for driver in Driver::ALL {
-                    for family in [0, 1] {
-                        let scenario = scenario.clone().with_rtt(Duration::from_millis(10));
-                        let cases = scope.spawn(move || {
-                            for size in SIZES {
-                                let _case = on_failure(format!(
-                                    "{} {driver:?} IPv{} {size} bytes",
-                                    scenario.name,
-                                    [4, 6][family]
-                                ));
-                                check(&scenario, driver, family, size);
-                            }
-                        });
-                        if one_processor {
-                            cases.join().unwrap();
-                        }
-                    }
+            each_way(|driver, family| {
+                let scenario = scenario.clone().with_rtt(Duration::from_millis(10));
+                for size in SIZES {
+                    let _case = on_failure(format!(
+                        "{} {driver:?} IPv{} {size} bytes",
+                        scenario.name,
+                        [4, 6][family]
+                    ));
+                    check(&scenario, driver, family, size);
                 }
             });
         })

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastopen::{AttemptEnd, Connected, Connector, ListenOptions, Outcome, PathMemory, Policy, Reason, Syn};
+use fastopen_lab::Scenario;
 use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{Lab, Scenario};
 
-use crate::support::{Driver, at, connector, finish, get_cookie, lab, serve};
+use crate::support::{Path, at, connector, each_way_with_a_cookie, finish, lab, serve};
 
 const RTT: Duration = Duration::from_millis(100);
 /// What a busy machine may add.
@@ -48,14 +48,12 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     .into_iter()
 }
 
-struct Path {
-    lab: Lab,
-    driver: Driver,
-    address: SocketAddr,
+fn each_way(scenario: &str, f: impl Fn(&Path) + Sync) {
+    each_way_with_a_cookie(&Scenario::named(scenario).unwrap().with_rtt(RTT), f);
 }
 
 impl Path {
-    fn connect(&self, connector: &Connector) -> (Connected<std::net::TcpStream>, Duration) {
+    fn connect_timed(&self, connector: &Connector) -> (Connected<std::net::TcpStream>, Duration) {
         let began = Instant::now();
         let connected = self
             .driver
@@ -67,29 +65,9 @@ impl Path {
     }
 }
 
-/// Over IPv4 and IPv6, blocking and with tokio, with a cookie.
-fn each_way(scenario: &str, f: impl Fn(&Path) + Sync) {
-    let scenario = Scenario::named(scenario).unwrap().with_rtt(RTT);
-    thread::scope(|scope| {
-        for driver in Driver::ALL {
-            for family in [0, 1] {
-                let (f, scenario) = (&f, &scenario);
-                scope.spawn(move || {
-                    let lab = lab(scenario);
-                    let server = lab.server().unwrap();
-                    let address = at(server.addresses()[family]);
-                    let _served = serve(server, &ListenOptions::new());
-                    get_cookie(lab.client().unwrap(), address);
-                    f(&Path { lab, driver, address });
-                });
-            }
-        }
-    });
-}
-
 fn a_dropped_fast_syn_costs_the_delay_and_is_remembered(path: &Path) {
     let connector = connector();
-    let (first, took) = path.connect(&connector);
+    let (first, took) = path.connect_timed(&connector);
     assert_eq!(first.outcome, Outcome::SynLost);
     // The kernel knows the round-trip time from the connection that got the cookie.
     assert!(took >= 2 * RTT, "{took:?}");
@@ -104,7 +82,7 @@ fn a_dropped_fast_syn_costs_the_delay_and_is_remembered(path: &Path) {
     assert_eq!((plain.syn, plain.end), (Syn::Plain, AttemptEnd::Connected));
     assert!(plain.started >= RTT, "the SYN-ACK was overdue: {plain:?}");
 
-    let (second, took) = path.connect(&connector);
+    let (second, took) = path.connect_timed(&connector);
     assert_eq!(second.outcome, Outcome::NotAttempted(Reason::PathMemory));
     assert!(took <= RTT + SLACK, "{took:?}");
     assert_eq!(second.attempts.len(), 1);
@@ -112,7 +90,7 @@ fn a_dropped_fast_syn_costs_the_delay_and_is_remembered(path: &Path) {
 
 fn a_reset_fast_syn_costs_a_round_trip_and_is_remembered(path: &Path) {
     let connector = connector();
-    let (first, _) = path.connect(&connector);
+    let (first, _) = path.connect_timed(&connector);
     assert_eq!(first.outcome, Outcome::SynLost);
     let [fast, plain] = first.attempts[..] else {
         panic!("{:?}", first.attempts)
@@ -125,7 +103,7 @@ fn a_reset_fast_syn_costs_a_round_trip_and_is_remembered(path: &Path) {
         plain.started < Connector::DEFAULT_DELAY,
         "it starts when the RST comes: {plain:?}"
     );
-    let (second, _) = path.connect(&connector);
+    let (second, _) = path.connect_timed(&connector);
     assert_eq!(second.outcome, Outcome::NotAttempted(Reason::PathMemory));
 }
 
@@ -133,17 +111,17 @@ fn a_reset_fast_syn_costs_a_round_trip_and_is_remembered(path: &Path) {
 fn after_the_decay_it_is_tried_again(path: &Path) {
     let memory = PathMemory::default();
     let connector = connector().with_path_memory(memory.clone());
-    assert_eq!(path.connect(&connector).0.outcome, Outcome::SynLost);
+    assert_eq!(path.connect_timed(&connector).0.outcome, Outcome::SynLost);
     let until = memory.plain_until(path.address.ip()).expect("it is remembered");
     let pause = until - Instant::now();
     assert!((58..=60).contains(&pause.as_secs()), "{pause:?}");
     path.lab.set_rules([]).unwrap();
     assert_eq!(
-        path.connect(&connector).0.outcome,
+        path.connect_timed(&connector).0.outcome,
         Outcome::NotAttempted(Reason::PathMemory)
     );
     thread::sleep(until - Instant::now());
-    assert_eq!(path.connect(&connector).0.outcome, Outcome::Accepted);
+    assert_eq!(path.connect_timed(&connector).0.outcome, Outcome::Accepted);
     assert_eq!(memory.plain_until(path.address.ip()), None);
     let [entry] = memory.entries()[..] else {
         panic!("{memory:?}")
@@ -156,7 +134,7 @@ fn after_the_decay_it_is_tried_again(path: &Path) {
 
 fn where_it_is_required_the_kernel_has_to_try_again(path: &Path) {
     let connector = connector().with_policy(Policy::Require);
-    let (connected, took) = path.connect(&connector);
+    let (connected, took) = path.connect_timed(&connector);
     assert_eq!(
         (connected.outcome, connected.attempts.len()),
         (Outcome::SynLost, 1)

@@ -10,9 +10,9 @@ use fastopen::{
     ReplaySafe, Syn,
 };
 use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{Host, Lab, Scenario};
+use fastopen_lab::{Host, Scenario};
 
-use crate::support::{Driver, LONG, at, connector, runtime};
+use crate::support::{Driver, LONG, Path, at, connector, each_way, runtime};
 
 /// Long, so that what a busy machine adds is little beside it.
 const RTT: Duration = Duration::from_millis(240);
@@ -21,23 +21,23 @@ const GREETING: &[u8] = b"220 mail.example.com ESMTP\r\n";
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
         test("server_first::the_greeting_comes_one_round_trip_sooner", || {
-            each_way("clean", Duration::ZERO, the_greeting_comes_one_round_trip_sooner);
+            each_path("clean", Duration::ZERO, the_greeting_comes_one_round_trip_sooner);
         }),
         test("server_first::it_comes_before_the_clients_ack", || {
-            each_way("held-ack", Duration::ZERO, it_comes_before_the_clients_ack);
+            each_path("held-ack", Duration::ZERO, it_comes_before_the_clients_ack);
         }),
         test("server_first::a_slow_greeting_proves_nothing", || {
-            each_way("clean", RTT * 3 / 4, a_slow_greeting_proves_nothing);
+            each_path("clean", RTT * 3 / 4, a_slow_greeting_proves_nothing);
         }),
         test("server_first::a_path_that_drops_the_option_is_remembered", || {
-            each_way(
+            each_path(
                 "option-dropped",
                 Duration::ZERO,
                 a_path_that_drops_the_option_is_remembered,
             );
         }),
         test("server_first::a_server_that_takes_no_cookie_is_no_proof", || {
-            each_way(
+            each_path(
                 "option-stripped",
                 Duration::ZERO,
                 a_server_that_takes_no_cookie_is_no_proof,
@@ -47,10 +47,16 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     .into_iter()
 }
 
-struct Path {
-    lab: Lab,
-    driver: Driver,
-    address: SocketAddr,
+/// To a server that greets after so long.
+fn each_path(scenario: &str, greets_after: Duration, f: impl Fn(&Path) + Sync) {
+    let scenario = Scenario::named(scenario).unwrap().with_rtt(RTT);
+    each_way(|driver, family| {
+        let lab = crate::support::lab(&scenario);
+        let server = lab.server().unwrap();
+        let address = at(server.addresses()[family]);
+        greet(server, address, greets_after);
+        f(&Path { lab, driver, address });
+    });
 }
 
 impl Path {
@@ -87,25 +93,6 @@ impl Path {
         assert_eq!(connected.unwrap().outcome, Outcome::NoCookie);
         self.lab.set_rules(rules).unwrap();
     }
-}
-
-/// Over IPv4 and IPv6, blocking and with tokio, to a server that greets after so long.
-fn each_way(scenario: &str, greets_after: Duration, f: impl Fn(&Path) + Sync) {
-    let scenario = Scenario::named(scenario).unwrap().with_rtt(RTT);
-    thread::scope(|scope| {
-        for driver in Driver::ALL {
-            for family in [0, 1] {
-                let (f, scenario) = (&f, &scenario);
-                scope.spawn(move || {
-                    let lab = crate::support::lab(scenario);
-                    let server = lab.server().unwrap();
-                    let address = at(server.addresses()[family]);
-                    greet(server, address, greets_after);
-                    f(&Path { lab, driver, address });
-                });
-            }
-        }
-    });
 }
 
 fn greet(server: &Host, address: SocketAddr, after: Duration) {

@@ -1,11 +1,12 @@
 //! What the tests in a lab share: a server that tells what it saw, and both ways to connect.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 
-use fastopen::{Arrival, ConnectError, Connected, Connector, ListenOptions, PathMemory, ReplaySafe};
+use fastopen::{Arrival, ConnectError, Connected, Connector, ListenOptions, Outcome, PathMemory, ReplaySafe};
 use fastopen_host::KernelVersion;
 use fastopen_lab::{Host, Lab, Scenario};
 
@@ -22,6 +23,16 @@ pub(crate) struct Served {
     pub(crate) received: Vec<u8>,
 }
 
+/// Answers every connection with what it sends.
+pub(crate) fn echo(listener: TcpListener) {
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let _ = io::copy(&mut &stream, &mut &stream);
+        }
+    });
+}
+
 /// Serves in that host: reads each connection to its end, answers with what it received, and tells.
 pub(crate) fn serve(host: &Host, options: &ListenOptions) -> Receiver<Served> {
     let listening = host.run(|| {
@@ -31,10 +42,10 @@ pub(crate) fn serve(host: &Host, options: &ListenOptions) -> Receiver<Served> {
     });
     let listener = listening.unwrap().listener;
     let (tell, served) = channel();
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         while let Ok((stream, peer)) = listener.accept() {
             let tell = tell.clone();
-            std::thread::spawn(move || {
+            thread::spawn(move || {
                 let arrival = Arrival::of(&stream).unwrap();
                 let mut received = Vec::new();
                 let _ = (&stream).read_to_end(&mut received);
@@ -59,6 +70,19 @@ pub(crate) fn served_from(served: &Receiver<Served>, port: u16) -> Served {
             return served;
         }
     }
+}
+
+/// What a connection from the client comes to, and how it arrived.
+pub(crate) fn connect_to(lab: &Lab, served: &Receiver<Served>, address: SocketAddr) -> (Outcome, Arrival) {
+    let patient = connector().with_delay(LONG);
+    let connected = lab
+        .client()
+        .unwrap()
+        .run(|| patient.connect(address, ReplaySafe("GET /")))
+        .unwrap();
+    assert_eq!(finish(&connected.stream).unwrap(), b"GET /");
+    let port = connected.stream.local_addr().unwrap().port();
+    (connected.outcome, served_from(served, port).arrival)
 }
 
 /// Blocking or tokio.
@@ -87,6 +111,42 @@ impl Driver {
             }),
         })
     }
+}
+
+/// Over IPv4 and IPv6, blocking and with tokio, all at once; where they share a processor one after the other, since one that sends much
+/// would hold up the others' answers. The number is that of the address in [`Host::addresses`].
+pub(crate) fn each_way(f: impl Fn(Driver, usize) + Sync) {
+    let one_processor = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    thread::scope(|scope| {
+        for driver in Driver::ALL {
+            for family in [0, 1] {
+                let f = &f;
+                let way = scope.spawn(move || f(driver, family));
+                if one_processor {
+                    way.join().unwrap();
+                }
+            }
+        }
+    });
+}
+
+/// A lab, and one way to connect in it.
+pub(crate) struct Path {
+    pub(crate) lab: Lab,
+    pub(crate) driver: Driver,
+    pub(crate) address: SocketAddr,
+}
+
+/// Each way in a lab of its own, in which the client has a cookie, and its kernel what it learnt from the connection that got it.
+pub(crate) fn each_way_with_a_cookie(scenario: &Scenario, f: impl Fn(&Path) + Sync) {
+    each_way(|driver, family| {
+        let lab = lab(scenario);
+        let server = lab.server().unwrap();
+        let address = at(server.addresses()[family]);
+        let _served = serve(server, &ListenOptions::new());
+        get_cookie(lab.client().unwrap(), address);
+        f(&Path { lab, driver, address });
+    });
 }
 
 pub(crate) fn blocking(stream: tokio::net::TcpStream) -> TcpStream {

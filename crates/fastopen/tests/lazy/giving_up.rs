@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use fastopen::for_tokio::LazyStream;
+use fastopen_lab::Scenario;
 use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{Host, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Path, RTT, connector, finish, runtime_in};
+use crate::in_host::{runtime_in, sockets};
+use crate::support::{Path, RTT, connector, finish};
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     [
@@ -84,15 +85,6 @@ fn other_bytes_are_refused_once_it_has_connected() {
         stream.write_all(b"GET / HTTP").await.unwrap();
     });
     assert_eq!(path.served(), b"GET / HTTP");
-}
-
-/// TCP sockets in the namespace, those in TIME_WAIT left out.
-fn sockets(host: &Host) -> usize {
-    let text = host
-        .run(|| std::fs::read_to_string("/proc/thread-self/net/sockstat"))
-        .unwrap();
-    let tcp = text.lines().find(|line| line.starts_with("TCP:")).unwrap();
-    tcp.split(' ').nth(2).unwrap().parse().unwrap()
 }
 
 fn a_dropped_stream_leaves_nothing() {

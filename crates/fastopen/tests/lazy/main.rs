@@ -5,6 +5,8 @@
 mod dying;
 mod failing;
 mod giving_up;
+#[path = "../common/in_host.rs"]
+mod in_host;
 mod sharing;
 mod support;
 mod writing;

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use fastopen::for_tokio::LazyStream;
 use fastopen::{Connector, PathMemory};
-use fastopen_lab::{Host, Lab, Scenario};
+use fastopen_lab::{Lab, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
+
+use crate::in_host::runtime_in;
 
 /// Longer than anything that works takes, on a busy machine too.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -104,17 +106,6 @@ pub(crate) fn connector() -> Connector {
     Connector::new()
         .with_path_memory(PathMemory::default())
         .with_timeout(LONG)
-}
-
-/// A runtime that works in that host.
-pub(crate) fn runtime_in(host: &Host) -> Runtime {
-    let host = host.clone();
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .on_thread_start(move || host.enter_thread().unwrap())
-        .enable_all()
-        .build()
-        .unwrap()
 }
 
 /// Ends the client's side, and reads the answer to its end.

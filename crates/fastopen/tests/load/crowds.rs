@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastopen::{AttemptEnd, ConnectError, Connector, ListenOptions, PathMemory, ReplaySafe};
 use fastopen_lab::testing::LabTest;
-use fastopen_lab::{Host, HostSpec, Lab, Scenario};
+use fastopen_lab::{HostSpec, Lab, Scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::alone;
+use crate::in_host::{runtime_in, sockets};
 use crate::sys::allocated_bytes;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -56,26 +57,6 @@ fn wait_for_tasks(runtime: &Runtime, left: usize) {
 
 fn connector() -> Connector {
     Connector::new().with_path_memory(PathMemory::default())
-}
-
-/// A runtime that works in that host.
-fn runtime_in(host: &Host) -> Runtime {
-    let host = host.clone();
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .on_thread_start(move || host.enter_thread().unwrap())
-        .enable_all()
-        .build()
-        .unwrap()
-}
-
-/// TCP sockets in the namespace, those in TIME_WAIT left out.
-fn sockets(host: &Host) -> usize {
-    let text = host
-        .run(|| std::fs::read_to_string("/proc/thread-self/net/sockstat"))
-        .unwrap();
-    let tcp = text.lines().find(|line| line.starts_with("TCP:")).unwrap();
-    tcp.split(' ').nth(2).unwrap().parse().unwrap()
 }
 
 fn ten_thousand_connects_at_once() {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod crowds;
+#[path = "../common/in_host.rs"]
+mod in_host;
 mod signals;
 mod sys;
 

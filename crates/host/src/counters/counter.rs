@@ -68,15 +68,15 @@ impl Counter {
     /// What it counts, in a few words.
     pub const fn summary(self) -> &'static str {
         match self {
-            Self::Active => "SYN data accepted elsewhere",
+            Self::Active => "SYN data accepted by servers",
             Self::ActiveFail => "SYN data refused, or SYN lost",
             Self::Passive => "fast connections accepted here",
-            Self::PassiveFail => "invalid cookies shown here",
+            Self::PassiveFail => "invalid cookies received",
             Self::PassiveAltKey => "fast by the backup key",
             Self::ListenOverflow => "Fast Open queue was full",
-            Self::CookieRequested => "cookies asked for here",
+            Self::CookieRequested => "requests for cookies received",
             Self::Blackhole => "Fast Open switched itself off",
-            Self::AcceptQueueOverflow => "queue to accept was full",
+            Self::AcceptQueueOverflow => "accept queue was full",
             Self::ListenDrop => "dropped by listeners",
             Self::SynRetransmit => "SYNs and SYN-ACKs sent again",
             Self::SynCookieSent => "SYNs answered with SYN cookies",
@@ -86,15 +86,15 @@ impl Counter {
     /// What one more of it means, in a sentence.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Active => "A connection to elsewhere had all the data of its SYN accepted.",
+            Self::Active => "A server accepted all the data in the SYN of an outgoing connection.",
             Self::ActiveFail => {
-                "A connection to elsewhere sent data in its SYN that was not accepted, or its fast SYN was lost."
+                "The data in the SYN of an outgoing connection was not accepted, or the SYN was lost."
             }
             Self::Passive => {
                 "A listener here accepted a connection by its cookie, before the handshake had finished."
             }
             Self::PassiveFail => {
-                "A client showed a listener here a cookie that is not valid, got a new one, and did an ordinary handshake."
+                "A client presented a cookie that is not valid, got a new one, and made an ordinary handshake."
             }
             Self::PassiveAltKey => {
                 "A cookie matched the backup key: the connection was fast, and the client got a cookie of the primary key."
@@ -109,7 +109,7 @@ impl Counter {
                 "Fast Open looked like the cause of a dead connection, so the kernel stopped using it for a while."
             }
             Self::AcceptQueueOverflow => {
-                "A connection was refused a place because its listener's queue of connections to accept was full."
+                "A SYN or the end of a handshake was dropped because the listener's accept queue was full."
             }
             Self::ListenDrop => {
                 "A listener dropped a SYN or the end of a handshake, because a queue was full or for another reason."

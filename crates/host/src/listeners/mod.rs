@@ -196,7 +196,7 @@ mod tests {
         let error = listeners.next().unwrap().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "/proc/net/tcp gave what makes no sense: a line has no end"
+            "/proc/net/tcp can't be understood: a line has no end"
         );
         assert!(listeners.next().is_none());
     }

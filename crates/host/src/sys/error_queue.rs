@@ -69,8 +69,10 @@ pub(crate) fn next(socket: BorrowedFd<'_>) -> io::Result<Option<Option<Queued>>>
             || (level == libc::IPPROTO_IPV6 && kind == libc::IPV6_RECVERR);
         // SAFETY: the data follows its header.
         let data = unsafe { libc::CMSG_DATA(header) };
-        // The length's type differs between C libraries.
-        #[allow(clippy::unnecessary_cast)]
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "the length's type differs between C libraries"
+        )]
         let len = (head.cmsg_len as usize).saturating_sub(data as usize - header as usize);
         // SAFETY: of the data there are as many bytes as the length says, less the header's.
         let bytes = unsafe { std::slice::from_raw_parts(data, len) };

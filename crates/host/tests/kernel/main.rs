@@ -1,7 +1,9 @@
 //! What this crate reads, held against a running kernel and against what `ss`, `nstat` and `ip` say of it.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 mod cookies;
 mod counters;

@@ -142,7 +142,7 @@ fn forge(forgery: &Forgery, cookie: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The RST that a packet's sender believes (RFC 9293, section 3.10.7.1); none for a RST, or for what is not TCP.
+/// The RST that a packet's sender accepts (RFC 9293, section 3.10.7.1); none for a RST, or for what is not TCP.
 fn reset(packet: &[u8]) -> Option<SegmentBuilder> {
     let segment = Segment::from_ip(packet)
         .ok()

@@ -20,7 +20,7 @@ pub enum Action {
     Duplicate,
     /// Replace its Fast Open option by no-operations.
     StripOption,
-    /// Drop it, and answer with a RST that its sender believes.
+    /// Drop it, and answer with a RST that its sender accepts.
     Reset,
     /// Drop it, and tell its sender by ICMP that no packet of more than so many bytes passes, as a router does.
     TooBig(u16),
@@ -45,7 +45,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Forgery {
-    /// Every bit is turned over.
+    /// Every bit is inverted.
     Invert,
     /// These bytes take its place, in a file as hexadecimal digits; any number that fits into the options, also one that no cookie has.
     Set(#[serde(with = "super::hex")] Vec<u8>),

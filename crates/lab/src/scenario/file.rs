@@ -59,7 +59,7 @@ impl Scenario {
         toml::to_string_pretty(self).unwrap_or_else(|error| unreachable!("a scenario fits TOML: {error}"))
     }
 
-    /// Whether all its names mean something; [`Lab::new`](crate::Lab::new) asks.
+    /// Checks what the parser does not: names, numbers and MTUs. [`Lab::new`](crate::Lab::new) calls it.
     pub(crate) fn check(&self) -> Result<(), ScenarioError> {
         let members = self.hosts.len() + self.farms.len();
         if self.hosts.is_empty() || members > MAX_MEMBERS {

@@ -3,7 +3,7 @@
 //! - [`namespace`]: make a namespace, move the calling thread into one.
 //! - [`packet_socket`]: frames of one interface, with the time at which the kernel saw them.
 //! - [`offload`]: make an interface send what would be on a wire.
-//! - [`wait`]: sleep until a socket is readable, somebody calls, or a moment comes, to the microsecond.
+//! - [`wait`]: sleep until a socket is readable, another thread wakes it, or a time comes, to the microsecond.
 //! - [`child`]: start a program inside a namespace that dies with its parent.
 
 pub(crate) mod child;

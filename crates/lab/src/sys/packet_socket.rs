@@ -120,6 +120,7 @@ fn ip_packet(frame: &[u8]) -> Option<&[u8]> {
         .then_some(packet)
 }
 
+/// `fastopen-host` has the same for its ring. They can't share it: its tests need the lab, which is published before it.
 fn bind(socket: &Socket, interface: u32) -> io::Result<()> {
     // SAFETY: all zeros is a valid `sockaddr_ll`, which is nothing but integers.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };

@@ -45,6 +45,17 @@ pub fn test(name: impl Into<String>, body: impl FnOnce() + Send + 'static) -> La
     }
 }
 
+impl LabTest {
+    /// The same in other circumstances: something is done first, on the test's thread, and its name says so.
+    pub fn after(self, circumstances: &str, first: impl FnOnce() + Send + 'static) -> Self {
+        let body = self.body;
+        test(format!("{circumstances}::{}", self.name), move || {
+            first();
+            body();
+        })
+    }
+}
+
 /// Text that is printed if the thread panics before this is dropped: a passing test prints nothing.
 #[must_use = "it is printed while it lives"]
 pub struct OnFailure(String);

@@ -42,7 +42,7 @@ pub(super) async fn measure(
     };
     let addresses = resolved
         .with_context(|| format!("the name {} could not be resolved", target.host))
-        .hint("check how it is spelt, or give an IP address")?;
+        .hint("check its spelling, or give an IP address")?;
     let client = Client::new(args.timeout);
     let mut random = Random::new(args.seed);
     let mut report = Report::new(target, request, first_bytes.len(), args.pairs.get(), args.seed);

@@ -42,10 +42,10 @@ pub struct Args {
     /// How long connecting may take, and then the silence before the answer
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time_limit::parse)]
     timeout: Duration,
-    /// What the order within pairs and the interval are drawn from
+    /// The seed of the random numbers: the order within pairs, and the samples behind the interval
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// Write a plot
+    /// Draw a plot of it (SVG)
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Print one JSON object with every sample (described by schemas/bench.json)
@@ -65,7 +65,7 @@ Exit status:
   2  wrong usage, or a name without an address: the error says what to do
   3  no difference is seen, too few pairs were measured, or fast connections may fail more often";
 
-/// Measures, and prints what it came to.
+/// Measures, and prints the report.
 ///
 /// # Errors
 /// Wrong usage, a name that can't be resolved, a plot that can't be written, or nobody reads standard output any more.
@@ -99,7 +99,7 @@ fn measure_and_print(args: &Args) -> anyhow::Result<Status> {
     drop(out);
     match plot {
         Some(plot) if report.complete > 0 => plot.write_all(svg::draw(&report).as_bytes())?,
-        // A plot of nothing must not take the place of yesterday's.
+        // An empty plot must not replace an earlier one.
         Some(_) => warning::print(format_args!("no plot was written, since nothing was measured")),
         None => {}
     }

@@ -32,7 +32,7 @@ const LOOPBACK: &str = "127.0.0.1";
 ///
 /// With --listen it is the server as well, and says what both ends saw. To run a server elsewhere: tfo serve.
 #[derive(Debug, Parser)]
-#[command(name = "tcp-fast-open", version, max_term_width = 100, after_long_help = AFTER)]
+#[command(name = "tcp-fast-open", version, after_long_help = AFTER)]
 pub struct Args {
     /// Server to connect to, and to listen on with --listen: an IP address or a name
     #[arg(
@@ -57,7 +57,7 @@ pub struct Args {
         value_parser = arguments::port
     )]
     port: u16,
-    /// Listen, connect to oneself, and show both ends
+    /// Listen and connect to it, and show both ends
     #[arg(short, long, alias = "l")]
     listen: bool,
 }
@@ -67,9 +67,8 @@ Examples:
   tcp-fast-open -l                       Both ends on this machine
   tcp-fast-open -l -s ::1                The same over IPv6
   tcp-fast-open -s 192.0.2.2 -p 8080     To a server elsewhere, such as: tfo serve :8080
-
-The system calls behind it, server and client in one program, from the sources:
   cargo run -p fastopen --example bare_calls
+                                         The system calls behind it, in the sources
 
 Exit status:
   0  the server took the data in the SYN

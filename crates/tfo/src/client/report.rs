@@ -230,8 +230,8 @@ impl Report {
         }
     }
 
-    /// All of it has reached the server, as far as that can be told. A reset means that something was not read, or that the server did
-    /// not care; where a whole stream was to arrive that is too little.
+    /// All of it has reached the server, as far as that can be told. A reset means that something was not read, or that the server
+    /// closed without reading it; where a whole stream was to arrive that is too little.
     fn was_delivered(&self) -> bool {
         match (self.delivery, self.end) {
             (Some(Delivery::CutOff), _) => false,

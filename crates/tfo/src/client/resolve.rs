@@ -24,7 +24,7 @@ pub(crate) async fn resolve(address: &Address, family: Family) -> anyhow::Result
     let addresses: Vec<_> = lookup_host((host, address.port))
         .await
         .with_context(|| format!("the name {host} could not be resolved"))
-        .hint("check how it is spelt, or give an IP address")?
+        .hint("check its spelling, or give an IP address")?
         .filter(|address| family.has(*address))
         .collect();
     match addresses.is_empty() {

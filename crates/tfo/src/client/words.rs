@@ -113,9 +113,9 @@ fn whatever_the_server(report: &Report) -> Option<&'static str> {
                 "run it again: a server with new keys has just granted a new cookie; if it stays so, tfo probe names the causes that are left"
             }
         }),
-        Outcome::SynLost => {
-            Some("something on the path drops SYNs with Fast Open; this program leaves it alone for a minute")
-        }
+        Outcome::SynLost => Some(
+            "something on the path drops SYNs with Fast Open; this process does not use it there for a minute",
+        ),
         Outcome::NotAttempted(reason) => next_step_for(reason),
         Outcome::Unknown if report.server_first => Some(next_step_unproven(report)),
         _ => Some("a capture shows it: tcpdump -n -i any 'tcp[tcpflags] & tcp-syn != 0'"),

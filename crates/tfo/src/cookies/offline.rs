@@ -33,7 +33,10 @@ Examples:
 
 Exit status:
   0  computed
-  2  wrong usage, or no key";
+  2  wrong usage, or no key
+
+Environment:
+  TFO_KEY  the key or keys, where no option names them";
 
 /// Say whether a Linux server with these keys accepts a cookie
 #[derive(Debug, clap::Args)]
@@ -59,7 +62,10 @@ Examples:
 Exit status:
   0  valid: one of the keys makes this cookie
   1  not valid
-  2  wrong usage, or no key";
+  2  wrong usage, or no key
+
+Environment:
+  TFO_KEY  the key or keys, where no option names them";
 
 impl Mint {
     pub(super) fn report(&self) -> anyhow::Result<Minted> {

@@ -54,7 +54,7 @@ use report::{Greeting, Kind, Report};
 #[command(after_long_help = AFTER)]
 pub struct Args {
     /// The round-trip time to the server, from 5ms to 500ms
-    #[arg(long, value_name = "DURATION", default_value = "60ms", value_parser = parse_rtt)]
+    #[arg(long, value_name = "TIME", default_value = "60ms", value_parser = parse_rtt)]
     rtt: Duration,
     /// Use IPv4 (default)
     #[arg(short = '4', conflicts_with = "ipv6")]
@@ -65,7 +65,7 @@ pub struct Args {
     /// Draw the three connections in a picture, too (SVG)
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Print one JSON object (its schema: schemas/demo.json)
+    /// Print one JSON object (described by schemas/demo.json)
     #[arg(long)]
     json: bool,
 }

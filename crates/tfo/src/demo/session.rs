@@ -28,7 +28,7 @@ pub(super) fn begin(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> io::Res
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have ended before that.
     if getppid().map(|pid| pid.as_raw_nonzero().to_string()) != Some(parent) {
-        return Err(io::Error::other("the process that began this has ended"));
+        return Err(io::Error::other("the parent process has ended"));
     }
     setsid()?;
     Ok(None)

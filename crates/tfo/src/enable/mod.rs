@@ -12,6 +12,7 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -20,9 +21,10 @@ use fastopen_attach::listeners::{self, Held};
 use fastopen_host::owners::Process;
 use fastopen_host::sysctl::{self, FastOpenBits};
 
-use crate::hint::{self, Hint};
+use crate::hint;
 use crate::key_options::KeyOptions;
-use crate::namespace::Namespace;
+use crate::namespace::{self, Namespace};
+use crate::service::textfile;
 use crate::status::Status;
 use crate::{json, stdout};
 use report::{Action, Report, Socket};
@@ -44,7 +46,7 @@ use selection::Selection;
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. Switch it on where a
 /// repeated first request does no harm, as with GET requests, TLS handshakes and DNS queries.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTER_ENABLE)]
+#[command(after_long_help = AFTER_ENABLE, override_usage = USAGE_ENABLE)]
 pub struct Enable {
     #[command(flatten)]
     which: Which,
@@ -60,8 +62,8 @@ pub struct Enable {
     /// Which listeners and how, with --watch, unless options name them [default: /etc/tfo/enable.toml]
     #[arg(long, value_name = "FILE", requires = "watch")]
     rules: Option<PathBuf>,
-    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
-    #[arg(long, value_name = "FILE.prom", requires = "watch")]
+    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter; with --watch
+    #[arg(long, value_name = "FILE.prom", requires = "watch", value_parser = textfile::parse)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
     client: client::Options,
@@ -71,11 +73,13 @@ pub struct Enable {
     json: bool,
 }
 
-const AFTER_ENABLE: &str = "\
-The queue: each fast connection takes a place until its client has proved its address, for one
-round trip. 1024 places serve 10,000 new fast connections a second at a round trip of 100 ms. When
-it is full, connections are plain ones.
+const USAGE_ENABLE: &str = "\
+tfo enable [OPTIONS] <[ADDR]:PORT|--pid <PID>|--unit <UNIT>|--all>...
+       tfo enable [OPTIONS] --watch <[ADDR]:PORT|--unit <UNIT>|--all>...
+       tfo enable [OPTIONS] --watch [--rules <FILE>]
+       tfo enable --client --unit <UNIT>... [--dry-run] [--root <DIR>]";
 
+const AFTER_ENABLE: &str = "\
 Examples:
   sudo tfo enable :8000                  Every listener on port 8000, IPv4 and IPv6
   sudo tfo enable 192.0.2.2:80 '[::]:443'
@@ -83,36 +87,64 @@ Examples:
   sudo tfo enable --pid 4711             Those of a process, in its network namespace
   sudo tfo enable --unit nginx.service   Those of a systemd unit
   sudo tfo enable --all --netns blue     All of another network namespace
+  sudo tfo enable :443 --key-file key    With a key of their own
   sudo tfo enable --watch :443 --unit nginx.service
                                          And whenever they are opened again
   sudo tfo enable --watch                The same, by the rules in /etc/tfo/enable.toml
   sudo tfo enable --client --unit haproxy --dry-run
                                          Shows what would make its connections to others fast
 
-Rules, of which the first that fits a listener decides; all conditions of a rule must hold:
-  [[rule]]
-  port = [80, \"8000-8099\"]              One port, a range, or several
-  address = \"192.0.2.2\"                The address that it is bound to
-  program = \"nginx\"                    A name, or the path of an executable
-  unit = \"nginx.service\"               A unit of systemd, or a slice
-  netns = \"all\"                        Or a name (ip netns), or a file; otherwise this one
-  queue = 256                            0: no Fast Open
-  key_file = \"nginx.key\"               In the same folder
+Rules:
+The first rule that fits a listener decides; all conditions of a rule must hold. A value may be one or an array. For example:
 
-Privileges: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH for other users' servers, CAP_SYS_ADMIN for other
-network namespaces.
+    [[rule]]
+    port = 22
+    queue = 0              # no Fast Open
+
+    [[rule]]
+    port = [80, \"8000-8099\"]
+    address = \"192.0.2.2\"  # where it is bound: 0.0.0.0, ::
+    program = \"nginx\"      # or the path of its executable
+    unit = \"nginx.service\" # or a slice
+    queue = 256
+    key_file = \"nginx.key\" # in the same folder
+
+    [[rule]]
+    program = \"/usr/bin/python3\"
+    netns = \"all\"          # or a name (ip netns), or a file
+
+Queue:
+Each fast connection takes a place until its client has proved its address, for one round trip. 1024 places serve 10,000 new fast
+connections a second at a round trip of 100 ms. When it is full, connections are plain ones.
+
+Keys:
+With --key, --key-file or a rule's key_file the listeners get keys of their own, in place of those of their network namespace, until their
+server closes them. Keys that a listener had of its own are replaced for good: only their fingerprint is told.
+
+Privileges:
+  CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH  for other users' servers
+  CAP_SYS_ADMIN                        for other network namespaces
 
 Exit status:
   0  the listeners use Fast Open; --watch: stopped by a signal; --client: done
   1  something is missing: the sysctl's server bit, or some listeners could not be switched
-  2  wrong usage, no such listener or unit, no privilege, or rules that make no sense";
+  2  wrong usage, no such listener or unit, no privilege, or rules that make no sense
+
+Environment:
+  TFO_KEY                       the key or keys, where no option names them
+  NOTIFY_SOCKET, WATCHDOG_USEC  set by systemd, with --watch: where to tell that it is ready and alive
+
+Files:
+  /etc/tfo/enable.toml                              the rules of --watch
+  /etc/systemd/system/UNIT.service.d/zz-tfo-run.conf  the drop-in of --client";
 
 /// Switch Fast Open off for servers that are running, without a restart
 ///
 /// Undoes what tfo enable did: sets the Fast Open queue of their listening sockets to 0. Connections that are open stay so. A key
-/// that a listener was given stays with it, unused. With --client it removes the drop-in of a systemd unit.
+/// that a listener was given stays with it, unused, until its server closes it, and one that it had before does not come back. With
+/// --client it removes the drop-in of a systemd unit.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTER_DISABLE)]
+#[command(after_long_help = AFTER_DISABLE, override_usage = USAGE_DISABLE)]
 pub struct Disable {
     #[command(flatten)]
     which: Which,
@@ -123,17 +155,25 @@ pub struct Disable {
     json: bool,
 }
 
+const USAGE_DISABLE: &str = "\
+tfo disable [OPTIONS] <[ADDR]:PORT|--pid <PID>|--unit <UNIT>|--all>...
+       tfo disable --client --unit <UNIT>... [--dry-run] [--root <DIR>]";
+
 const AFTER_DISABLE: &str = "\
 Examples:
-  sudo tfo disable :8000
-  sudo tfo disable --unit nginx.service
-  sudo tfo disable --all
+  sudo tfo disable :8000                 Every listener on port 8000
+  sudo tfo disable --unit nginx.service  Those of a systemd unit
+  sudo tfo disable --all                 All of this network namespace
   sudo tfo disable --client --unit haproxy
+                                         Its connections to others are plain from its next start on
 
 Exit status:
   0  the listeners do not use Fast Open; --client: there is no drop-in
   1  some listeners could not be switched
-  2  wrong usage, no such listener, or no privilege";
+  2  wrong usage, no such listener, or no privilege
+
+Files:
+  /etc/systemd/system/UNIT.service.d/zz-tfo-run.conf  the drop-in of --client";
 
 /// Which listeners are meant.
 #[derive(Debug, clap::Args)]
@@ -228,14 +268,16 @@ impl Which {
             (Some(named), _) => Some(named.clone()),
             (None, []) => None,
             (None, [pid, others @ ..]) => {
-                let theirs = namespace_of(&pid.to_string())?;
+                let theirs = namespace_of(*pid, action)?;
                 for other in others {
                     anyhow::ensure!(
-                        namespace_of(&other.to_string())? == theirs,
+                        namespace_of(*other, action)? == theirs,
                         "the processes {pid} and {other} are in different network namespaces: call it once for each"
                     );
                 }
-                (theirs != namespace_of("thread-self")?).then_some(Namespace::Process(*pid))
+                let own = fs::read_link("/proc/thread-self/ns/net")
+                    .context("can't look at this process (/proc)")?;
+                (theirs != own).then_some(Namespace::Process(*pid))
             }
         };
         if let Some(namespace) = &namespace {
@@ -245,10 +287,28 @@ impl Which {
     }
 }
 
-fn namespace_of(process: &str) -> anyhow::Result<PathBuf> {
-    fs::read_link(format!("/proc/{process}/ns/net"))
-        .with_context(|| format!("can't look at process {process}"))
-        .hint("give the number of a process that runs; root may look at every one")
+fn namespace_of(process: u32, action: Action) -> anyhow::Result<PathBuf> {
+    let error = match fs::read_link(format!("/proc/{process}/ns/net")) {
+        Ok(namespace) => return Ok(namespace),
+        Err(error) => error,
+    };
+    let hint = match (error.kind(), rustix::process::geteuid().is_root()) {
+        (ErrorKind::NotFound, _) => "ss -ltnp shows the processes that listen".to_owned(),
+        (ErrorKind::PermissionDenied, false) => {
+            format!("run it as root: sudo tfo {} --pid {process}", action.verb())
+        }
+        (ErrorKind::PermissionDenied, true) => format!(
+            "{}; or name the port, if it is in this network namespace: tfo {} :PORT",
+            namespace::TRACING,
+            action.verb()
+        ),
+        _ => return Err(error).with_context(|| format!("can't look at process {process}")),
+    };
+    let what = match error.kind() {
+        ErrorKind::NotFound => format!("there is no process {process}"),
+        _ => format!("can't look at process {process}"),
+    };
+    Err(hint::with(anyhow::Error::new(error).context(what), hint))
 }
 
 fn print(report: &Report, as_json: bool) -> anyhow::Result<Status> {

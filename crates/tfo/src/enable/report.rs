@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use fastopen::KeyRing;
 use fastopen_attach::Error;
 use fastopen_attach::listeners::{Held, Switched};
 use fastopen_host::owners::Process;
 use fastopen_host::sysctl::FastOpenBits;
 use serde::Serialize;
 
+use crate::fingerprint;
 use crate::namespace::Namespace;
 
 /// What was asked for.
@@ -61,6 +63,10 @@ pub(super) struct Socket {
     pub(super) now: Option<u32>,
     /// The length that was asked for, if the kernel took less.
     pub(super) capped_from: Option<u32>,
+    /// The fingerprints of the keys of its own before; `None` where it used those of its network namespace, or it is not known.
+    pub(super) keys_before: Option<Vec<String>>,
+    /// Those of the keys of its own now.
+    pub(super) keys_now: Option<Vec<String>>,
     /// Why it could not be switched.
     pub(super) error: Option<String>,
     #[serde(skip)]
@@ -85,6 +91,11 @@ impl Socket {
             .ok()
             .map(|switched| switched.asked)
             .filter(|asked| now.is_some_and(|now| now < *asked));
+        let fingerprints = |keys: fn(&Switched) -> Option<&KeyRing>| {
+            switched.as_ref().ok().and_then(keys).map(fingerprint::of_ring)
+        };
+        let keys_before = fingerprints(|switched| switched.keys_before.as_ref());
+        let keys_now = fingerprints(|switched| switched.keys_now.as_ref());
         let error = switched.err();
         Self {
             address: listener.address,
@@ -96,6 +107,8 @@ impl Socket {
             before,
             now,
             capped_from,
+            keys_before,
+            keys_now,
             not_permitted: error.as_ref().is_some_and(Error::is_not_permitted),
             error: error.map(|error| error.to_string()),
         }

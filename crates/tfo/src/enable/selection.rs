@@ -17,10 +17,10 @@ pub(super) struct Selection {
     /// Where they listen: 8000, :8000, 192.0.2.2:80 or [2001:db8::2]:80
     #[arg(value_name = "[ADDR]:PORT")]
     places: Vec<ListenerAddress>,
-    /// The listeners of this process
-    #[arg(long, value_name = "PID")]
+    /// The listeners of this process; may be repeated
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
     pid: Vec<u32>,
-    /// The listeners of this systemd unit, as in nginx.service
+    /// The listeners of this systemd unit, as in nginx.service; may be repeated
     #[arg(long, value_name = "UNIT")]
     unit: Vec<String>,
     /// Every listener
@@ -107,18 +107,20 @@ impl Selection {
                 "{wildcard} takes the connections to every address; name it so, or its port alone"
             );
         }
+        // Whose network namespace was looked into is known where a process was named.
+        let containers = match self.pid.is_empty() {
+            true => "others may be in a container: --netns PID or --pid PID",
+            false => "the one that listens may be its parent or its child (ss -ltnp)",
+        };
         if addresses.is_empty() {
-            return "start the server first; for one in a container: --netns PID or --pid PID".to_owned();
+            return format!("start the server first; {containers}");
         }
         let shown: Vec<String> = addresses.iter().take(SHOWN).map(ToString::to_string).collect();
         let more = match addresses.len().saturating_sub(SHOWN) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        format!(
-            "there are listeners at {}{more}; others may be in a container: --netns PID or --pid PID",
-            shown.join(", ")
-        )
+        format!("there are listeners at {}{more}; {containers}", shown.join(", "))
     }
 }
 

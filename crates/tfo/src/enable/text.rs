@@ -15,16 +15,24 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
     // The sockets of a SO_REUSEPORT group are one line as long as they are alike.
     let mut groups: BTreeMap<_, Vec<&Socket>> = BTreeMap::new();
     for socket in &report.listeners {
-        let key = (socket.address, socket.before, socket.now, socket.error.as_deref());
+        let keys = (&socket.keys_before, &socket.keys_now);
+        let key = (
+            socket.address,
+            socket.before,
+            socket.now,
+            socket.error.as_deref(),
+            keys,
+        );
         groups.entry(key).or_default().push(socket);
     }
-    for ((address, _, _, error), sockets) in &groups {
+    for ((address, _, _, error, _), sockets) in &groups {
         write!(out, "{BOLD}{address}{BOLD:#}{}: ", owners(sockets))?;
         match error {
             Some(error) => writeln!(out, "{BAD}not switched{BAD:#}: {error}")?,
             None => writeln!(out, "{}", change(sockets[0]))?,
         }
         capped(sockets[0], out)?;
+        keys(sockets[0], out)?;
     }
     for missing in &report.missing {
         writeln!(out, "{WARNING}missing:{WARNING:#} {}", missing.what)?;
@@ -32,7 +40,8 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "{HINT}hint:{HINT:#} {command}")?;
         }
     }
-    if report.action == Action::Enable && report.listeners.iter().any(|socket| socket.error.is_none()) {
+    let is_on = |socket: &Socket| socket.error.is_none() && socket.now != Some(0);
+    if report.action == Action::Enable && report.listeners.iter().any(is_on) {
         writeln!(out, "{DIM}replay:{DIM:#} {REPLAY}")?;
         for command in undo(
             groups
@@ -42,6 +51,15 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
             report.netns.as_deref(),
         ) {
             writeln!(out, "{DIM}undo:{DIM:#} {command}")?;
+        }
+        let mut left: Vec<String> = groups
+            .values()
+            .map(|sockets| sockets[0])
+            .filter_map(|socket| keys_left(socket, report.netns.as_deref()))
+            .collect();
+        left.dedup();
+        for line in left {
+            writeln!(out, "{DIM}not undone:{DIM:#} {line}")?;
         }
     }
     Ok(())
@@ -55,6 +73,57 @@ pub(super) fn capped(socket: &Socket, out: &mut impl Write) -> io::Result<()> {
         out,
         "  {WARNING}capped{WARNING:#}: {asked} was asked for, and net.core.somaxconn allows {limit}"
     )
+}
+
+/// What became of the keys of a socket's own, where they changed or outlast its Fast Open.
+pub(super) fn keys(socket: &Socket, out: &mut impl Write) -> io::Result<()> {
+    let Some(now) = &socket.keys_now else {
+        return Ok(());
+    };
+    let now_listed = now.join(",");
+    match &socket.keys_before {
+        Some(before) if before == now => match socket.now {
+            Some(0) => writeln!(
+                out,
+                "  keys: it keeps its own, fingerprint {now_listed}, until its server closes the socket; any that they replaced are gone"
+            ),
+            _ => Ok(()),
+        },
+        Some(before) => writeln!(
+            out,
+            "  keys: {WARNING}replaced{WARNING:#} its own, fingerprint {}, by fingerprint {now_listed}",
+            before.join(",")
+        ),
+        None => writeln!(
+            out,
+            "  keys: set, fingerprint {now_listed} (it used those of its network namespace)"
+        ),
+    }
+}
+
+/// What is left of new keys after the commands that undo the rest: no call takes keys away, and none reads the old ones back.
+fn keys_left(socket: &Socket, netns: Option<&str>) -> Option<String> {
+    let address = word(socket.address);
+    let netns = netns.map_or_else(String::new, |netns| format!(" --netns {netns}"));
+    match (&socket.keys_before, &socket.keys_now) {
+        (Some(before), Some(now)) if before != now => Some(format!(
+            "the keys of {address} from before (fingerprint {}) come back only from where you have them: tfo keys set \
+             {address}{netns} --key-file FILE",
+            before.join(",")
+        )),
+        (None, Some(_)) => Some(format!(
+            "the keys of {address} stay until its server closes the socket"
+        )),
+        _ => None,
+    }
+}
+
+/// An address as a shell takes it: some take brackets for a pattern.
+fn word(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.to_string(),
+        SocketAddr::V6(address) => format!("'{address}'"),
+    }
 }
 
 pub(super) fn change(socket: &Socket) -> String {
@@ -76,11 +145,7 @@ fn undo(
     let mut by_queue: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for (address, before, _) in changed.filter(|(_, before, now)| before != now) {
         let addresses = by_queue.entry(before.unwrap_or(0)).or_default();
-        // Some shells take brackets for a pattern.
-        let address = match address {
-            SocketAddr::V4(address) => address.to_string(),
-            SocketAddr::V6(address) => format!("'{address}'"),
-        };
+        let address = word(address);
         if !addresses.contains(&address) {
             addresses.push(address);
         }

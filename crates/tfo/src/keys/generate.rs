@@ -1,17 +1,15 @@
 //! New keys and secrets.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use fastopen::{Key, Secret};
 use zeroize::Zeroizing;
 
 use super::Output;
 use super::report::{Generated, Text};
-use crate::hint::Hint;
-use crate::printable;
+use crate::{hint, printable};
 
 /// Make a key in the form of net.ipv4.tcp_fastopen_key, or a secret for the fleet
 #[derive(Debug, clap::Args)]
@@ -37,11 +35,20 @@ impl Args {
     pub(super) fn report(&self) -> anyhow::Result<Generated> {
         if let Some(path) = &self.secret {
             let name = printable::path(path);
-            write_new(path, &*random::<{ Secret::LEN }>()?)
-                .with_context(|| format!("can't write {name}"))
-                .hint(
-                    "name a file that is not there yet: a fleet that loses its secret loses every cookie",
-                )?;
+            if path == Path::new("-") {
+                return Err(hint::with(
+                    anyhow::anyhow!("a secret goes into a file, and - is none"),
+                    "name a file: tfo keys generate --secret tfo.secret",
+                ));
+            }
+            let secret = random::<{ Secret::LEN }>()?;
+            if let Err(error) = write_new(path, &*secret) {
+                let help = help(path, &error);
+                return Err(hint::with(
+                    anyhow::Error::new(error).context(format!("can't write {name}")),
+                    help,
+                ));
+            }
             return Ok(Generated {
                 key: None,
                 file: Some(name),
@@ -52,6 +59,25 @@ impl Args {
             key: Some(Text(Zeroizing::new(key.to_string()))),
             file: None,
         })
+    }
+}
+
+fn help(path: &Path, error: &io::Error) -> String {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => printable::path(folder),
+        _ => "this folder".to_owned(),
+    };
+    match error.kind() {
+        ErrorKind::AlreadyExists => {
+            "name a file that is not there yet: a fleet that loses its secret loses every cookie".to_owned()
+        }
+        ErrorKind::NotFound => format!("there is no folder {folder}: make it first, or name another"),
+        ErrorKind::PermissionDenied => {
+            format!(
+                "{folder} is not yours to write to: name a file elsewhere, or run it as the user whose it is"
+            )
+        }
+        _ => "name a file in another folder".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use fastopen::KeyRing;
 use fastopen_attach::listeners::{self, Held};
 
 use super::kernel;
-use super::report::{Action, ListenerKeys, Listeners};
+use super::report::{self, Action, ListenerKeys, Listeners};
 use crate::hint::{self, Hint};
 use crate::listener_address::ListenerAddress;
 
@@ -31,8 +31,12 @@ pub(super) fn write(place: &ListenerAddress, keys: &KeyRing) -> anyhow::Result<L
     let found = at(place)?;
     let mut listeners = Vec::new();
     for held in &found {
-        let set = held.set_keys(keys).and_then(|()| held.keys());
-        let now = set
+        let before = held.keys();
+        let set = before.and_then(|before| {
+            held.set_keys(keys)?;
+            Ok((before, held.keys()?))
+        });
+        let (before, now) = set
             .with_context(|| match listeners.len() {
                 0 => "nothing was set".to_owned(),
                 done => format!("{done} of {} listeners there have the new keys", found.len()),
@@ -43,7 +47,10 @@ pub(super) fn write(place: &ListenerAddress, keys: &KeyRing) -> anyhow::Result<L
             "the listener {} has other keys than were set: another program sets them too",
             held.listener.address
         );
-        listeners.push(ListenerKeys::new(held, Some(keys), false));
+        listeners.push(ListenerKeys {
+            replaced: report::replaced(before.as_ref(), keys),
+            ..ListenerKeys::new(held, Some(keys), false)
+        });
     }
     Ok(Listeners {
         action: Action::Set,

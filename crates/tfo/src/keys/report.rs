@@ -45,6 +45,8 @@ pub(super) struct Keys {
     /// Null where the kernel has none yet.
     pub(super) primary: Option<KeyShown>,
     pub(super) backup: Option<KeyShown>,
+    /// The fingerprints of those that were there before, where `set` put others in their place.
+    pub(super) replaced: Option<Vec<String>>,
     /// Listeners that do not use them but have keys of their own; looked for by `show` alone.
     pub(super) overridden_by: Vec<ListenerKeys>,
     /// Listeners with Fast Open of which it is not known.
@@ -69,6 +71,8 @@ pub(super) struct ListenerKeys {
     /// Null where it uses the keys of its network namespace.
     pub(super) primary: Option<KeyShown>,
     pub(super) backup: Option<KeyShown>,
+    /// As in [`Keys`], of the keys of its own.
+    pub(super) replaced: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -98,6 +102,7 @@ impl ListenerKeys {
             backup: keys
                 .and_then(KeyRing::backup)
                 .map(|key| KeyShown::new(key, reveal)),
+            replaced: None,
         }
     }
 }
@@ -117,6 +122,7 @@ impl Keys {
             action,
             primary: keys.map(|keys| shown(keys.primary())),
             backup: keys.and_then(KeyRing::backup).map(shown),
+            replaced: None,
             overridden_by: Vec::new(),
             unknown_listeners: 0,
         }
@@ -129,6 +135,12 @@ pub(super) struct KeyShown {
     /// Its first digits, unless it is to be shown whole.
     pub(super) key: Text,
     pub(super) fingerprint: String,
+}
+
+/// The fingerprints of the keys that were there before, if these are others.
+#[cfg(target_os = "linux")]
+pub(super) fn replaced(before: Option<&KeyRing>, now: &KeyRing) -> Option<Vec<String>> {
+    before.filter(|before| *before != now).map(fingerprint::of_ring)
 }
 
 impl KeyShown {

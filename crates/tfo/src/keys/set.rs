@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Context, bail};
 use fastopen::{Key, KeyRing};
 
-use super::report::{Action, Keys, Report};
+use super::report::{self, Action, Keys, Report};
 use super::{Output, kernel, listener, namespaced};
 use crate::hint::{self, Hint};
 use crate::key_options::{KeyOptions, Typed};
@@ -24,36 +24,51 @@ use crate::namespace::Namespace;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER, override_usage = USAGE)]
 pub(super) struct Args {
-    /// The listeners whose keys to set, if any: :443, 192.0.2.2:443 or [2001:db8::2]:443; the key that makes cookies; and the key whose
-    /// cookies are accepted too
-    #[arg(value_names = ["[ADDR]:PORT", "PRIMARY", "BACKUP"], num_args = 0..)]
-    words: Vec<Word>,
+    /// The listeners whose keys to set, in place of the network namespace's: :443, 192.0.2.2:443 or [2001:db8::2]:443
+    #[arg(value_name = "[ADDR]:PORT")]
+    place: Option<Word>,
+    /// The key that makes cookies
+    #[arg(value_name = "PRIMARY")]
+    primary: Option<Word>,
+    /// The key whose cookies are accepted too
+    #[arg(value_name = "BACKUP")]
+    backup: Option<Word>,
+    /// One more than there is room for, which is refused with a reason.
+    #[arg(hide = true)]
+    more: Vec<Word>,
     #[command(flatten)]
     keys: KeyOptions,
-    /// In the network namespace of this process, or of a file such as /run/netns/NAME
-    #[arg(long, value_name = "PID|PATH")]
+    /// In the network namespace of this process, of this name (ip netns), or of this file
+    #[arg(long, value_name = "PID|NAME|PATH")]
     netns: Option<Namespace>,
     #[command(flatten)]
     pub(super) output: Output,
 }
 
 const USAGE: &str = "\
-tfo keys set [OPTIONS] [[ADDR]:PORT] PRIMARY [BACKUP]
-       tfo keys set [OPTIONS] [[ADDR]:PORT] --key-file FILE";
+tfo keys set [OPTIONS] --key-file <FILE> [[ADDR]:PORT]
+       tfo keys set [OPTIONS] [[ADDR]:PORT] <PRIMARY> [BACKUP]";
 
 const AFTER: &str = "\
 Examples:
   (umask 077; tfo keys generate > key); sudo tfo keys set --key-file key
   sudo tfo keys set :443 --key-file key  Of the listeners on port 443 alone
   ssh other sudo tfo keys show --reveal --json | jq -r '[.primary.key, .backup.key // empty] | join(\",\")' | sudo tfo keys set --key-file -
+                                         The keys of another machine
 
 Exit status:
   0  set, and read back
-  2  wrong usage, no key, no such listener, or the kernel refuses: nothing has changed, unless the error says so";
+  2  wrong usage, no key, no such listener, or the kernel refuses: nothing has changed, unless the error says so
+
+Environment:
+  TFO_KEY  the key or keys, where nothing else names them";
 
 impl Args {
     pub(super) fn report(&self) -> anyhow::Result<Report> {
-        let (place, typed) = match &self.words[..] {
+        // The listeners may be left out: the words are told apart by what they are.
+        let words = [&self.place, &self.primary, &self.backup].into_iter().flatten();
+        let words: Vec<&Word> = words.chain(&self.more).collect();
+        let (place, typed) = match &words[..] {
             [Word::ListenerAddress(place), keys @ ..] => (Some(place), keys),
             keys => (None, keys),
         };
@@ -77,8 +92,13 @@ impl Args {
         namespaced::run(self.netns.as_ref(), "tfo keys set", || match place {
             Some(place) => listener::write(place, &keys).map(Report::Listeners),
             None => {
+                kernel::check(&keys)?;
+                let before = kernel::read()?;
                 kernel::write(&keys)?;
-                Ok(Report::Keys(Keys::new(Action::Set, Some(&keys), false)))
+                Ok(Report::Keys(Keys {
+                    replaced: report::replaced(before.as_ref(), &keys),
+                    ..Keys::new(Action::Set, Some(&keys), false)
+                }))
             }
         })
     }

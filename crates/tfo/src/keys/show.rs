@@ -18,8 +18,8 @@ pub(super) struct Show {
     /// Show the whole keys
     #[arg(long)]
     reveal: bool,
-    /// Those of the network namespace of this process, or of a file such as /run/netns/NAME
-    #[arg(long, value_name = "PID|PATH")]
+    /// Those of the network namespace of this process, of this name (ip netns), or of this file
+    #[arg(long, value_name = "PID|NAME|PATH")]
     netns: Option<Namespace>,
     #[command(flatten)]
     pub(super) output: Output,
@@ -56,8 +56,8 @@ pub(super) struct Fingerprint {
     /// Those of the listeners there
     #[arg(value_name = "[ADDR]:PORT")]
     listener: Option<ListenerAddress>,
-    /// Those of the network namespace of this process, or of a file such as /run/netns/NAME
-    #[arg(long, value_name = "PID|PATH")]
+    /// Those of the network namespace of this process, of this name (ip netns), or of this file
+    #[arg(long, value_name = "PID|NAME|PATH")]
     netns: Option<Namespace>,
     #[command(flatten)]
     pub(super) output: Output,

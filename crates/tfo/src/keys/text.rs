@@ -52,6 +52,7 @@ fn keys(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
         return writeln!(out, "{}{backup}", primary.fingerprint);
     }
     pair(primary, keys.backup.as_ref(), out)?;
+    replaced(keys.replaced.as_deref(), out)?;
     overriding(keys, out)
 }
 
@@ -89,6 +90,16 @@ fn pair(primary: &KeyShown, backup: Option<&KeyShown>, out: &mut impl Write) -> 
     }
 }
 
+fn replaced(fingerprints: Option<&[String]>, out: &mut impl Write) -> io::Result<()> {
+    fingerprints.map_or(Ok(()), |before| {
+        writeln!(
+            out,
+            "{DIM}in place of{DIM:#} those with the fingerprint {}",
+            before.join(",")
+        )
+    })
+}
+
 /// A SO_REUSEPORT group is told once as long as its sockets are alike.
 fn listeners(listeners: &Listeners, out: &mut impl Write) -> io::Result<()> {
     let mut told: Vec<String> = Vec::new();
@@ -100,6 +111,7 @@ fn listeners(listeners: &Listeners, out: &mut impl Write) -> io::Result<()> {
             (_, Some(primary)) => {
                 writeln!(text, "{BOLD}{}{BOLD:#}{}", listener.address, owner(listener))?;
                 pair(primary, listener.backup.as_ref(), &mut text)?;
+                replaced(listener.replaced.as_deref(), &mut text)?;
             }
             (_, None) => writeln!(
                 text,

@@ -15,6 +15,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::hint::Hint;
 
+/// What root may lack to look at another process. Source: ptrace(2), "Ptrace access mode checking".
+pub(crate) const TRACING: &str = "it takes CAP_SYS_PTRACE to look at that process, which root lacks here: in a container, run it \
+                                  outside, on its host, or give it that (docker run --cap-add SYS_PTRACE)";
+
 /// A network namespace, as a person names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Namespace {
@@ -39,7 +43,7 @@ impl Namespace {
             .map_or_else(io::Error::kind, |()| ErrorKind::Other);
         entered
             .with_context(|| format!("can't look into the network namespace {}", path.display()))
-            .hint(self.help(kind, command))
+            .hint(self.help(kind, rustix::process::geteuid().is_root(), command))
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -49,8 +53,14 @@ impl Namespace {
         }
     }
 
-    fn help(&self, kind: ErrorKind, command: &str) -> String {
+    fn help(&self, kind: ErrorKind, is_root: bool, command: &str) -> String {
         match (kind, self) {
+            (ErrorKind::PermissionDenied, Self::Process(_)) if is_root => {
+                format!("{TRACING}, and CAP_SYS_ADMIN to enter its network namespace")
+            }
+            (ErrorKind::PermissionDenied, Self::File(_)) if is_root => {
+                "it takes CAP_SYS_ADMIN, which root lacks here: in a container, run it outside, on its host".to_owned()
+            }
             (ErrorKind::PermissionDenied, Self::Process(pid)) => format!(
                 "run it as root: sudo {command} --netns {pid}; or, in a rootless container of yours: nsenter \
                  --preserve-credentials --user --net -t {pid} {command}"
@@ -58,7 +68,9 @@ impl Namespace {
             (ErrorKind::PermissionDenied, Self::File(path)) => {
                 format!("run it as root: sudo {command} --netns {}", path.display())
             }
-            (ErrorKind::NotFound, Self::Process(_)) => "give the number of a process that runs".to_owned(),
+            (ErrorKind::NotFound, Self::Process(pid)) => {
+                format!("there is no process {pid}: give the number of a process that runs")
+            }
             _ => {
                 "give its name (ip netns lists them), the number of a process in it, or a file such as /run/netns/NAME"
                     .to_owned()
@@ -121,7 +133,13 @@ mod tests {
 
     #[test]
     fn without_privilege_the_command_that_works_is_told() {
-        let help = Namespace::Process(4711).help(ErrorKind::PermissionDenied, "tfo watch");
-        assert!(help.contains("sudo tfo watch --netns 4711"), "{help}");
+        let help = |is_root| Namespace::Process(4711).help(ErrorKind::PermissionDenied, is_root, "tfo watch");
+        assert!(
+            help(false).contains("sudo tfo watch --netns 4711"),
+            "{}",
+            help(false)
+        );
+        assert!(help(true).contains("CAP_SYS_PTRACE"), "{}", help(true));
+        assert!(!help(true).contains("run it as root"), "{}", help(true));
     }
 }

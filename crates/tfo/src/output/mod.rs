@@ -79,6 +79,21 @@ impl OutputFile {
         Ok(file)
     }
 
+    /// The file as it is, for who replaces what it holds later.
+    ///
+    /// # Errors
+    /// The system does not allow it.
+    pub fn share(&self) -> anyhow::Result<File> {
+        let file = self.file.as_ref().map(File::try_clone);
+        let file = file.ok_or_else(|| anyhow!("{} was begun before", self.path.display()))?;
+        file.with_context(|| cannot_write(&self.path))
+    }
+
+    /// Keeps it from being removed, if it is a new one.
+    pub fn keep(mut self) {
+        self.file = None;
+    }
+
     /// Gives the file this content.
     ///
     /// # Errors

@@ -188,7 +188,7 @@ pub(super) fn of_unreachability(evidence: &Evidence, refused: bool) -> Vec<Cause
 enum Proxied {
     /// Nothing says so.
     Unseen,
-    /// They look like it, and a server may have its reasons to look so.
+    /// They look like it, but some servers look alike.
     Likely,
     Certainly,
 }

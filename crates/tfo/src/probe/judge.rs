@@ -190,5 +190,5 @@ fn judge_requests(evidence: &Evidence, tally: &Tally) -> Judgement {
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
+#[path = "judge_tests/mod.rs"]
 mod tests;

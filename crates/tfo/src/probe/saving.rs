@@ -23,8 +23,8 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    /// Of the connections that were accepted, where there are any. The first connection of all is left out: it finds everything cold,
-    /// and is always a plain one.
+    /// Of the connections that were accepted, where there are any. The first connection of all is left out: caches are cold, and it is
+    /// always a plain one.
     pub(super) fn of(evidence: &Evidence) -> Option<Self> {
         let times = |which: fn(&Trial) -> bool| -> Vec<f64> {
             let trials = evidence.trials.iter().skip(1).filter(|trial| which(trial));

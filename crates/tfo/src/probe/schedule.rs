@@ -7,7 +7,7 @@ use super::judge::judge;
 use super::tally::REPEATS_LOST;
 use crate::timed::Way;
 
-/// How many fast connections are made beyond those asked for, as long as the odds don't say enough.
+/// How many fast connections are made beyond those asked for, while the probability is still too low.
 const EXTRA: usize = 12;
 
 /// The next connection, or nothing more. `wanted` is how many connections are to carry data in their SYN.

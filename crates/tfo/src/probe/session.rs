@@ -73,7 +73,7 @@ impl Prober {
         };
         while let Some(way) = schedule::next(&session.evidence, self.wanted) {
             if way == Way::Fast && sniffer.is_none() {
-                // Not before there is somebody to look at: it takes its time.
+                // Only once a server has answered: opening a packet socket takes a while.
                 sniffer = Sniffer::new(address);
                 session.saw_packets = sniffer.is_some();
             }

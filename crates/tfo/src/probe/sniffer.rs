@@ -91,7 +91,7 @@ impl Sniffer {
 
     fn drain(&self, mut take: impl FnMut(&[u8])) {
         let mut packet = [0; SNAPSHOT as usize];
-        // Any error is the end: what is missing can't be told apart from what never came.
+        // Any error ends the reading: a packet that is missing looks like one that never came.
         while let Ok(len) = (&self.socket).read(&mut packet) {
             take(&packet[..len]);
         }

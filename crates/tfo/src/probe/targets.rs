@@ -18,8 +18,7 @@ pub(super) enum Given {
     Unusable(String, &'static str),
 }
 
-/// Reads all targets on a thread of their own, as standard input may keep the reader waiting for ever. It reads no further ahead than
-/// it is taken from.
+/// Reads all targets on a thread of their own, as reading standard input may block for ever. It reads ahead only a few targets.
 pub(super) fn read(arguments: Vec<String>) -> io::Result<mpsc::Receiver<io::Result<Given>>> {
     let (sender, targets) = mpsc::channel(WAITING);
     thread::Builder::new().name("targets".to_owned()).spawn(move || {
@@ -43,7 +42,7 @@ fn send(sender: &mpsc::Sender<io::Result<Given>>, given: io::Result<Given>) -> R
     if failed { Err(()) } else { Ok(()) }
 }
 
-/// The lines that are neither empty nor comments. One that is too long or no text is told and does not end the list.
+/// The lines that are neither empty nor comments. One that is too long or not text is reported, and the list goes on.
 struct Lines<R>(R);
 
 impl<R: BufRead> Lines<R> {

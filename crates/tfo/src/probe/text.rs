@@ -273,7 +273,7 @@ fn cookie(address: &AddressReport) -> String {
 fn odd_keys(address: &AddressReport) -> String {
     match address.odd_key_would_show {
         Some(share) if address.verdict == Verdict::Works => format!(
-            "none seen; if a third of the servers behind the address had a key of their own, it would show with {:.0} %",
+            "none seen; had a third of the servers behind the address another key, the probability to see it was {:.0} %",
             100.0 * share
         ),
         _ => String::new(),

@@ -30,7 +30,7 @@ pub(super) enum Verdict {
     Silent,
     /// There is no connection of any kind.
     Unreachable,
-    /// It does not get as far as the network.
+    /// This machine does not send it.
     ThisMachine,
     Inconclusive,
 }

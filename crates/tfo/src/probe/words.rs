@@ -143,7 +143,7 @@ fn inconclusive_advice(judgement: &Judgement) -> &'static str {
         }
         Some(Cause::KernelDoesNotTell) => "use Linux 5.5 or newer, which reports what became of the data",
         Some(Cause::NothingTried) => "let it run to its end",
-        _ => "probe more often, as with -n 20, or when the path is calmer",
+        _ => "probe more often, as with -n 20, or when the path loses fewer packets",
     }
 }
 

@@ -4,26 +4,28 @@
 //! sees, [`text`] and [`json`] write that.
 
 mod json;
+mod patient;
+mod privilege;
+mod problem;
 mod recorder;
 mod report;
 mod text;
 
-use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use fastopen::ListenOptions;
-use fastopen_attach::supervise::{self, Observer, Rule, Rules, Settings};
-use fastopen_host::sysctl::{self, FastOpenBits};
+use fastopen_attach::supervise::{self, Observer, Placement, Rule, Rules, Settings};
 
 use crate::hint::Hint;
+use crate::output::{Access, OutputFile};
 use crate::status::Status;
 use crate::style::HINT;
 use crate::warning;
+use problem::Problem;
 use recorder::{Destination, Recorder};
 
 /// Run a program, unchanged, with Fast Open
@@ -61,7 +63,7 @@ pub struct Args {
     #[arg(long)]
     listen: bool,
     /// Say at the end what became of the connections, on standard error or in a JSON file (described by schemas/run.json)
-    #[arg(long, value_name = "FILE.json", num_args = 0..=1)]
+    #[arg(long, value_name = "FILE.json", num_args = 0..=1, require_equals = true)]
     report: Option<Option<PathBuf>>,
     /// Say what became of each connection as soon as it is known, on standard error
     #[arg(long, short)]
@@ -69,8 +71,11 @@ pub struct Args {
     /// Don't run the program where it can't have Fast Open this way, as in some sandboxes; otherwise it runs without, and a warning says why
     #[arg(long)]
     require: bool,
-    /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    /// The supervisor above the program also where that is not needed: for the tests
+    #[arg(long, hide = true)]
+    above: bool,
+    /// The program and its arguments; the -- before it may be left out
+    #[arg(trailing_var_arg = true, required = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
 }
 
@@ -79,33 +84,42 @@ Examples:
   tfo run -- curl https://example.com/
   tfo run --report -- git fetch          With a summary at the end
   tfo run --only :6379 -- redis-cli -h 192.0.2.2 get key
-  tfo run --only example.com:443,8000-8099 --only '[2001:db8::]/32:443' -- ./client
+  tfo run --only example.com:443,8000-8099 --only '[2001:db8::/32]:443' -- ./client
   tfo run --all --except :25 -- ./client
   tfo run --listen -- python3 -m http.server
                                          A server that takes data in SYNs (net.ipv4.tcp_fastopen
                                          needs its server bit)
+  tfo run --report=run.json ./client     The -- may be left out: the first word that is no option
+                                         begins the program
   ExecStart=/usr/bin/tfo run -- /usr/bin/program
                                          In a unit of systemd: the main process stays the program
 
 Notes:
-  It needs Linux 5.9 and no privilege. Unless run by root, setuid programs below it (sudo, ping) have
-  no privilege: run tfo run inside of sudo instead. connect(), getpeername() and shutdown() take some
-  10 us longer; other calls are not looked at, nor are connections made by io_uring, of Multipath TCP
-  or in another network namespace. A socket that blocks gets ordinary connections in a program that
-  handles timers, SIGCHLD or real-time signals (but for Java): one that interrupts the first write
-  could make the kernel send it twice. Programs that want reports of seccomp for themselves (EBUSY)
-  can't have them below it. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and
-  what it started; if one is killed the other takes over. What is learnt of destinations is kept in
-  $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
+It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by root, setuid
+programs below it (sudo, ping) have no privilege: run tfo run inside of sudo instead. It warns
+where PROGRAM is one; of those that a script starts it does not know. connect(), getpeername()
+and shutdown() take some 10 us longer; other calls are not looked at, nor are connections made
+by io_uring, of Multipath TCP or in another network namespace. A socket that blocks gets
+ordinary connections in a program that handles timers, SIGCHLD or real-time signals (but for
+Java): one that interrupts the first write could make the kernel send it twice. Programs that
+want reports of seccomp for themselves (EBUSY) can't have them below it. Two more processes,
+tfo-supervisor and tfo-guardian, stay as long as the program and what it started; if one is
+killed the other takes over. What is learnt of destinations is kept in
+$XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 
-  It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it is run
-  with --cap-add SYS_PTRACE; podman allows all. A unit with SystemCallFilter=@system-service needs
-  SystemCallFilter=pidfd_getfd seccomp as well. Where kernel.yama.ptrace_scope is 1 (Ubuntu), a program
-  that an ordinary user starts has Fast Open, and what it starts has not; 2 and 3 leave out users and
-  everybody.
+The report on standard error comes when the program ends, and tells how many processes it has
+left running. FILE.json is written then, and again when the last of those has ended. What it
+holds from an earlier run stays until then; if it can't be written, the report goes to
+standard error.
+
+It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
+is run with --cap-add SYS_PTRACE; podman allows all. A unit with
+SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as well. Where
+kernel.yama.ptrace_scope is 1 (Ubuntu), a program that an ordinary user starts has Fast Open,
+and what it starts has not; 2 and 3 leave out users and everybody.
 
 Exit status:
-  that of the program, or
+That of the program, or
   2    wrong usage, or with --require no Fast Open
   126  the program can't be run
   127  there is no such program";
@@ -118,9 +132,27 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
     let [program, arguments @ ..] = &args.program[..] else {
         anyhow::bail!("there is no program to run");
     };
-    if args.require {
-        args.require_the_sysctl()?;
+    const NOT_RUN: &str = "the program was not run, since it can't have Fast Open here";
+    let is_asked = args.verbose || args.report.is_some();
+    let mut problems = Vec::new();
+    if let Some(problem) = Problem::of_sysctl(args.listen) {
+        if args.require {
+            let error = Err(anyhow::anyhow!(problem.text)).context(NOT_RUN);
+            return error.hint(problem.fix.unwrap_or_default());
+        }
+        warn(&problem);
+        problems.push(problem);
     }
+    let memory = match problem::memory_path() {
+        Ok(path) => Some(path),
+        Err(problem) => {
+            if is_asked {
+                warn(&problem);
+                problems.push(problem);
+            }
+            None
+        }
+    };
     let settings = Settings {
         rules: Rules {
             only: args.only.clone(),
@@ -128,26 +160,38 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
             all: args.all,
         },
         listen: args.listen.then_some(ListenOptions::DEFAULT_QUEUE),
-        memory: memory_path(),
+        memory: memory.clone(),
         // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
         holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
+        placement: if args.above {
+            Placement::Above
+        } else {
+            Placement::here()
+        },
     };
-    warn_of_lost_privilege(program);
-    let observer = args.observer()?;
+    privilege::warn(program);
+    let file = args.report_file()?;
+    let recorder = |problems| args.recorder(file.as_ref(), problems, memory.clone());
+    let observer = match is_asked {
+        true => Some(Box::new(recorder(problems.clone())?) as Box<dyn Observer>),
+        false => None,
+    };
     match supervise::supervise(settings, observer) {
-        Err(reason) if args.require => {
-            return Err(reason).context("the program was not run, since it can't have Fast Open here");
-        }
-        Err(reason) => warning::print(format_args!("running without Fast Open: {reason}")),
-        // Who asks what became of the connections is told of those that nobody sees.
-        Ok(()) if (args.verbose || args.report.is_some()) && supervise::leaves_out_descendants() => {
-            warning::print(format_args!(
-                "kernel.yama.ptrace_scope is 1: {} has Fast Open, the processes that it starts do not, and their connections \
-                 are not reported; to change that: sysctl -w kernel.yama.ptrace_scope=0",
-                program.to_string_lossy()
-            ));
+        Err(reason) if args.require => return Err(reason).context(NOT_RUN),
+        Err(reason) => {
+            warning::print(format_args!("running without Fast Open: {reason}"));
+            // Who reads the file is to know, too.
+            if let Some(file) = &file {
+                problems.push(Problem::of_supervision(&reason));
+                let report = recorder(problems)?.report(false);
+                json::write(&report, &mut file.share()?, Duration::from_secs(2))
+                    .context("can't write the report")?;
+            }
         }
         Ok(()) => {}
+    }
+    if let Some(file) = file {
+        file.keep();
     }
     let error = supervise::exec(program, arguments);
     let status = if error.kind() == io::ErrorKind::NotFound {
@@ -156,95 +200,47 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         126
     };
     anstream::eprintln!("{HINT}tfo:{HINT:#} {}: {error}", program.to_string_lossy());
+    if status == 127 && matches!(args.report, Some(None)) && program.to_string_lossy().ends_with(".json") {
+        anstream::eprintln!("{HINT}hint:{HINT:#} the report's file is named by --report=FILE.json");
+    }
     // The supervisor ends with this process.
     std::process::exit(status)
 }
 
+/// On standard error, as the report has it.
+fn warn(problem: &Problem) {
+    let _ = text::problem(problem, &mut anstream::stderr().lock());
+}
+
 impl Args {
-    /// With the bit off nothing fails, and nothing is gained either.
-    fn require_the_sysctl(&self) -> anyhow::Result<()> {
-        let (wanted, name) = match self.listen {
-            true => (FastOpenBits::SERVER, "server"),
-            false => (FastOpenBits::CLIENT, "client"),
+    /// The report's file, before the program is run. What it holds stays until there is a report.
+    fn report_file(&self) -> anyhow::Result<Option<OutputFile>> {
+        let Some(Some(path)) = &self.report else {
+            return Ok(None);
         };
-        // Where it can't be read the supervisor says what is missing.
-        let Ok(Some(bits)) = sysctl::fast_open() else {
-            return Ok(());
-        };
-        if bits.contains(wanted) {
-            return Ok(());
-        }
-        Err(anyhow::anyhow!(
-            "net.ipv4.tcp_fastopen is {bits}: its {name} bit ({wanted}) is off"
-        ))
-        .context("the program was not run, since it can't have Fast Open here")
-        .hint(format!(
-            "sudo sysctl -w net.ipv4.tcp_fastopen={}",
-            (bits | wanted).bits()
-        ))
+        OutputFile::open(path, Access::Anybody)
+            .context("there is no file for the report")
+            .hint("name a file in a folder that you may write to")
+            .map(Some)
     }
 
-    fn observer(&self) -> anyhow::Result<Option<Box<dyn Observer>>> {
-        if self.report.is_none() && !self.verbose {
-            return Ok(None);
-        }
-        let destination = match &self.report {
-            None => Destination::Nowhere,
-            Some(None) => Destination::StandardError,
-            Some(Some(path)) => {
-                let file = File::create(path)
-                    .with_context(|| format!("can't write the report to {}", path.display()))
-                    .hint("name a file in a folder that you may write to")?;
-                Destination::File(file)
-            }
+    fn recorder(
+        &self,
+        file: Option<&OutputFile>,
+        problems: Vec<Problem>,
+        memory: Option<PathBuf>,
+    ) -> anyhow::Result<Recorder> {
+        let destination = match (&self.report, file) {
+            (Some(Some(path)), Some(file)) => Destination::File(path.clone(), file.share()?),
+            (Some(_), _) => Destination::StandardError,
+            (None, _) => Destination::Nowhere,
         };
-        Ok(Some(Box::new(Recorder::new(
+        Ok(Recorder::new(
             &self.program,
             destination,
             self.verbose,
-        ))))
+            problems,
+            memory,
+        ))
     }
-}
-
-/// Where what is learnt of destinations is kept: each user has a file.
-fn memory_path() -> Option<PathBuf> {
-    let from = |variable: &str| {
-        env::var_os(variable)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let folder = match from("XDG_STATE_HOME") {
-        Some(folder) => folder,
-        // Not the home of the user who called sudo.
-        None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib"),
-        None => from("HOME")?.join(".local/state"),
-    };
-    Some(folder.join("tfo/destinations"))
-}
-
-/// A setuid program that a user starts this way runs without its privilege: `no_new_privs`, without which only root may install a
-/// filter.
-fn warn_of_lost_privilege(program: &OsString) {
-    if rustix::process::geteuid().is_root() {
-        return;
-    }
-    let Some(path) = find(program) else { return };
-    let gains =
-        fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o6000 != 0 && file.uid() == 0);
-    let has_capabilities = rustix::fs::getxattr(&path, "security.capability", &mut [0_u8; 32]).is_ok();
-    if gains || has_capabilities {
-        let name = path.display();
-        warning::print(format_args!(
-            "{name} runs without its privilege here (no_new_privs); put tfo run inside: {name} tfo run -- …"
-        ));
-    }
-}
-
-fn find(program: &OsString) -> Option<PathBuf> {
-    if program.to_string_lossy().contains('/') {
-        return Some(PathBuf::from(program));
-    }
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }

@@ -6,16 +6,19 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fastopen::Outcome;
-use fastopen_attach::supervise::{Connection, Note, Observer};
+use fastopen_attach::supervise::{Connection, Left, Note, Observer};
 
+use super::patient::{Patient, takes_more};
+use super::problem::Problem;
 use super::report::{Listener, Report, Row};
 use super::{json, text};
-use crate::units;
+use crate::{printable, units};
 
-/// How long the report waits for a standard error that takes nothing.
+/// How long the report waits for who does not read it.
 const REPORT_WITHIN: Duration = Duration::from_secs(2);
 /// How many rows are told apart; what comes on top is added up in the last.
 const MOST_ROWS: usize = 10_000;
@@ -24,7 +27,7 @@ const MOST_ROWS: usize = 10_000;
 pub(super) enum Destination {
     Nowhere,
     StandardError,
-    File(File),
+    File(PathBuf, File),
 }
 
 /// Adds up what the supervisor sees.
@@ -36,6 +39,10 @@ pub(super) struct Recorder {
     left_out: u64,
     rows: BTreeMap<Key, Sum>,
     listeners: Vec<Listener>,
+    problems: Vec<Problem>,
+    memory: Option<PathBuf>,
+    /// Standard error is not this process's any more.
+    let_go: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +62,14 @@ struct Sum {
 }
 
 impl Recorder {
-    pub(super) fn new(program: &[OsString], destination: Destination, verbose: bool) -> Self {
+    /// With the problems that are known beforehand, and the file of the memory.
+    pub(super) fn new(
+        program: &[OsString],
+        destination: Destination,
+        verbose: bool,
+        problems: Vec<Problem>,
+        memory: Option<PathBuf>,
+    ) -> Self {
         Self {
             program: program
                 .iter()
@@ -66,6 +80,9 @@ impl Recorder {
             left_out: 0,
             rows: BTreeMap::new(),
             listeners: Vec::new(),
+            problems,
+            memory,
+            let_go: false,
         }
     }
 
@@ -86,7 +103,7 @@ impl Recorder {
         sum.rtt = [sum.rtt, connection.rtt].into_iter().flatten().min();
     }
 
-    fn report(&self, complete: bool) -> Report {
+    pub(super) fn report(&self, complete: bool) -> Report {
         let count = |rows: &mut dyn Iterator<Item = (&Key, &Sum)>| rows.map(|(_, sum)| sum.connections).sum();
         let accepted = |key: &Key| key.outcome == Outcome::Accepted.name();
         let saves = |key: &Key| accepted(key) && key.note != Some(Note::Oversized);
@@ -99,12 +116,23 @@ impl Recorder {
             saved_ms: units::milliseconds(self.rows.values().map(|sum| sum.saved).sum()),
             rows: self.rows.iter().map(|(key, sum)| row(key, sum)).collect(),
             listeners: self.listeners.clone(),
+            problems: self.problems.clone(),
         }
+    }
+
+    fn found(&mut self, problem: Problem) {
+        if self.problems.iter().any(|known| known.problem == problem.problem) {
+            return;
+        }
+        if self.verbose {
+            self.say(|out| text::problem(&problem, out));
+        }
+        self.problems.push(problem);
     }
 
     /// Writes a line to standard error if that takes it at once: the program's calls wait while this process writes.
     fn say(&mut self, line: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
-        if !takes_a_line(Duration::ZERO) {
+        if !takes_more(io::stderr(), Duration::ZERO) {
             self.left_out += 1;
             return;
         }
@@ -115,29 +143,37 @@ impl Recorder {
         let _ = line(&mut out);
     }
 
-    /// Writes it; where nobody reads it there is nobody to tell.
-    fn write(&mut self, complete: bool, pending: usize) {
+    /// Writes it; what a file does not take goes to standard error, so that it is not lost.
+    fn write(&mut self, complete: bool, left: Left) {
         let report = self.report(complete);
-        let _ = match &mut self.destination {
-            Destination::Nowhere => Ok(()),
-            Destination::StandardError => match complete {
-                false if takes_a_line(REPORT_WITHIN) => {
-                    text::report(&report, pending, &mut anstream::stderr().lock())
+        match &mut self.destination {
+            Destination::Nowhere => {}
+            Destination::StandardError if complete => {}
+            Destination::StandardError => to_standard_error(|out| text::report(&report, left, out)),
+            Destination::File(path, file) => {
+                let Err(error) = json::write(&report, file, REPORT_WITHIN) else {
+                    return;
+                };
+                if !self.let_go {
+                    let path = printable::path(path);
+                    to_standard_error(|out| {
+                        text::not_written(&path, &error, out)?;
+                        text::report(&report, left, out)
+                    });
                 }
-                _ => Ok(()),
-            },
-            Destination::File(file) => json::write(&report, file),
-        };
+            }
+        }
     }
 }
 
-/// Whether standard error takes a line within this time, whoever reads it: a full pipe and a stopped terminal do not.
-fn takes_a_line(within: Duration) -> bool {
-    use rustix::event::{PollFd, PollFlags, poll};
-    let stderr = io::stderr();
-    let mut waited = [PollFd::new(&stderr, PollFlags::OUT)];
-    let within = rustix::event::Timespec::try_from(within).ok();
-    poll(&mut waited, within.as_ref()).is_ok() && !waited[0].revents().is_empty()
+/// Where nobody reads it there is nobody to tell.
+fn to_standard_error(write: impl FnOnce(&mut anstream::AutoStream<Vec<u8>>) -> io::Result<()>) {
+    // What is known of the terminal is asked of standard error, and what is written waits for it.
+    let choice = anstream::AutoStream::choice(&io::stderr());
+    let mut text = anstream::AutoStream::new(Vec::new(), choice);
+    if write(&mut text).is_ok() {
+        let _ = Patient::new(io::stderr(), REPORT_WITHIN).write_all(&text.into_inner());
+    }
 }
 
 fn row(key: &Key, sum: &Sum) -> Row {
@@ -155,11 +191,8 @@ fn row(key: &Key, sum: &Sum) -> Row {
 
 impl Observer for Recorder {
     fn descriptors(&self) -> Vec<RawFd> {
-        let mut descriptors = Vec::new();
-        if self.verbose || matches!(self.destination, Destination::StandardError) {
-            descriptors.push(io::stderr().as_raw_fd());
-        }
-        if let Destination::File(file) = &self.destination {
+        let mut descriptors = vec![io::stderr().as_raw_fd()];
+        if let Destination::File(_, file) = &self.destination {
             descriptors.push(file.as_raw_fd());
         }
         descriptors
@@ -169,6 +202,9 @@ impl Observer for Recorder {
         self.add(connection);
         if self.verbose {
             self.say(|out| text::connection(connection, out));
+        }
+        if connection.note == Some(Note::DescriptorLimit) {
+            self.found(Problem::of_descriptors());
         }
     }
 
@@ -186,12 +222,38 @@ impl Observer for Recorder {
         }
     }
 
-    fn program_ended(&mut self, pending: usize) {
-        self.write(false, pending);
+    fn memory_not_kept(&mut self, error: &io::Error) {
+        if let Some(path) = &self.memory {
+            self.found(Problem::of_memory(path, error));
+        }
+    }
+
+    fn program_ended(&mut self, left: Left) {
+        self.write(false, left);
+        if !self.verbose {
+            // Who reads standard error to its end does not wait for what the program has left running.
+            self.let_go = File::options()
+                .write(true)
+                .open("/dev/null")
+                .is_ok_and(|null| rustix::stdio::dup2_stderr(null).is_ok());
+        }
     }
 
     fn all_ended(&mut self) {
-        self.write(true, 0);
+        self.write(true, Left::default());
+    }
+
+    fn last_words(&self) -> Option<String> {
+        let lost = match &self.destination {
+            Destination::Nowhere => "no further connection is reported".to_owned(),
+            Destination::StandardError => "there will be no report".to_owned(),
+            Destination::File(path, _) => {
+                format!("there will be no report in {}", printable::path(path))
+            }
+        };
+        Some(format!(
+            "tfo: the supervisor was killed: new connections go without Fast Open, and {lost}\n"
+        ))
     }
 }
 
@@ -213,7 +275,13 @@ pub(super) mod tests {
     }
 
     pub(in super::super) fn recorder() -> Recorder {
-        let mut recorder = Recorder::new(&["curl".into(), "-v".into()], Destination::Nowhere, false);
+        let mut recorder = Recorder::new(
+            &["curl".into(), "-v".into()],
+            Destination::Nowhere,
+            false,
+            Vec::new(),
+            None,
+        );
         recorder.add(&connection(Outcome::NoCookie, Some(Note::FirstContact)));
         recorder.add(&connection(Outcome::Accepted, None));
         recorder.add(&connection(Outcome::Accepted, None));

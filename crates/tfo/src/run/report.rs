@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::problem::Problem;
+
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Report {
     pub(super) program: Vec<String>,
-    /// Whether processes that the program started still run.
+    /// Whether no process that the program started is left.
     pub(super) complete: bool,
     pub(super) connections: u64,
     pub(super) accepted: u64,
@@ -15,6 +17,7 @@ pub(super) struct Report {
     pub(super) saved_ms: f64,
     pub(super) rows: Vec<Row>,
     pub(super) listeners: Vec<Listener>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// The connections of one program to one destination that had the same outcome.

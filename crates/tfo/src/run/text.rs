@@ -4,16 +4,18 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use fastopen::Outcome;
-use fastopen_attach::supervise::{Connection, Note};
+use fastopen_attach::supervise::{Connection, Left, Note};
 
+use super::problem::Problem;
 use super::report::{Listener, Report, Row};
-use crate::style::{BOLD, DIM, GOOD};
-use crate::units;
+use crate::style::{BOLD, DIM, ERROR, GOOD, HINT, WARNING};
+use crate::{printable, units};
 
-/// The report; the outcome of so many connections more is not known yet.
-pub(super) fn report(report: &Report, pending: usize, out: &mut impl Write) -> io::Result<()> {
+/// The report, and what it can't tell of yet.
+pub(super) fn report(report: &Report, left: Left, out: &mut impl Write) -> io::Result<()> {
+    let (pending, running) = (left.connections, left.processes);
     let connections = units::count(report.connections, "connection", "connections");
-    if report.connections == 0 && pending > 0 {
+    if report.connections == 0 && (pending > 0 || running > 0) {
         writeln!(out, "{BOLD}tfo:{BOLD:#} no connection was made yet")?;
     } else if report.connections == 0 {
         writeln!(out, "{BOLD}tfo:{BOLD:#} no TCP connection was made")?;
@@ -34,10 +36,41 @@ pub(super) fn report(report: &Report, pending: usize, out: &mut impl Write) -> i
         let pending = units::count(pending as u64, "connection", "connections");
         writeln!(out, "  {pending} without an outcome yet")?;
     }
+    if running > 0 {
+        let is_file = "--report=FILE.json tells of their connections when the last has ended";
+        match running {
+            1 => writeln!(out, "  1 process that it started still runs; {is_file}")?,
+            _ => writeln!(out, "  {running} processes that it started still run; {is_file}")?,
+        }
+    }
     for listener in &report.listeners {
         listening(listener, out)?;
     }
+    for problem in &report.problems {
+        self::problem(problem, out)?;
+    }
     out.flush()
+}
+
+/// A problem, and what to do about it.
+pub(super) fn problem(problem: &Problem, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    writeln!(
+        out,
+        "{WARNING}warning:{WARNING:#} {}",
+        printable::lines(&problem.text)
+    )?;
+    match &problem.fix {
+        Some(fix) => writeln!(out, "{HINT}hint:{HINT:#} {fix}"),
+        None => Ok(()),
+    }
+}
+
+/// That the report's file did not take it.
+pub(super) fn not_written(path: &str, error: &io::Error, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{ERROR}error:{ERROR:#} can't write the report to {path}: {error}; here it is as text:"
+    )
 }
 
 fn line(row: &Row) -> String {
@@ -49,17 +82,21 @@ fn line(row: &Row) -> String {
     } else {
         DIM
     };
+    // What happened to a connection that failed says more than that its outcome is not known.
+    let (outcome, note) = match (row.outcome, row.note) {
+        (outcome, Some(note)) if outcome == Outcome::Unknown.name() => (note, None),
+        told => told,
+    };
     let reason = row.reason.map_or(String::new(), |reason| format!(" ({reason})"));
-    let note = row.note.map_or(String::new(), |note| format!(", {note}"));
+    let note = note.map_or(String::new(), |note| format!(", {note}"));
     let saved = match row.saved_ms {
         0.0 => String::new(),
         saved => format!(", {} saved", time(saved)),
     };
     format!(
-        "  {} {destination}: {} {style}{}{style:#}{reason}{note}{saved}",
+        "  {} {destination}: {} {style}{outcome}{style:#}{reason}{note}{saved}",
         row.program,
         units::grouped(row.connections),
-        row.outcome
     )
 }
 
@@ -76,15 +113,17 @@ pub(super) fn connection(connection: &Connection, out: &mut (impl Write + ?Sized
         outcome,
         ..
     } = connection;
-    let note = connection
-        .note
-        .map_or(String::new(), |note| format!(", {}", explained(note)));
+    let what = match (outcome, connection.note) {
+        (Outcome::Unknown, Some(note)) => explained(note).to_owned(),
+        (outcome, Some(note)) => format!("{outcome}, {}", explained(note)),
+        (outcome, None) => outcome.to_string(),
+    };
     let saved = connection
         .saved()
         .map_or(String::new(), |saved| format!(", {} saved", units::time(saved)));
     writeln!(
         out,
-        "{BOLD}tfo:{BOLD:#} {program}[{tid}] {destination}: {outcome}{note}{saved}"
+        "{BOLD}tfo:{BOLD:#} {program}[{tid}] {destination}: {what}{saved}"
     )?;
     out.flush()
 }
@@ -123,8 +162,12 @@ fn explained(note: Note) -> &'static str {
         Note::OwnFastOpen => "the program uses Fast Open by itself",
         Note::Signals => "the program handles signals that could make the kernel send the data twice",
         Note::Busy => "too many connections at once",
+        Note::Unguarded => "the guardian was killed",
         Note::NotPermitted => "the kernel does not give the socket away",
-        Note::Failed => "the connection failed",
+        Note::DescriptorLimit => "the supervisor's limit of open files is too low (ulimit -Hn)",
+        Note::Refused => "refused, or the network says that it can't be reached",
+        Note::Unanswered => "its first SYN got no answer, and it failed or was given up",
+        Note::Failed => "connect() failed before anything was sent",
         Note::ClosedEarly => "closed before there was an outcome",
     }
 }
@@ -137,7 +180,7 @@ mod tests {
     #[test]
     fn a_report_fits_on_a_screen() {
         let mut out = anstream::StripStream::new(Vec::new());
-        report(&tests::report(), 0, &mut out).unwrap();
+        report(&tests::report(), Left::default(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out.into_inner()).unwrap(), @r"
         tfo: 4 connections, 2 round trips saved: 120.0 ms
           curl 192.0.2.2:80: 2 accepted, 120.0 ms saved

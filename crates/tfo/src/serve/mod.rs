@@ -68,7 +68,10 @@ Examples:
 
 Exit status:
   0  stopped by Ctrl-C or SIGTERM
-  2  wrong usage, or it can't listen there";
+  2  wrong usage, or it can't listen there
+
+Environment:
+  TFO_KEY  the key or keys, where no option names them";
 
 /// Serves until a stop is requested.
 ///

@@ -36,7 +36,7 @@ impl Observer for mpsc::Sender<Ended> {
     async fn arrived(&self, _: &Arrived) {}
 
     async fn ended(&self, ended: &Ended) {
-        // It fails only when nobody wants to know any more.
+        // It fails only once the receiver is gone.
         let _ = self.send(ended.clone()).await;
     }
 }

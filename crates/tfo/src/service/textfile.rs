@@ -1,8 +1,20 @@
-//! A service's metrics, in a file for node_exporter's textfile collector.
+//! Metrics in a file for node_exporter's textfile collector.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// A file that the collector reads, as `--textfile` names it.
+///
+/// # Errors
+/// It would be ignored.
+pub(crate) fn parse(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    match path.extension().is_some_and(|extension| extension == "prom") {
+        true => Ok(path.to_owned()),
+        false => Err("node_exporter reads only files whose names end in .prom, such as tfo.prom".to_owned()),
+    }
+}
 
 /// The file, and what it holds.
 #[derive(Debug)]
@@ -42,6 +54,14 @@ impl TextFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_collector_would_ignore_is_refused() {
+        assert_eq!(parse("/run/tfo/tfo.prom"), Ok("/run/tfo/tfo.prom".into()));
+        for text in ["x.txt", "tfo", ".prom", "tfo.prom.new", "/run/prom/", "-"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_page_is_written_when_it_changes() {

@@ -5,13 +5,13 @@ use std::time::Duration;
 /// Reads a time such as `5s` or `300ms`.
 ///
 /// # Errors
-/// It is no time, or none at all: no connection is made in no time.
+/// It is not a time, or it is zero.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let time: humantime::Duration = text
         .parse()
         .map_err(|error| format!("{error}; a time has a unit, as in 5s or 300ms"))?;
     match Duration::from(time) {
-        Duration::ZERO => Err("it must be longer than nothing, as in 5s or 300ms".to_owned()),
+        Duration::ZERO => Err("it must be more than zero, as in 5s or 300ms".to_owned()),
         time => Ok(time),
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use fastopen_host::packets::Packet;
 use fastopen_wire::Segment;
 
-/// How long after its first sight a packet can be seen at another interface. A sender does not repeat one as soon as this.
+/// How long after its first sight a packet counts as the same one at another interface. Senders retransmit later than this.
 const WITHIN: Duration = Duration::from_millis(20);
 /// How many packets are remembered, at most.
 const MOST: usize = 1024;
 
 /// Tells packets that were seen at one interface already, such as at a bridge and behind it.
 ///
-/// Only packets that say something of a handshake are remembered; others do no harm when they are seen twice.
+/// Only SYNs and resets are remembered; other packets do no harm when they are seen twice.
 #[derive(Debug, Default)]
 pub(super) struct Echoes {
     seen: VecDeque<Seen>,
@@ -40,7 +40,7 @@ impl Echoes {
         {
             self.seen.pop_front();
         }
-        let from_transport_on = behind_hop_count(packet.bytes);
+        let from_transport_on = behind_hop_limit(packet.bytes);
         let again = self
             .seen
             .iter()
@@ -56,8 +56,8 @@ impl Echoes {
     }
 }
 
-/// What a router leaves as it is: all behind the hop count, and in IPv4 behind the checksum of the header.
-fn behind_hop_count(packet: &[u8]) -> &[u8] {
+/// What a router does not change: all behind the hop limit, in IPv4 all behind the header's checksum.
+fn behind_hop_limit(packet: &[u8]) -> &[u8] {
     const IPV4: usize = 12;
     const IPV6: usize = 8;
     let fixed = match packet.first() {

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_written_as_ever() {
+    fn addresses_are_written_as_display_writes_them() {
         for address in [
             "0.0.0.0:0",
             "10.20.100.255:65535",

@@ -72,14 +72,14 @@ pub(super) fn watch(live: Live, session: &mut Session, stop: &Stop) -> anyhow::R
     match packets.dropped()? {
         0 => {}
         dropped => warning::print(format_args!(
-            "{dropped} packets came too fast to be seen: --host and --port leave out what is of no interest"
+            "the kernel dropped {dropped} packets because they came too fast; --host and --port reduce their number"
         )),
     }
     watched
 }
 
 fn now() -> Duration {
-    // A clock before 1970 gives up nothing early.
+    // With a clock before 1970, no connection is given up early.
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
@@ -88,9 +88,9 @@ fn now() -> Duration {
 fn explain(error: io::Error, place: &str) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => {
-            "it takes CAP_NET_RAW: sudo setcap cap_net_raw+ep $(command -v tfo); without it there are tfo trace --read FILE and tfo demo"
+            "this needs CAP_NET_RAW: sudo setcap cap_net_raw+ep $(command -v tfo); tfo trace --read FILE and tfo demo work without it"
         }
-        _ => "ip link shows the interfaces that there are",
+        _ => "for a list of the interfaces: ip link",
     };
     hint::with(
         anyhow::Error::new(error).context(format!("can't watch {place}")),

@@ -69,7 +69,7 @@ pub struct Args {
     /// Draw the diagrams in a picture, too (SVG; the first 50 connections)
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Print a JSON object for each connection (its schema: schemas/trace.json), and the summary on standard error
+    /// Print a JSON object for each connection (described by schemas/trace.json), and the summary on standard error
     #[arg(long)]
     json: bool,
 }
@@ -84,11 +84,13 @@ Examples:
                                          Each packet in words, and as a picture for a report
   tfo trace --read capture.pcap --write verdicts.pcapng
   tshark -r verdicts.pcapng -Y 'frame.comment contains \"tfo: ignored\"'
-                                         The packets that say so, in Wireshark's words
+                                         The packets with that verdict, as Wireshark shows them
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
-Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve and GTP-U.
-Live, each interface shows the TCP packets that it carries itself.
+Notes:
+Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve, GTP-U and L2TP;
+packets of L2TP version 3 and of ESP are counted.
+Live, tunnels are not looked into: watch the interface at the end of the tunnel.
 As root, it becomes the user who called sudo, or nobody, once its files and sockets are open.
 
 Verdicts:
@@ -101,7 +103,7 @@ Verdicts:
   plain               an ordinary handshake
   refused             the SYN was answered with a reset
   unanswered          no SYN was answered
-  inconclusive        the packets do not tell
+  inconclusive        the packets do not show what happened
 
 Exit status:
   0  all packets were read, or watching was ended with Ctrl-C
@@ -111,7 +113,7 @@ Exit status:
 /// Watches until there is no more, or until Ctrl-C.
 ///
 /// # Errors
-/// A name that can't be resolved, what can't be read or written, or nobody reads standard output any more.
+/// A name can't be resolved, something can't be read or written, or standard output was closed.
 pub fn run(args: &Args) -> anyhow::Result<Status> {
     crate::json::failure_too(args.json, follow(args))
 }

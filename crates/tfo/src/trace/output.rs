@@ -33,9 +33,9 @@ pub(super) struct Output {
 }
 
 enum Out {
-    /// Each line goes out at once: somebody may wait for it.
+    /// Each line is written at once: somebody may wait for it.
     Prompt(Stdout),
-    /// All is there already, and the lines go out many at a time.
+    /// The input is complete already, and lines are written many at a time.
     Buffered(BufWriter<Stdout>),
     /// The same without colours.
     Colourless(BufWriter<Colourless>),
@@ -72,7 +72,7 @@ impl Output {
         let width = match self.format {
             Format::Json => {
                 self.out.flush()?;
-                // When nobody reads it there is nobody to tell.
+                // A closed standard error is no reason to fail.
                 let _ = summary.write(&mut anstream::stderr(), None, all_read);
                 return Ok(());
             }

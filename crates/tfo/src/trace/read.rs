@@ -18,7 +18,7 @@ use crate::warning;
 
 const STDIN: &str = "-";
 
-/// Whether all of it is there already, so that nobody waits for the lines.
+/// Whether all files are regular ones: then output can be buffered, since nobody waits for single lines.
 pub(super) fn is_finite(files: &[PathBuf]) -> bool {
     files
         .iter()
@@ -33,7 +33,7 @@ pub(super) struct Input {
     file: File,
 }
 
-/// Opens them all, so that one that is missing, or a first one that is no capture, is known before anything is written.
+/// Opens all files before anything is written, and checks that the first one is a capture.
 pub(super) fn open(files: &[PathBuf]) -> anyhow::Result<Vec<Input>> {
     descriptors::raise_limit();
     let mut inputs: Vec<Input> = files
@@ -55,11 +55,11 @@ impl Input {
             printable::path(path)
         };
         let opened = match is_stdin {
-            // Not through the standard library's buffer: bytes in there are none that a descriptor waits for.
+            // Not through the standard library's buffer: poll(2) knows nothing of bytes in there.
             true => stdout::duplicate(&io::stdin()),
             false => File::open(path),
         };
-        // Windows tells nothing of a pipe.
+        // On Windows a pipe has no metadata.
         let file = opened.and_then(
             |file| match file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
                 true => Err(io::ErrorKind::IsADirectory.into()),
@@ -79,7 +79,7 @@ impl Input {
 }
 
 impl Input {
-    /// Looks whether it begins as a capture does, where that can be looked at twice; not through a compression.
+    /// Checks that a regular file begins as a capture does. Compressed files are checked when they are read.
     fn look_at_start(&mut self) -> anyhow::Result<()> {
         if !self.file.metadata().is_ok_and(|metadata| metadata.is_file()) || self.file.stream_position()? != 0
         {
@@ -131,7 +131,7 @@ fn explain(error: CaptureError, name: &str) -> anyhow::Error {
     let can_not_read = format!("can't read {name}");
     let advice = match &error {
         CaptureError::Read(_) => return anyhow::Error::new(error).context(can_not_read),
-        CaptureError::StandIn { command, .. } => format!("make the capture of it first: {command} {name}"),
+        CaptureError::StandIn { command, .. } => format!("first turn it into the capture: {command} {name}"),
         _ => "make one with: tcpdump -w FILE 'tcp or icmp or icmp6'".to_owned(),
     };
     hint::with(anyhow::Error::new(error).context(can_not_read), advice)

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_is_named() {
+    fn an_unresolvable_name_stands_in_the_error() {
         let error = Selection::new(Some("no such host"), None).unwrap_err();
         assert!(error.to_string().contains("no such host"), "{error}");
     }

@@ -15,7 +15,7 @@ use crate::interrupt::Interrupt;
 pub(super) struct Stop(UnixStream);
 
 impl Stop {
-    /// Begins to wait for it; from then on Ctrl-C does not end the program by itself.
+    /// Begins to listen for signals; from then on Ctrl-C does not end the program by itself.
     pub(super) fn listen() -> io::Result<Self> {
         let (request, other_end) = UnixStream::pair()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -24,7 +24,7 @@ impl Stop {
         let mut interrupt = runtime.block_on(async { Interrupt::new() })?;
         thread::spawn(move || {
             runtime.block_on(interrupt.stop_requested());
-            // What becomes readable is the end of this stream.
+            // Closing this end makes the other one readable.
             drop(other_end);
         });
         Ok(Self(request))
@@ -40,7 +40,7 @@ impl Stop {
     }
 }
 
-/// Which of them became readable: none, where a signal came first.
+/// Which of them became readable; none if a signal interrupted the wait.
 fn ready<const N: usize>(fds: [BorrowedFd<'_>; N], timeout: Option<Duration>) -> io::Result<[bool; N]> {
     let timeout = timeout
         .map(Timespec::try_from)
@@ -70,7 +70,7 @@ impl<'s, R> Stoppable<'s, R> {
 impl<R: Read + AsFd> Read for Stoppable<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            // The signal interrupts the waiting before the request has arrived here.
+            // A signal interrupts the wait before the thread above has closed its end.
             let readable = self.stop.wait(self.input.as_fd(), None)?;
             if self.stop.requested() {
                 return Ok(0);

@@ -9,7 +9,7 @@ use crate::interrupt::{self, Interrupt};
 pub(super) struct Stop(());
 
 impl Stop {
-    /// Begins to wait for it; from then on the first Ctrl-C does not end the program by itself.
+    /// Begins to listen; from then on the first Ctrl-C does not end the program by itself.
     pub(super) fn listen() -> io::Result<Self> {
         Interrupt::new().map(|_| Self(()))
     }

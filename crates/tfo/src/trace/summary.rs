@@ -11,9 +11,9 @@ use crate::style::{BOLD, DIM};
 use crate::units::{count, grouped};
 use crate::width;
 
-/// Servers that are counted one by one.
+/// How many servers are counted one by one.
 const MOST_SERVERS: usize = 4096;
-/// Servers that are shown one by one.
+/// How many servers are shown one by one.
 const SHOWN: usize = 20;
 
 /// How many connections came to what.
@@ -21,7 +21,7 @@ const SHOWN: usize = 20;
 pub(super) struct Summary {
     all: Tally,
     servers: HashMap<SocketAddr, Tally>,
-    /// Those of servers that came when there were too many.
+    /// Connections to servers that were seen after those.
     others: Tally,
     rounds_saved: u64,
     /// How many packets came through which tunnel.
@@ -89,7 +89,7 @@ impl Summary {
         self.write_packets(out, width)
     }
 
-    /// What was read that is more than a TCP packet on its own.
+    /// How many packets came through tunnels, and how many ICMP errors there were.
     fn write_packets(&self, out: &mut impl Write, width: Option<usize>) -> io::Result<()> {
         let tunnels = self.tunnelled.iter().map(|(tunnel, packets)| {
             let packets = count(*packets, "packet", "packets");

@@ -1,4 +1,4 @@
-//! What could not be read, and what was read through something else.
+//! What could not be read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +22,8 @@ pub(super) struct Unread {
     fragments: u64,
     /// How many of these are the start of a SYN.
     syns: u64,
+    /// Packets of tunnels that do not show what they carry.
+    opaque: BTreeMap<Tunnel, u64>,
     /// Packets in more tunnels than are looked into.
     nested: BTreeMap<Tunnel, u64>,
     /// Packets of interfaces that the capture does not describe.
@@ -42,6 +44,7 @@ impl Unread {
                 self.fragments += 1;
                 self.syns += 1;
             }
+            DecodeError::Opaque(tunnel) => *self.opaque.entry(tunnel).or_default() += 1,
             DecodeError::TooDeep(tunnel) => *self.nested.entry(tunnel).or_default() += 1,
             DecodeError::Link(LinkError::Short) | DecodeError::Ip | DecodeError::Tcp if is_cut => {
                 self.short += 1;
@@ -58,10 +61,12 @@ impl Unread {
             broken,
             fragments,
             syns: _,
+            opaque,
             nested,
             undescribed,
         } = self;
         links.is_empty()
+            && opaque.is_empty()
             && nested.is_empty()
             && [short, broken, fragments, undescribed]
                 .iter()
@@ -70,16 +75,19 @@ impl Unread {
 
     pub(super) fn warn(&self) {
         for (number, packets) in &self.links {
-            warn(
-                *packets,
-                format_args!("link layer {} is not known", LinkType(*number)),
-            );
+            warn(*packets, format_args!("{} is not known", LinkType(*number)));
         }
         warn(
             self.short,
             format_args!("captured too short; capture at least 256 bytes of each (tcpdump -s 256)"),
         );
         warn(self.broken, format_args!("a broken IP or TCP header"));
+        for (tunnel, packets) in &self.opaque {
+            warn(
+                *packets,
+                format_args!("they carry {tunnel}, which is not looked into"),
+            );
+        }
         for (tunnel, packets) in &self.nested {
             warn(*packets, format_args!("{tunnel} within too many other tunnels"));
         }

@@ -28,7 +28,7 @@ pub(super) fn comment(connection: &Connection) -> String {
 /// Writes it behind what is there. Writing to a string can't fail.
 fn tell(text: &mut String, connection: &Connection, packet: Option<u64>) {
     let start = text.len();
-    write_ground(text, connection);
+    write_basis(text, connection);
     let after = connection.answered_after.map(units::time);
     let _ = match (packet, after) {
         (None, None) => Ok(()),
@@ -42,7 +42,7 @@ fn tell(text: &mut String, connection: &Connection, packet: Option<u64>) {
     }
 }
 
-fn write_ground(text: &mut String, connection: &Connection) {
+fn write_basis(text: &mut String, connection: &Connection) {
     let fixed = match (connection.verdict, evidence(connection)) {
         (Verdict::Inconclusive, _) => return write_what_is_left_open(text, connection),
         (Verdict::Unanswered, _) => {

@@ -37,7 +37,7 @@ pub(super) async fn run(sampler: Sampler, period: Duration, as_json: bool) -> an
             printed = &mut printing => printed?.map(|()| false)?,
             () = interrupt.stop_requested() => match timeout(PATIENCE, printing).await {
                 Ok(printed) => printed?.map(|()| true)?,
-                // Nobody reads, so that there is no use in a summary either.
+                // Standard output is closed, so there is no summary either.
                 Err(_) => return Ok(()),
             },
         };

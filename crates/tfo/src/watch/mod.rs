@@ -45,8 +45,8 @@ pub struct Args {
     /// The time between two readings
     #[arg(long, value_name = "TIME", default_value = "1s")]
     interval: Interval,
-    /// Look into the network namespace of this process, or of a file such as /run/netns/NAME; needs root
-    #[arg(long, value_name = "PID|PATH")]
+    /// Look into the network namespace of this process, of this name (ip netns), or of this file; needs root
+    #[arg(long, value_name = "PID|NAME|PATH")]
     netns: Option<Namespace>,
     /// Print one JSON object each time (described by schemas/watch.json)
     #[arg(long)]

@@ -47,7 +47,7 @@ impl Sampler {
         answer.await.context(ENDED)?.map_err(|problem| anyhow!(problem))
     }
 
-    /// Takes one at once and then one every so often, until nobody wants them or one fails.
+    /// Takes one at once and then one every so often, until the receiver is gone or one fails.
     pub(super) fn every(self, period: Duration) -> mpsc::Receiver<anyhow::Result<Arc<Snapshot>>> {
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -74,7 +74,7 @@ fn answer(requests: &mut mpsc::Receiver<oneshot::Sender<Answer>>) {
         }
         let answer = Snapshot::take().map(Arc::new).map_err(|error| error.to_string());
         for asker in askers {
-            // Whoever stopped waiting needs no answer.
+            // It fails for one that has stopped waiting.
             let _ = asker.send(answer.clone());
         }
     }

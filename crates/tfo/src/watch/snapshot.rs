@@ -45,7 +45,7 @@ impl Snapshot {
     }
 }
 
-/// Keys are root's; whoever may not read them watches without.
+/// Only root may read the keys; everything else is shown without them.
 fn fingerprints() -> Vec<String> {
     let keys = sysctl::fast_open_key_text()
         .ok()
@@ -60,7 +60,7 @@ fn count_sockets() -> Result<Sockets, Error> {
     for socket in sockets::dump(&Filter::new().with_states(CONNECTED.iter().copied()))? {
         match socket {
             Ok(socket) => counted.add(&socket),
-            // On a busy machine the list changes whenever it is read. A few connections more or less are no matter here.
+            // On a busy machine the list changes whenever it is read. It does not matter here if a few connections are missing.
             Err(Error::Interrupted { .. }) => break,
             Err(error) => return Err(error),
         }

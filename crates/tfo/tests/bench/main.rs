@@ -1,7 +1,9 @@
 //! `tfo bench` as it is run, in the lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,7 +1,9 @@
 //! `tfo doctor` as it is run, on hosts of a lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 mod fixes;
 

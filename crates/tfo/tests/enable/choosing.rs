@@ -22,6 +22,11 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("processes_of_one_namespace", processes_of_one_namespace),
         test("a_users_own_server", a_users_own_server),
         test("a_key_of_its_own", a_key_of_its_own),
+        test("a_key_that_is_replaced_is_told", a_key_that_is_replaced_is_told),
+        test(
+            "processes_that_cannot_be_are_told_why",
+            processes_that_cannot_be_are_told_why,
+        ),
         test("a_queue_is_capped_by_somaxconn", a_queue_is_capped_by_somaxconn),
         test("multipath_listeners", multipath_listeners),
         test(
@@ -209,6 +214,118 @@ fn a_key_of_its_own() {
             .unwrap();
         assert_eq!(format!("{:x}", cached.cookie.unwrap()), format!("{expected:x}"));
     }
+}
+
+/// By fingerprint, never whole; and what undoing can't bring back.
+fn a_key_that_is_replaced_is_told() {
+    const KEYS: [&str; 2] = [
+        "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4",
+        "11111111-22222222-33333333-44444444,55555555-66666666-77777777-88888888",
+    ];
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let _listener = listen(server, 7);
+    let text = |arguments: &[&str]| {
+        let text = String::from_utf8(tfo(server, arguments).stdout).unwrap();
+        for secret in ["a1a1a1a1", "11111111", "d4d4d4d4", "88888888"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        text
+    };
+    let fingerprints = || {
+        let output = tfo(server, &["keys", "fingerprint", ":7"]);
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let told = text(&["enable", ":7", "--key", KEYS[0]]);
+    let first = fingerprints();
+    assert!(
+        told.contains(&format!("keys: set, fingerprint {first} (it used those of")),
+        "{told}"
+    );
+    assert!(
+        told.contains("not undone: the keys of '[::]:7' stay until its server closes the socket"),
+        "{told}"
+    );
+    // The same again is no change.
+    assert!(
+        !text(&["enable", ":7", "--key", KEYS[0]]).contains("keys"),
+        "{told}"
+    );
+
+    let told = text(&["enable", ":7", "--key", KEYS[1]]);
+    let second = fingerprints();
+    assert!(
+        told.contains(&format!(
+            "keys: replaced its own, fingerprint {first}, by fingerprint {second}"
+        )),
+        "{told}"
+    );
+    assert!(
+        told.contains(&format!(
+            "not undone: the keys of '[::]:7' from before (fingerprint {first})"
+        )) && told.contains("tfo keys set '[::]:7' --key-file FILE"),
+        "{told}"
+    );
+    let (switched, _) = report(server, &["enable", ":7", "--key", KEYS[0]]);
+    let listener = &switched["listeners"][0];
+    let second: Vec<_> = second.split(',').collect();
+    assert_eq!(listener["keys_before"], serde_json::json!(second));
+    assert_eq!(listener["keys_now"], serde_json::json!([first]));
+
+    let told = text(&["disable", ":7"]);
+    assert!(
+        told.contains(&format!(
+            "keys: it keeps its own, fingerprint {first}, until its server closes"
+        )),
+        "{told}"
+    );
+    let (switched, _) = report(server, &["disable", ":7"]);
+    assert_eq!(switched["listeners"][0]["keys_now"], serde_json::json!([first]));
+}
+
+/// None of these hints is of use to somebody whom it is not for.
+fn processes_that_cannot_be_are_told_why() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let said = |mut command: Command, arguments: &[&str]| {
+        let output = command.args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let as_root = |arguments: &[&str]| said(server.command(TFO).unwrap(), arguments);
+    assert!(as_root(&["enable", "--pid", "0"]).contains("0 is not in 1.."));
+    let gone = as_root(&["disable", "--pid", "4194304"]);
+    assert!(
+        gone.contains("there is no process 4194304") && gone.contains("hint: ss -ltnp"),
+        "{gone}"
+    );
+    let gone = as_root(&["disable", "--all", "--netns", "4194304"]);
+    assert!(gone.contains("there is no process 4194304"), "{gone}");
+    let own = as_root(&["enable", "--pid", &std::process::id().to_string()]);
+    assert!(
+        own.contains("no TCP listener of process") && !own.contains("--pid PID"),
+        "{own}"
+    );
+    // Root without CAP_SYS_PTRACE, as in a container.
+    let mut process = Command::new("sleep");
+    let mut other = process.arg("60").spawn().unwrap();
+    let pid = other.id().to_string();
+    let mut lacking = server.command("setpriv").unwrap();
+    lacking.args(["--bounding-set", "-all", "--inh-caps", "-all", TFO]);
+    let refused = lacking.args(["enable", "--pid", &pid]).output().unwrap();
+    let refused = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.contains("run it as root"), "{refused}");
+    if is_real_root() {
+        let mut user = server.command("setpriv").unwrap();
+        user.args(["--reuid", "65534", "--clear-groups", TFO]);
+        let told = said(user, &["enable", "--pid", &pid]);
+        assert!(
+            told.contains(&format!("hint: run it as root: sudo tfo enable --pid {pid}")),
+            "{told}"
+        );
+    }
+    other.kill().unwrap();
+    other.wait().unwrap();
 }
 
 fn a_queue_is_capped_by_somaxconn() {

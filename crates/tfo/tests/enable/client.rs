@@ -18,6 +18,11 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "a_drop_in_is_shown_renewed_and_removed",
             a_drop_in_is_shown_renewed_and_removed,
         ),
+        test("an_instance_of_a_template", an_instance_of_a_template),
+        test(
+            "what_was_not_written_is_not_said_to_be",
+            what_was_not_written_is_not_said_to_be,
+        ),
         test(
             "units_that_cannot_be_are_refused",
             units_that_cannot_be_are_refused,
@@ -216,6 +221,96 @@ fn a_drop_in_is_shown_renewed_and_removed() {
     );
     let again = system.report(&["disable", "--unit", "nginx"]);
     assert_eq!(again["units"][0]["before"], Value::Null);
+}
+
+/// The drop-in of its template is for it too; one of its own comes in the place of that. systemd-analyze reads both.
+fn an_instance_of_a_template() {
+    let system = System::new();
+    system.put(
+        "usr/lib/systemd/system/t@.service",
+        "[Service]\nExecStart=/bin/echo %i\n",
+    );
+    system.report(&["enable", "--unit", "t@"]);
+    let of_template = system.drop_in("t@.service").unwrap();
+    let covered = system.report(&["enable", "--unit", "t@1"]);
+    assert_eq!(covered["units"][0]["before"], covered["units"][0]["now"]);
+    assert_eq!(covered["next"], serde_json::json!([]));
+    assert!(
+        covered["units"][0]["notes"][0]
+            .as_str()
+            .unwrap()
+            .contains("t@.service, whose drop-in is for it too"),
+        "{covered:#}"
+    );
+    assert_eq!(system.drop_in("t@1.service"), None);
+    let removed = system.report(&["disable", "--unit", "t@1"]);
+    assert!(
+        removed["units"][0]["notes"][0]
+            .as_str()
+            .unwrap()
+            .contains("tfo disable --client --unit t@.service"),
+        "{removed:#}"
+    );
+    assert_eq!(system.drop_in("t@.service").as_deref(), Some(&*of_template));
+
+    // An instance with a command of its own, which the template's drop-in would take away from it.
+    system.put(
+        "etc/systemd/system/t@2.service.d/10-mine.conf",
+        "[Service]\nExecStart=\nExecStart=/bin/echo mine\n",
+    );
+    system.report(&["enable", "--unit", "t@2"]);
+    let of_instance = system.drop_in("t@2.service").unwrap();
+    assert_eq!(
+        settings(&of_instance)[2..],
+        ["ExecStart=/usr/bin/tfo run -- /bin/echo mine"]
+    );
+    let again = system.report(&["enable", "--unit", "t@2"]);
+    assert_eq!(again["units"][0]["before"], again["units"][0]["now"]);
+    // systemd reads the instance's in place of the template's: what is wrong there is not its business.
+    system.put(
+        "etc/systemd/system/t@.service.d/zz-tfo-run.conf",
+        "[Service]\nExecStart=\nExecStart=/nowhere\n",
+    );
+    assert_eq!(system.verify("t@2.service"), "");
+    assert!(system.verify("t@1.service").contains("/nowhere"));
+}
+
+fn what_was_not_written_is_not_said_to_be() {
+    let system = System::new();
+    for unit in ["a", "b"] {
+        system.put(
+            &format!("usr/lib/systemd/system/{unit}.service"),
+            "[Service]\nExecStart=/bin/echo\n",
+        );
+    }
+    // A file where the folder should be: root is refused, too.
+    system.put("etc/systemd/system/b.service.d", "");
+    let output = system.tfo(&["enable", "--unit", "b"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        (output.status.code(), output.stdout.len()),
+        (Some(2), 0),
+        "{output:?}"
+    );
+    assert!(said.contains("can't") && !said.contains("writing"), "{said}");
+    let output = system.tfo(&["enable", "--unit", "a", "--unit", "b", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(system.drop_in("a.service"), None);
+    // One of two, and then no room for the other.
+    fs::remove_file(system.path("etc/systemd/system/b.service.d")).unwrap();
+    system.put("etc/systemd/system/b.service.d/zz-tfo-run.conf.new/file", "");
+    let output = system.tfo(&["enable", "--unit", "a", "--unit", "b"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("only ") && said.contains("/a.service.d/zz-tfo-run.conf was changed"),
+        "{said}"
+    );
+    assert!(system.drop_in("a.service").is_some() && output.stdout.is_empty());
+    let written = system.tfo(&["enable", "--unit", "b"]);
+    assert!(written.stdout.is_empty(), "{written:?}");
+    fs::remove_dir_all(system.path("etc/systemd/system/b.service.d")).unwrap();
+    let written = String::from_utf8(system.tfo(&["enable", "--unit", "b"]).stdout).unwrap();
+    assert!(written.contains("zz-tfo-run.conf: written\n"), "{written}");
 }
 
 fn units_that_cannot_be_are_refused() {

@@ -1,7 +1,9 @@
 //! `tfo enable` and `tfo disable` as they are run, on unchanged servers in the lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 mod choosing;
 mod client;

@@ -29,7 +29,18 @@ pub(crate) fn tests() -> Vec<LabTest> {
         ),
         test("an_owner_that_comes_later", an_owner_that_comes_later),
         test("namespaces_that_come_later", namespaces_that_come_later),
-        test("rules_in_contrib_are_read", rules_in_contrib_are_read),
+        test(
+            "rules_in_contrib_and_help_are_read",
+            rules_in_contrib_and_help_are_read,
+        ),
+        test(
+            "programs_by_path_and_keys_of_rules",
+            programs_by_path_and_keys_of_rules,
+        ),
+        test(
+            "rules_that_only_switch_off_warn_of_nothing",
+            rules_that_only_switch_off_warn_of_nothing,
+        ),
         test("no_storm_of_errors", no_storm_of_errors),
         test("what_cannot_be_kept_is_refused", what_cannot_be_kept_is_refused),
     ]
@@ -218,7 +229,10 @@ fn rules_are_read_again_and_a_broken_file_changes_nothing() {
     assert_eq!(warnings(), 1, "{}", service.warnings());
 
     for (text, error) in [
-        ("[[rule]]\nport = 8\nqueu = 5\n", "unknown field `queu`"),
+        (
+            "[[rule]]\nport = 8\nqueu = 5\n",
+            "enable.toml:3: rule 1 has no setting \"queu\"",
+        ),
         ("", "there is no [[rule]]"),
     ] {
         fs::write(&rules, text).unwrap();
@@ -374,20 +388,106 @@ fn no_storm_of_errors() {
     assert_eq!(said.lines().count(), 1, "the caveat alone: {said}");
 }
 
-fn rules_in_contrib_are_read() {
+fn tfo_at_60_columns(host: &Host) -> String {
+    let mut command = host.command(TFO).unwrap();
+    command.args(["enable", "--help"]).env("COLUMNS", "60");
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+fn rules_in_contrib_and_help_are_read() {
     let lab = lab("3");
     let server = lab.server().unwrap();
     let contrib = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib");
     let read = |file: &str| fs::read_to_string(contrib.join(file)).unwrap();
     let manifest = read("kubernetes/enable/rules.yaml");
     let (_, block) = manifest.split_once("enable.toml: |\n").unwrap();
-    for (text, rules) in [(read("systemd/enable.toml"), 3), (block.to_owned(), 2)] {
+    // As it is copied from a narrow terminal.
+    let help = tfo_at_60_columns(server);
+    let (start, _) = help.split_once("\nQueue:").unwrap();
+    let in_help = &start[start.find("  [[rule]]").unwrap()..];
+    for (text, rules) in [
+        (read("systemd/enable.toml"), 3),
+        (block.to_owned(), 2),
+        (in_help.to_owned(), 3),
+    ] {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("nginx.key"), "1-2-3-4\n").unwrap();
         fs::write(folder.path().join("rules"), &text).unwrap();
         let service = Service::start_in(server, folder, &["--rules", "rules"]);
         service.eventually("they are read", || !service.of("rules").is_empty());
         assert_eq!(service.of("rules")[0]["rules"], rules, "{text}");
     }
+}
+
+/// A link to the program, one that leads nowhere, and a listener whose key is replaced.
+fn programs_by_path_and_keys_of_rules() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("python");
+    // The python3 that is found may be a script that looks for another.
+    let executable = program(server, "python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
+    let executable = String::from_utf8(executable.stdout).unwrap();
+    std::os::unix::fs::symlink(executable.trim(), &link).unwrap();
+    let rules = |key: &str| {
+        let path = folder.path();
+        fs::write(path.join("a.key"), key).unwrap();
+        let (link, none) = (link.display(), path.join("none"));
+        format!(
+            "[[rule]]\nprogram = '{link}'\nkey_file = 'a.key'\n[[rule]]\nprogram = '{}'\n",
+            none.display()
+        )
+    };
+    fs::write(folder.path().join("rules"), rules("1-2-3-4\n")).unwrap();
+    let _process = start(server, python(server, folder.path()), "python3", &[8000]);
+    let service = Service::start_in(server, folder, &["--rules", "rules"]);
+    service.eventually("it is switched", || queues(server, 8000) == [1024]);
+    service.eventually("it is told", || service.of("switched").len() == 1);
+    let first = service.of("switched").pop().unwrap();
+    assert_eq!(
+        (&first["rule"], &first["keys_before"]),
+        (&1.into(), &Value::Null),
+        "{first:#}"
+    );
+    let none = || {
+        service
+            .warnings()
+            .matches("rule 2: there is no program /")
+            .count()
+    };
+    service.eventually("the program that is missing is told", || none() == 1);
+
+    fs::write(service.folder.path().join("a.key"), "5-6-7-8\n").unwrap();
+    service.signal(Signal::HUP);
+    service.eventually("it is told", || service.of("switched").len() == 2);
+    let second = service.of("switched").pop().unwrap();
+    assert_eq!(second["keys_before"], first["keys_now"], "{second:#}");
+    assert_ne!(second["keys_before"], second["keys_now"], "{second:#}");
+    assert_eq!(none(), 1, "once: {}", service.warnings());
+}
+
+fn rules_that_only_switch_off_warn_of_nothing() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules");
+    fs::write(&rules, "[[rule]]\nport = 7\nqueue = 0\n").unwrap();
+    let listener = server.run(|| fastopen::listen("0.0.0.0:7")).unwrap();
+    let service = Service::start_in(server, folder, &["--rules", "rules"]);
+    service.eventually("it is switched off", || queues(server, 7) == [0]);
+    assert_eq!(service.warnings(), "");
+    fs::write(&rules, "[[rule]]\nport = 7\n").unwrap();
+    service.signal(Signal::HUP);
+    service.eventually("it is switched on", || queues(server, 7) == [1024]);
+    assert!(
+        service.warnings().contains("can be delivered twice"),
+        "{}",
+        service.warnings()
+    );
+    drop(listener);
 }
 
 fn what_cannot_be_kept_is_refused() {
@@ -416,6 +516,10 @@ fn what_cannot_be_kept_is_refused() {
         ),
         (&["--rules", rules, ":7"], "--watch"),
         (&["--textfile", "a.prom", ":7"], "--watch"),
+        (
+            &["--watch", "--textfile", "a.txt", ":7"],
+            "only files whose names end in .prom",
+        ),
     ] {
         let output = tfo(server, &[&["enable"], arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr);

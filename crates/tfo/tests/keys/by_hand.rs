@@ -28,6 +28,23 @@ pub(crate) fn generated_keys_and_secrets_are_taken() {
     let before = fs::read(&file).unwrap();
     assert!(said(&keys(server, &["generate", "--secret", &file])).contains("File exists"));
     assert_eq!(fs::read(&file).unwrap(), before);
+    // Each hint is about what is wrong.
+    for (file, told) in [
+        (
+            "/nowhere/secret",
+            "hint: there is no folder /nowhere: make it first",
+        ),
+        ("/proc/secret", "hint: "),
+        ("-", "hint: name a file: tfo keys generate --secret tfo.secret"),
+    ] {
+        let output = keys(server, &["generate", "--secret", file]);
+        let said = said(&output);
+        assert!(
+            said.contains(told) && !said.contains("loses every cookie"),
+            "{file}: {said}"
+        );
+        assert!(output.stdout.is_empty(), "{output:?}");
+    }
 }
 
 pub(crate) fn what_is_set_is_what_the_kernel_has() {
@@ -35,7 +52,15 @@ pub(crate) fn what_is_set_is_what_the_kernel_has() {
     let server = lab.server().unwrap();
     assert!(text(&keys(server, &["show"])).starts_with("none"));
     let (set, _) = report(&keys(server, &["set", KEY, "1-2-3-4", "--json"]));
-    assert_eq!(set["primary"]["key"], "a1a1…");
+    assert_eq!(
+        (&set["primary"]["key"], &set["replaced"]),
+        (&"a1a1…".into(), &serde_json::Value::Null)
+    );
+    let before = text(&keys(server, &["fingerprint"]));
+    let told = text(&keys(server, &["set", "5-6-7-8"]));
+    let expected = format!("in place of those with the fingerprint {before}");
+    assert!(told.contains(&expected) && !told.contains(KEY), "{told}");
+    text(&keys(server, &["set", KEY, "1-2-3-4"]));
     assert_eq!(server.sysctl(SYSCTL).unwrap(), format!("{KEY},{OTHER_KEY}"));
     let shown = text(&keys(server, &["show"]));
     assert!(shown.contains("a1a1…") && !shown.contains(KEY), "{shown}");

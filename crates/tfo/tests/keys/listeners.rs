@@ -38,6 +38,15 @@ pub(crate) fn a_listener_s_own_keys_are_set_and_shown() {
             "{set}"
         );
         assert_eq!(set["listeners"].as_array().unwrap().len(), 1, "{set}");
+        assert_eq!(set["listeners"][0]["replaced"], serde_json::Value::Null, "{set}");
+        let told = text(&keys(server, &["set", address, KEY]));
+        assert!(told.contains("in place of those with the fingerprint "), "{told}");
+        let (set, _) = report(&keys(server, &["set", address, OTHER_KEY, KEY, "--json"]));
+        assert_eq!(
+            set["listeners"][0]["replaced"].as_array().unwrap().len(),
+            1,
+            "{set}"
+        );
         let (shown, _) = report(&keys(server, &["show", address, "--reveal", "--json"]));
         let listener = &shown["listeners"][0];
         assert_eq!(

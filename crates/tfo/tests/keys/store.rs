@@ -227,15 +227,15 @@ pub(crate) fn the_secret_is_replaced_without_losing_a_cookie() {
         .split_once("Replacing the secret without losing a cookie")
         .unwrap();
     let (steps, _) = steps.split_once("Privileges:").unwrap();
-    let commands = |start: &str| {
-        let lines = steps.lines().map(str::trim);
-        lines
-            .filter(|line| line.starts_with(start))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let function = commands("key()").remove(0);
-    let steps = [commands("echo"), commands("sudo tfo keys rotate")].concat();
+    let script = steps.split_once("key() {").unwrap().1;
+    let (function, script) = script.split_once('\n').unwrap();
+    let function = format!("key() {{{function}");
+    // A comment stands before each step, which may go on after a pipe.
+    let steps: Vec<String> = script
+        .split("  # ")
+        .skip(1)
+        .map(|step| step.split_once('\n').unwrap().1.to_owned())
+        .collect();
     assert_eq!(steps.len(), 3, "{steps:?}");
     let run = |host: &Host, step: &str| {
         let step = format!("{function}\n{step}")

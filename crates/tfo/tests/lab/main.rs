@@ -1,12 +1,15 @@
 //! The commands as they are run, on hosts of a lab: real kernels, and real paths between them.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 mod classic;
 mod cookie;
 mod delivery;
 mod first_steps;
+mod manual_pages;
 mod programs;
 mod send;
 mod serve;
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(stop::tests())
         .chain(strain::tests());
+    let tests = tests.chain(manual_pages::tests());
     let tests = tests.chain(first_steps::tests()).chain(send::tests());
     let tests = tests.chain(server_first::tests());
     let tests = tests.chain(delivery::tests()).chain(cookie::tests());

@@ -34,7 +34,7 @@ fn two_thousand_connections_at_once() {
     for stream in &mut streams {
         echo(stream, b"hello");
     }
-    // While they are open a fast one is as welcome as ever.
+    // While they are open, a fast connection is still accepted.
     assert_eq!(send(client(&lab), &["-n2", &target(to, tfo.port), "hello"]).1, 0);
     drop(streams);
     let summary = tfo.stop();

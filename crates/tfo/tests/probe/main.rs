@@ -1,12 +1,17 @@
 //! `tfo probe` as it is run, in the lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
+mod applications;
+mod farms;
 mod many;
 mod paths;
 mod peers;
 mod servers;
+mod settings;
 mod support;
 #[path = "../common/terminal.rs"]
 mod terminal;
@@ -16,9 +21,14 @@ use std::process::ExitCode;
 use fastopen_lab::testing;
 
 fn main() -> ExitCode {
-    testing::main(
-        [paths::tests(), peers::tests(), servers::tests(), many::tests()]
-            .into_iter()
-            .flatten(),
-    )
+    let tests = [
+        paths::tests(),
+        settings::tests(),
+        applications::tests(),
+        farms::tests(),
+        peers::tests(),
+        servers::tests(),
+        many::tests(),
+    ];
+    testing::main(tests.into_iter().flatten())
 }

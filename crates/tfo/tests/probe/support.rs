@@ -176,3 +176,67 @@ pub(crate) fn causes(report: &Value) -> Vec<&str> {
     let causes = first(report)["causes"].as_array().unwrap();
     causes.iter().map(|cause| cause.as_str().unwrap()).collect()
 }
+
+fn status_of(verdict: &str) -> i32 {
+    match verdict {
+        "works" => 0,
+        "inconclusive" => 3,
+        "this-machine" => 2,
+        _ => 1,
+    }
+}
+
+pub(crate) fn farm_addresses(lab: &Lab) -> Vec<SocketAddr> {
+    let addresses = lab.farm("web").unwrap().addresses();
+    addresses.map(|address| SocketAddr::new(address, PORT)).to_vec()
+}
+
+pub(crate) fn assert_verdict(
+    lab: &Lab,
+    privilege: Privilege,
+    targets: &[SocketAddr],
+    verdict: &str,
+    expected: &[&str],
+) {
+    let (reports, status) = probe(lab, privilege, &["--timeout", "1500ms"], targets);
+    assert_eq!(status, status_of(verdict), "{reports:#?}");
+    for report in &reports {
+        let address = first(report);
+        assert_eq!(
+            (&address["verdict"], &report["verdict"]),
+            (&verdict.into(), &verdict.into()),
+            "{report:#}"
+        );
+        assert_eq!(causes(report), expected, "{report:#}");
+        let sources = address["sources"].as_array().unwrap();
+        let saw_packets = sources.contains(&"packets".into());
+        // Where nobody answers there is nothing to look at.
+        let sees_packets = privilege == Privilege::Packets && verdict != "unreachable";
+        assert_eq!(saw_packets, sees_packets, "{report:#}");
+        if verdict == "works" {
+            assert_eq!(address["fits"], true, "{report:#}");
+        }
+    }
+}
+
+pub(crate) fn on_both_families(lab: &Lab, verdict: &str, causes: &[&str]) {
+    for privilege in BOTH {
+        assert_verdict(lab, privilege, &addresses(lab), verdict, causes);
+    }
+}
+
+/// Why there may be no cookie, as far as this end of the path can tell.
+const NO_COOKIE: &[&str] = &[
+    "server-bit-off",
+    "listener-off",
+    "proxy-ends-it",
+    "option-stripped",
+    "answered-in-its-place",
+    "syn-cookies",
+    "queue-full",
+];
+
+pub(crate) fn no_cookie(lab: &Lab) {
+    assert_verdict(lab, Privilege::Packets, &addresses(lab), "no-cookie", NO_COOKIE);
+    assert_verdict(lab, Privilege::None, &addresses(lab), "no-cookie", NO_COOKIE);
+}

@@ -60,11 +60,6 @@ impl Program {
     }
 }
 
-fn only(name: &str, world: &World) -> u32 {
-    wait_until(name, || processes(name, world.state.path()).len() == 1);
-    processes(name, world.state.path())[0]
-}
-
 fn one_after_the_other_is_killed() {
     let world = world();
     serve(world.server(), 7, echo);
@@ -76,7 +71,7 @@ fn one_after_the_other_is_killed() {
     };
     exchange("one");
     // Another guardian takes the place of the first.
-    let guardian = only("tfo-guardian", &world);
+    let guardian = world.only("tfo-guardian");
     signal(guardian, "-KILL");
     wait_until("there is another", || {
         processes("tfo-guardian", world.state.path())
@@ -85,7 +80,7 @@ fn one_after_the_other_is_killed() {
     });
     exchange("two");
     // Whoever is left lets everything through, and is guarded in its turn.
-    signal(only("tfo-supervisor", &world), "-KILL");
+    signal(world.only("tfo-supervisor"), "-KILL");
     exchange("three");
     for text in ["four", "five"] {
         wait_until("there are two", || {
@@ -110,11 +105,12 @@ fn a_call_that_waits_is_answered() {
     serve(world.server(), 7, echo);
     let mut program = Program::start(&world, SCRIPT);
     assert_eq!(program.read(), "ready");
-    let supervisor = only("tfo-supervisor", &world);
+    let supervisor = world.only("tfo-supervisor");
     signal(supervisor, "-STOP");
     program.write("hello");
+    let pid = world.only("python3");
     wait_until("connect() waits", || {
-        let call = std::fs::read_to_string(format!("/proc/{}/wchan", program.child.id())).unwrap_or_default();
+        let call = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
         call.contains("seccomp") || call == "0" || call.is_empty()
     });
     signal(supervisor, "-KILL");
@@ -161,7 +157,7 @@ for n, text in enumerate([b'', b'hello', b'', b'hello']):
         });
         assert!(sent.is_some(), "shutdown() released it");
         if is_killed {
-            signal(only("tfo-supervisor", &world), "-KILL");
+            signal(world.only("tfo-supervisor"), "-KILL");
         }
         world.lab.set_rules([]).unwrap();
         assert_eq!(program.read(), said);
@@ -193,7 +189,7 @@ print(s.recv(99), flush=True)
 ";
     let mut program = Program::start(&world, script);
     assert_eq!(program.read(), "ready");
-    let supervisor = only("tfo-supervisor", &world);
+    let supervisor = world.only("tfo-supervisor");
     program.write(&supervisor.to_string());
     assert_eq!(program.read(), "b'220 ready\\r\\n'");
     program.end();

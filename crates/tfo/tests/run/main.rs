@@ -1,10 +1,15 @@
 //! `tfo run` as it is run, with unchanged programs in the lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
+mod arguments;
 mod clients;
 mod death;
+mod faults;
+mod front;
 mod invisible;
 mod load;
 mod paths;
@@ -18,28 +23,52 @@ mod table;
 mod terminal;
 #[path = "../common/terminal.rs"]
 mod terminals;
+mod yama;
 
 use std::process::ExitCode;
 
-use fastopen_lab::testing;
+use fastopen_lab::testing::{self, LabTest};
 
 fn main() -> ExitCode {
-    testing::main(
-        [
-            clients::tests(),
-            semantics::tests(),
-            sockets::tests(),
-            paths::tests(),
-            programs::tests(),
-            invisible::tests(),
-            terminal::tests(),
-            reports::tests(),
-            load::tests(),
-            table::tests(),
-            death::tests(),
-            sandboxes::tests(),
-        ]
-        .into_iter()
-        .flatten(),
-    )
+    testing::main(beside().chain(above()))
+}
+
+fn beside() -> impl Iterator<Item = LabTest> {
+    [
+        arguments::tests(),
+        clients::tests(),
+        semantics::tests(),
+        sockets::tests(),
+        paths::tests(),
+        programs::tests(),
+        invisible::tests(),
+        terminal::tests(),
+        reports::tests(),
+        faults::tests(),
+        load::tests(),
+        table::tests(),
+        death::tests(),
+        sandboxes::tests(),
+        yama::tests(),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// With the supervisor above the program, as under Yama: the processes stand otherwise, and the rest is the same.
+fn above() -> impl Iterator<Item = LabTest> {
+    [
+        clients::tests(),
+        semantics::tests(),
+        invisible::tests(),
+        terminal::tests(),
+        reports::tests(),
+        faults::tests(),
+        death::tests(),
+        sandboxes::tests(),
+        front::tests(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|test| test.after("above", support::place_above))
 }

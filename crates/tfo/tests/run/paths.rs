@@ -28,7 +28,10 @@ fn fast_open_switched_off() {
     serve(world.server(), 80, http);
     let bare = world.bare(CURL).output().unwrap();
     let ran = world.run(&[], CURL);
-    assert_eq!(ran.output, bare);
+    assert_eq!(
+        (&ran.output.stdout, ran.output.status),
+        (&bare.stdout, bare.status)
+    );
     assert_eq!(ran.report["rows"][0]["reason"], "sysctl", "{:#}", ran.report);
     for (options, advice) in [
         (&["--require"][..], "tcp_fastopen=1"),

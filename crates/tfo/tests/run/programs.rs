@@ -191,18 +191,15 @@ fn proxy(name: &'static str, arguments: fn(&Path) -> Vec<String>) {
     let arguments = arguments(world.state.path());
     let mut under: Vec<&str> = vec![program.to_str().unwrap()];
     under.extend(arguments.iter().map(String::as_str));
-    let _proxy = start(&mut world.under(&[], &under));
+    let log = world.state.path().join("log");
+    let mut command = world.under(&["--verbose"], &under);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let _proxy = Running(command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap());
     let client = world.lab.client().unwrap();
     wait_for(client, 8080);
-    // The first may be the one with which it was found to listen.
     let capture = world.lab.capture();
     let mut rounds = Vec::new();
-    // A proxy that gets no processor for a round trip is released, once or so on a machine that has others; twice in a row would make its
-    // upstream plain, and no further connection fast.
-    for attempt in 0..7 {
-        if attempt >= 4 && rounds.last() == Some(&1) {
-            break;
-        }
+    for _ in 0..5 {
         let output = world
             .bare(&["curl", "-s", "http://127.0.0.1:8080/"])
             .output()
@@ -210,7 +207,14 @@ fn proxy(name: &'static str, arguments: fn(&Path) -> Vec<String>) {
         assert_eq!(output.stdout, b"hello from the lab\n", "{output:?}");
         rounds.extend(rounds_of(&answers(&capture, 80)));
     }
-    assert_eq!((rounds[0], rounds[rounds.len() - 1]), (2, 1), "{rounds:?}");
+    // A proxy that gets no processor for a round trip is released, and the supervisor says so: once may be this machine's load.
+    let said = fs::read_to_string(log).unwrap();
+    let late = said.matches("the program did not write at once").count();
+    let slow = rounds[1..].iter().filter(|rounds| **rounds != 1).count();
+    assert!(
+        rounds.len() == 5 && rounds[0] == 2 && slow == late && late <= 1,
+        "{rounds:?} {said}"
+    );
 }
 
 fn nginx(folder: &Path) -> Vec<String> {

@@ -11,6 +11,7 @@ use super::support::{TFO, echo, serve, wait_until, world};
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("a_refused_connection_has_failed", a_refused_connection_has_failed),
+        test("what_is_not_answered", what_is_not_answered),
         test("late_writers_are_told_apart", late_writers_are_told_apart),
         test(
             "what_is_left_out_is_counted_once",
@@ -43,14 +44,37 @@ time.sleep(float(sys.argv[2]))
         assert!(String::from_utf8_lossy(&bare.stdout).contains(says), "{bare:?}");
         let ran = world.run(&["--all"], &program);
         assert_eq!(ran.output, bare);
-        assert_eq!(ran.row(7), ("unknown", "failed"), "{destination} {source}");
+        let note = if says == "refused" { "refused" } else { "failed" };
+        assert_eq!(ran.row(7), ("unknown", note), "{destination} {source}");
         let text = world.under(&["--all", "--report"], &program).output().unwrap();
         let said = String::from_utf8_lossy(&text.stderr).into_owned();
         assert!(
-            said.contains("1 unknown, failed") && !said.contains("yet"),
+            said.contains(&format!("1 {note}\n")) && !said.contains("yet"),
             "{said}"
         );
     }
+}
+
+/// The address that nobody has, and the host whose answers are lost: the program gives up by its own choice or the kernel's.
+fn what_is_not_answered() {
+    let world = world();
+    let client = world.lab.client().unwrap();
+    client.set_sysctl("net.ipv4.tcp_syn_retries", "1").unwrap();
+    let drop = fastopen_lab::Rule::drop()
+        .from("server")
+        .on(fastopen_lab::SegmentKind::SynAck);
+    serve(world.server(), 7, echo);
+    world.lab.set_rules([drop]).unwrap();
+    let script = "
+import socket
+try: socket.create_connection(('192.0.2.2', 7))
+except OSError as e: print(e.errno)
+";
+    let ran = world.run(&["--all"], &["python3", "-c", script]);
+    assert_eq!(
+        (ran.stdout().as_str(), ran.row(7)),
+        ("110\n", ("unknown", "unanswered"))
+    );
 }
 
 /// It answered all the time: it has not failed.
@@ -100,12 +124,13 @@ s.sendall(b'x' * 2000); s.shutdown(socket.SHUT_WR); print(len(s.makefile().read(
     }
 }
 
-/// A datagram socket's connect() makes no connection, as in every getaddrinfo(); a second one on a TCP socket asks how the first one goes.
+/// A datagram socket's connect() makes no connection, nor does that of a closed descriptor, as in every getaddrinfo(); a second one on a TCP socket asks how the first one goes.
 fn what_is_left_out_is_counted_once() {
     let world = world();
     let script = "
 import socket
 d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); d.connect(('127.0.0.1', 53))
+import ctypes; ctypes.CDLL(None).connect(99, b'\\x02\\0\\0\\x08\\x7f\\0\\0\\x01' + bytes(8), 16)
 l = socket.create_server(('127.0.0.1', 8), reuse_port=True)
 s = socket.socket(); s.connect(('127.0.0.1', 8)); s.connect_ex(('127.0.0.1', 8)); s.connect_ex(('127.0.0.1', 8))
 ";

@@ -1,5 +1,6 @@
 //! Servers for unchanged programs, and the programs with and without `tfo run`.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -19,8 +20,19 @@ const BODY: &str = "hello from the lab\n";
 
 /// A client, a server, a state of its own for what is learnt.
 pub(crate) struct World {
+    /// `--above`, or nothing.
+    pub(crate) placement: &'static [&'static str],
     pub(crate) lab: Lab,
     pub(crate) state: TempDir,
+}
+
+thread_local! {
+    static PLACEMENT: Cell<&'static [&'static str]> = const { Cell::new(&[]) };
+}
+
+/// From here on this thread's worlds have the supervisor above the program.
+pub(crate) fn place_above() {
+    PLACEMENT.set(&["--above"]);
 }
 
 /// What a program printed, and what `tfo run` said of it.
@@ -48,6 +60,7 @@ pub(crate) fn world_with(client: HostSpec) -> World {
 pub(crate) fn world_on(client: HostSpec, rtt: Duration) -> World {
     let scenario = Scenario::new("run").with_rtt(rtt).with_host(client);
     World {
+        placement: PLACEMENT.get(),
         lab: Lab::new(&scenario).unwrap(),
         state: tempfile::tempdir().unwrap(),
     }
@@ -72,10 +85,22 @@ impl World {
     /// The same with it.
     pub(crate) fn under(&self, options: &[&str], program: &[&str]) -> Command {
         program.iter().take(1).for_each(need);
-        let arguments = [&[TFO, "run"], options, &["--"], program].concat();
+        let arguments = [&[TFO, "run"], self.placement, options, &["--"], program].concat();
         let mut command = self.bare(&arguments);
         command.env("XDG_STATE_HOME", self.state.path());
         command
+    }
+
+    /// Whether the program has another number than the process that was started.
+    pub(crate) fn is_above(&self) -> bool {
+        !self.placement.is_empty()
+    }
+
+    /// The program of that name, when there is one.
+    pub(crate) fn only(&self, name: &str) -> u32 {
+        let found = || processes(name, self.state.path());
+        wait_until(name, || found().len() == 1);
+        found()[0]
     }
 
     /// Runs it with `tfo run` to its end, and until nobody supervises it any more.

@@ -1,7 +1,9 @@
 //! `tfo trace` as it is run: over what a lab's middlebox saw, on the lab's hosts, and over files.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 mod agreement;
 mod files;

@@ -87,6 +87,18 @@ fn in_vxlan(packet: &[u8]) -> Vec<u8> {
     outer
 }
 
+fn in_esp(packet: &[u8]) -> Vec<u8> {
+    let mut outer = Vec::new();
+    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+        .write(
+            &mut outer,
+            etherparse::ip_number::ENCAP_SEC,
+            &[&[1; 8], packet].concat(),
+        )
+        .unwrap();
+    outer
+}
+
 /// The exit status, standard output and standard error.
 fn told(arguments: &[&str], capture: &[u8]) -> (i32, String, String) {
     let output = trace(&[&["--read", "-"], arguments].concat(), capture);
@@ -128,12 +140,17 @@ fn what_can_not_be_read_is_counted() {
         (
             147,
             vec![syn()],
-            "1 packet: link layer link type 147 is not known",
+            "could not read 1 packet: link type 147 is not known",
         ),
         (
             101,
             vec![fragment, later],
             "2 IP fragments of TCP packets, 1 of them the first of a SYN",
+        ),
+        (
+            101,
+            vec![in_esp(&syn()), in_esp(&syn_ack())],
+            "could not read 2 packets: they carry ESP, which is not looked into",
         ),
         (101, vec![broken], "1 packet: a broken IP or TCP header"),
         (101, vec![syn(), vec![]], "1 packet: a broken IP or TCP header"),
@@ -153,7 +170,7 @@ fn what_can_not_be_read_is_counted() {
     assert_eq!(
         (status, &*errors),
         (0, ""),
-        "what is not TCP is none of its business: {text}"
+        "packets of other protocols count as read: {text}"
     );
 }
 

@@ -1,7 +1,9 @@
 //! `tfo watch` as it is run, on hosts of a lab.
 
-// Clippy knows tests by their attribute, and these have none.
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows tests by their attribute, and these have none"
+)]
 
 use std::process::ExitCode;
 
@@ -55,6 +57,10 @@ fn main() -> ExitCode {
             prometheus::a_namespace_is_served_to_another,
         ),
         test("what_is_not_there_is_said", prometheus::what_is_not_there_is_said),
+        test(
+            "a_request_that_is_too_long_is_answered",
+            prometheus::a_request_that_is_too_long_is_answered,
+        ),
         test(
             "whoever_asks_for_nothing_keeps_nobody_out",
             prometheus::whoever_asks_for_nothing_keeps_nobody_out,

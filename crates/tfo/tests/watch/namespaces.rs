@@ -25,7 +25,7 @@ pub(crate) fn another_namespace_can_be_looked_into() {
 
 pub(crate) fn without_privilege_it_says_what_to_do() {
     for (namespace, hint) in [
-        ("1", "hint: run it as root: sudo tfo watch --netns 1"),
+        ("1", "hint: it takes CAP_SYS_PTRACE to look at that process"),
         (
             "/nowhere",
             "hint: give its name (ip netns lists them), the number",

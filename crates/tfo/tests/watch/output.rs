@@ -135,7 +135,7 @@ pub(crate) fn a_pipe_gets_lines_and_a_summary() {
     let summary: Vec<_> = lines.skip_while(|line| !line.starts_with("In ")).collect();
     assert!(summary[0].ends_with("1 counter rose:"), "{summary:?}");
     assert!(
-        summary[1].starts_with("  TCPFastOpenActive                  +1  A connection"),
+        summary[1].starts_with("  TCPFastOpenActive                  +1  A server accepted"),
         "{summary:?}"
     );
     assert_eq!(watch.0.wait().unwrap().code(), Some(0));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fastopen_lab::Host;
@@ -212,6 +213,22 @@ pub(crate) fn what_is_not_there_is_said() {
         let empty = request.starts_with("HEAD") || status.starts_with("431");
         assert_eq!(body.is_empty(), empty, "{request}: {body}");
     }
+}
+
+/// Its answer comes while it still sends.
+pub(crate) fn a_request_that_is_too_long_is_answered() {
+    let lab = lab();
+    let server = lab.server().unwrap();
+    let (_watch, address) = serve(server);
+    let mut stream = server.run(|| TcpStream::connect(address)).unwrap();
+    stream.write_all(b"GET /metrics?").unwrap();
+    for _ in 0..5 {
+        stream.write_all(&[b'x'; 20_000]).unwrap();
+        sleep(Duration::from_millis(50));
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }
 
 pub(crate) fn whoever_asks_for_nothing_keeps_nobody_out() {

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// The same where answers have come over this path before, so that a slow server is likelier. The time-out that TCP begins with (RFC 6298,
 /// section 2).
 const PATIENCE_WHERE_ANSWERED: Duration = Duration::from_secs(1);
-/// So many segments sent again without an answer are no accident.
+/// After so many retransmissions without an answer the connection counts as dead.
 const UNANSWERED: u32 = 2;
 
 /// Watches a connection until something is received, or it ends.

@@ -80,7 +80,7 @@ impl Drawing {
         }
     }
 
-    /// How far down it goes so far.
+    /// Its height so far.
     pub(super) fn here(&self) -> u32 {
         self.y
     }

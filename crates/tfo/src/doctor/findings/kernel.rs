@@ -41,7 +41,7 @@ fn kernel(facts: &Facts) -> Finding {
     if missing.is_empty() {
         return Finding::ok(
             ID,
-            format!("Linux {version} has everything of Fast Open that this tool knows."),
+            format!("Linux {version} has every Fast Open feature that tfo knows of."),
             format!(
                 "Each part with the version that it dates from: {}.",
                 list(Feature::ALL)

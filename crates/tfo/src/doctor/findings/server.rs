@@ -53,7 +53,7 @@ fn server(bits: FastOpenBits, facts: &Facts) -> Finding {
     let served = wanted(bits | FastOpenBits::SERVER, facts);
     let fix = Fix::by_hand(facts.place, Sysctl::FastOpen, served);
     let asked = match facts.count(Counter::CookieRequested) {
-        0 => "Connecting to other machines needs nothing of it.".to_owned(),
+        0 => "Outgoing connections don't need it.".to_owned(),
         requested => format!(
             "Clients asked listeners here for cookies {} and got none.",
             count(requested, "time")

@@ -5,10 +5,11 @@
 mod command;
 mod plan;
 mod search;
+mod text;
 mod unit;
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -18,8 +19,7 @@ use super::report::Action;
 use super::selection::Selection;
 use crate::hint::Hint;
 use crate::status::Status;
-use crate::style::{BAD, BOLD, DIM, GOOD, HINT, WARNING};
-use crate::{json, printable, stdout};
+use crate::{json, stdout};
 use search::Name;
 use unit::Service;
 
@@ -31,10 +31,10 @@ pub(super) struct Options {
     /// The connections that the unit's programs make, not its listeners: a drop-in that runs them by tfo run, from its next start on
     #[arg(long, requires = "unit", conflicts_with_all = ["places", "pid", "all", "netns"])]
     client: bool,
-    /// Show the drop-in, and change nothing
+    /// Show the drop-in, and change nothing; with --client
     #[arg(long, requires = "client")]
     dry_run: bool,
-    /// The system in this folder, as with systemctl --root=
+    /// The system in this folder, as with systemctl --root=; with --client
     #[arg(long, value_name = "DIR", requires = "client")]
     root: Option<PathBuf>,
 }
@@ -85,14 +85,13 @@ impl Options {
             next: self.next(&units),
             units,
         };
+        if !self.dry_run {
+            carry_out(&report.units)?;
+        }
         let mut out = stdout::lock();
         match as_json {
             true => json::line(&mut out, &report)?,
-            false => text(&report, &mut out)?,
-        }
-        out.flush()?;
-        if !self.dry_run {
-            report.units.iter().try_for_each(Changed::carry_out)?;
+            false => text::report(&report, &mut out)?,
         }
         Ok(Status::Works)
     }
@@ -129,7 +128,12 @@ fn with(root: &Path, name: &Name, tfo: &str) -> anyhow::Result<Changed> {
     let files = search::files(root, name)?;
     let mut service = Service::default();
     service.apply(&search::read(root, &files.unit)?);
-    for other in files.drop_ins.iter().filter(|other| **other != file) {
+    // One of this name is this one, or its template's, in whose place this one would come.
+    let others = files
+        .drop_ins
+        .iter()
+        .filter(|other| other.file_name() != file.file_name());
+    for other in others {
         let has_a_say = service.apply(&search::read(root, other)?);
         ensure!(
             !has_a_say || other.file_name() < file.file_name(),
@@ -137,7 +141,23 @@ fn with(root: &Path, name: &Name, tfo: &str) -> anyhow::Result<Changed> {
             other.display()
         );
     }
-    let plan = plan::plan(&name.0, &service, tfo)?;
+    let mut plan = plan::plan(&name.0, &service, tfo)?;
+    if before.is_none()
+        && let Some((template, of_template)) = of_template(root, name)?
+        && settings(&of_template.1).eq(settings(&plan.text))
+    {
+        plan.notes.push(format!(
+            "{} is an instance of {template}, whose drop-in is for it too",
+            name.0
+        ));
+        return Ok(Changed {
+            unit: name.0.clone(),
+            file: of_template.0,
+            before: Some(of_template.1.clone()),
+            now: Some(of_template.1),
+            notes: plan.notes,
+        });
+    }
     Ok(Changed {
         unit: name.0.clone(),
         file,
@@ -149,13 +169,33 @@ fn with(root: &Path, name: &Name, tfo: &str) -> anyhow::Result<Changed> {
 
 fn without(root: &Path, name: &Name) -> anyhow::Result<Changed> {
     let (file, before) = drop_in(root, name)?;
+    let of_template = of_template(root, name)?.map(|(template, _)| {
+        format!(
+            "{} is an instance of {template}, whose drop-in is for it too; to remove that: tfo disable --client --unit {template}",
+            name.0
+        )
+    });
     Ok(Changed {
         unit: name.0.clone(),
         file,
         before,
         now: None,
-        notes: Vec::new(),
+        notes: of_template.into_iter().collect(),
     })
+}
+
+/// The template of an instance, where that has a drop-in: its name, and the drop-in's path and text.
+fn of_template(root: &Path, name: &Name) -> anyhow::Result<Option<(String, (PathBuf, String))>> {
+    let Some(template) = name.template() else {
+        return Ok(None);
+    };
+    let (file, text) = drop_in(root, &Name(template.clone()))?;
+    Ok(text.map(|text| (template, (file, text))))
+}
+
+/// What systemd reads of a drop-in.
+fn settings(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.starts_with('#'))
 }
 
 /// The drop-in's path, and what it holds.
@@ -172,10 +212,22 @@ fn drop_in(root: &Path, name: &Name) -> anyhow::Result<(PathBuf, Option<String>)
     Ok((file, before))
 }
 
+/// Writes and removes what is to change. An error says how far it came.
+fn carry_out(units: &[Changed]) -> anyhow::Result<()> {
+    let mut done: Vec<String> = Vec::new();
+    for changed in units.iter().filter(|unit| unit.before != unit.now) {
+        changed.carry_out().with_context(|| match &done[..] {
+            [] => "nothing was changed".to_owned(),
+            done => format!("only {} was changed", done.join(", ")),
+        })?;
+        done.push(changed.file.display().to_string());
+    }
+    Ok(())
+}
+
 impl Changed {
     fn carry_out(&self) -> anyhow::Result<()> {
         let done = match &self.now {
-            now if *now == self.before => Ok(()),
             Some(text) => self.write(text),
             None => self.remove(),
         };
@@ -202,47 +254,4 @@ impl Changed {
         }
         Ok(())
     }
-}
-
-fn text(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    for changed in &report.units {
-        let (before, now) = (
-            changed.before.as_deref().unwrap_or(""),
-            changed.now.as_deref().unwrap_or(""),
-        );
-        let what = match (before == now, now, report.dry_run) {
-            (true, "", _) => "there is no such drop-in",
-            (true, ..) => "there, and nothing to change",
-            (false, "", true) => "would be removed",
-            (false, "", false) => "removing",
-            (false, _, true) => "would be written",
-            (false, _, false) => "writing",
-        };
-        writeln!(out, "{BOLD}{}{BOLD:#}: {what}", printable::path(&changed.file))?;
-        if before != now {
-            for line in before
-                .lines()
-                .filter(|line| !now.lines().any(|other| other == *line))
-            {
-                writeln!(out, "{BAD}- {}{BAD:#}", printable::lines(line))?;
-            }
-            for line in now.lines() {
-                let shown = printable::lines(line);
-                match before.lines().any(|other| other == line) {
-                    true => writeln!(out, "  {shown}")?,
-                    false => writeln!(out, "{GOOD}+ {shown}{GOOD:#}")?,
-                }
-            }
-        }
-        for note in &changed.notes {
-            writeln!(out, "{WARNING}note:{WARNING:#} {note}")?;
-        }
-    }
-    if report.dry_run {
-        return writeln!(out, "{DIM}nothing was changed (--dry-run){DIM:#}");
-    }
-    for command in &report.next {
-        writeln!(out, "{HINT}hint:{HINT:#} {command}")?;
-    }
-    Ok(())
 }

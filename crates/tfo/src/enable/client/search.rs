@@ -61,7 +61,7 @@ impl Name {
     }
 
     /// The template that it is an instance of.
-    fn template(&self) -> Option<String> {
+    pub(super) fn template(&self) -> Option<String> {
         let (template, instance) = self.0.strip_suffix(".service")?.split_once('@')?;
         (!instance.is_empty()).then(|| format!("{template}@.service"))
     }

@@ -11,6 +11,7 @@ use fastopen_host::owners::Process;
 use super::super::queue;
 use super::super::report::Socket;
 use super::event::{Event, Switched, What};
+use super::executables;
 use super::rules::{Fit, Owner, Rules, Spot};
 use super::survey::Place;
 use super::table::{Entry, Table};
@@ -68,7 +69,7 @@ pub(super) fn on_due(
         let Some((entry, place)) = wanted.get(&inode) else {
             continue;
         };
-        let facts = owners.of(&held.owners);
+        let facts = owners.of(&held.owners, rules);
         let rule = match rules.fit(spot(entry, place), Some(&facts)) {
             Fit::Rule(rule) => Some(rule),
             // What rules ask for can't be told.
@@ -91,15 +92,15 @@ pub(super) fn on_due(
         match switched {
             Ok(switched) => {
                 table.switched(inode, switched.now);
-                // One that is off and stays so.
-                if (switched.before, switched.now) != (0, 0) {
+                // One that is off and stays so, with the keys that it had.
+                if (switched.before, switched.now) != (0, 0) || switched.keys_before != switched.keys_now {
                     done.events
                         .push(Event::now(What::Switched(told(&held, Ok(switched)))));
                 }
             }
             Err(error) => {
                 done.failures += 1;
-                if table.again(inode, now) {
+                if table.failed(inode, now) {
                     done.events
                         .push(Event::now(What::Failed(told(&held, Err(error)))));
                 }
@@ -122,10 +123,10 @@ fn spot<'a>(entry: &Entry, place: &'a Place) -> Spot<'a> {
 struct Owners(HashMap<u32, Owner>);
 
 impl Owners {
-    fn of(&mut self, processes: &[Process]) -> Vec<Owner> {
+    fn of(&mut self, processes: &[Process], rules: &Rules) -> Vec<Owner> {
         let look = |process: &Process| Owner {
             name: process.name.clone(),
-            executable: fs::read_link(format!("/proc/{}/exe", process.pid)).ok(),
+            programs: executables::leading_to(rules, process.pid),
             groups: fs::read_to_string(format!("/proc/{}/cgroup", process.pid)).unwrap_or_default(),
         };
         processes

@@ -78,6 +78,7 @@ pub(super) fn as_text(events: &[Event], out: &mut impl Write) -> io::Result<()> 
                 let socket = &switched.socket;
                 writeln!(out, "{}: {}", start(switched), text::change(socket))?;
                 text::capped(socket, out)?;
+                text::keys(socket, out)?;
             }
             What::Failed(switched) => {
                 failures += 1;

@@ -1,5 +1,7 @@
 //! The service's metrics.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::metrics_page::{Kind, Page};
 
 /// What is exported.
@@ -7,6 +9,9 @@ use crate::metrics_page::{Kind, Page};
 pub(super) struct Metrics {
     pub(super) listeners: usize,
     pub(super) pending: usize,
+    pub(super) failed: usize,
+    pub(super) problems: usize,
+    pub(super) looked: Option<SystemTime>,
     pub(super) namespaces: usize,
     pub(super) namespaces_without_server_bit: usize,
     pub(super) switched: u64,
@@ -16,6 +21,14 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
+    /// The file is written when it changes: once a minute, while nothing happens.
+    fn looked_in_minute(&self) -> u64 {
+        let looked = self
+            .looked
+            .and_then(|looked| looked.duration_since(UNIX_EPOCH).ok());
+        looked.map_or(0, |looked| looked.as_secs() / 60 * 60)
+    }
+
     pub(super) fn page(&self) -> String {
         let mut page = Page::default();
         for (name, kind, help, value) in [
@@ -30,6 +43,24 @@ impl Metrics {
                 Kind::Gauge,
                 "The listeners that are tried again: they could not be switched, or their processes fit no rule so far.",
                 self.pending as u64,
+            ),
+            (
+                "fastopen_enable_listeners_failed",
+                Kind::Gauge,
+                "Those of the pending listeners that a rule fits and that could not be switched at two looks or more.",
+                self.failed as u64,
+            ),
+            (
+                "fastopen_enable_problems",
+                Kind::Gauge,
+                "What is wrong, as the log says: namespaces that can't be looked into, programs in rules that are not there; without missing server bits.",
+                self.problems as u64,
+            ),
+            (
+                "fastopen_enable_last_look_timestamp_seconds",
+                Kind::Gauge,
+                "The minute in which listeners were last looked for.",
+                self.looked_in_minute(),
             ),
             (
                 "fastopen_enable_namespaces",

@@ -4,20 +4,22 @@
 //!   rules ──▶ survey: who listens, in which network namespaces ──▶ table: what is new ──▶ act: find its owners, switch it
 //! ```
 //!
-//! [`rules`] and [`table`] decide and are pure. [`survey`] is what costs time while nothing happens; [`act`] does what is to be done, and
+//! [`rules`] and [`table`] decide and are pure; [`rules_file`] reads rules and [`executables`] follows the paths in them. [`survey`] is what costs time while nothing happens; [`act`] does what is to be done, and
 //! [`event`] and [`metrics`] tell of it.
 
 mod act;
 mod event;
+mod executables;
 mod metrics;
 mod rules;
+mod rules_file;
 mod survey;
 mod table;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use fastopen_host::sysctl::FastOpenBits;
@@ -26,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Enable;
 use super::report::Missing;
 use super::text::REPLAY;
-use crate::hint::{self, Hint};
+use crate::hint;
 use crate::interrupt::Interrupt;
 use crate::namespace::machine::Id;
 use crate::service::notify::Manager;
@@ -78,6 +80,8 @@ struct Service<'a> {
     rules: Rules,
     /// Why the file was refused when it was read last.
     refusal: Option<String>,
+    /// Whether it was said that data can be delivered twice.
+    warned: bool,
     table: Table,
     manager: Manager,
     problems: Problems,
@@ -91,7 +95,7 @@ impl<'a> Service<'a> {
     fn new(args: &'a Enable) -> anyhow::Result<Self> {
         let file = file(args)?;
         let rules = read(args, file.as_deref())?;
-        let service = Self {
+        let mut service = Self {
             manager: Manager::from_environment().context("the service manager's socket (NOTIFY_SOCKET)")?,
             metrics: Metrics {
                 rules: rules.0.len(),
@@ -101,13 +105,14 @@ impl<'a> Service<'a> {
             file,
             rules,
             refusal: None,
+            warned: false,
             table: Table::default(),
             problems: Problems::default(),
             textfile: args.textfile.as_deref().map(TextFile::at),
             status: String::new(),
             is_ready: false,
         };
-        warning::print(format_args!("{REPLAY}"));
+        service.warn_of_replay();
         service.tell(&[service.rules_event()])?;
         Ok(service)
     }
@@ -136,7 +141,12 @@ impl<'a> Service<'a> {
         let missing = self.without_server_bit(&places, &views);
         self.metrics.namespaces = places.len();
         self.metrics.namespaces_without_server_bit = missing.len();
-        (self.metrics.listeners, self.metrics.pending) = self.table.counts();
+        let counts = self.table.counts();
+        (self.metrics.listeners, self.metrics.pending) = (counts.switched, counts.pending);
+        self.metrics.failed = counts.failed;
+        problems.extend(executables::missing(&self.rules));
+        self.metrics.problems = problems.len();
+        self.metrics.looked = Some(SystemTime::now());
         problems.extend(missing);
         problems.extend(self.export());
         self.problems.tell(problems);
@@ -152,6 +162,7 @@ impl<'a> Service<'a> {
                 self.metrics.rules = rules.0.len();
                 self.rules = rules;
                 self.refusal = None;
+                self.warn_of_replay();
                 self.tell(&[self.rules_event()])?;
             }
             Err(error) => {
@@ -167,6 +178,14 @@ impl<'a> Service<'a> {
         self.table.reopen(Instant::now());
         self.manager.tell("READY=1");
         Ok(())
+    }
+
+    /// Says it once, and not where rules only switch Fast Open off.
+    fn warn_of_replay(&mut self) {
+        if !self.warned && self.rules.0.iter().any(|rule| rule.queue != Some(0)) {
+            warning::print(format_args!("{REPLAY}"));
+            self.warned = true;
+        }
     }
 
     fn rules_event(&self) -> Event {
@@ -273,9 +292,7 @@ fn file(args: &Enable) -> anyhow::Result<Option<PathBuf>> {
 
 fn read(args: &Enable, file: Option<&Path>) -> anyhow::Result<Rules> {
     match file {
-        Some(file) => Rules::read(file).hint(
-            "a rule is [[rule]] and port = 443, for example; or name listeners: tfo enable --watch :443",
-        ),
+        Some(file) => rules_file::read(file),
         None => from_arguments(args),
     }
 }

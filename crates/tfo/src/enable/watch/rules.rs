@@ -1,17 +1,12 @@
 //! Which listeners are to have Fast Open: rules, from a file or from arguments.
 
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use fastopen::KeyRing;
-use serde::Deserialize;
 
 use super::super::cgroup;
-use crate::key_options;
 use crate::namespace::Namespace;
 
 /// The rules, in order: the first that fits a listener decides.
@@ -54,7 +49,8 @@ pub(super) struct Spot<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Owner {
     pub(super) name: String,
-    pub(super) executable: Option<PathBuf>,
+    /// Those of the paths that rules name which lead to its executable.
+    pub(super) programs: Vec<String>,
     /// The text of `/proc/PID/cgroup`.
     pub(super) groups: String,
 }
@@ -70,33 +66,6 @@ pub(super) enum Fit {
 }
 
 impl Rules {
-    /// Reads a file, and the key files that it names.
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        /// No sensible file is longer.
-        const LONGEST: u64 = 1 << 20;
-        use std::io::Read;
-
-        let reading = || format!("can't read the rules from {}", path.display());
-        let mut text = String::new();
-        let file = std::fs::File::open(path).with_context(reading)?;
-        file.take(LONGEST)
-            .read_to_string(&mut text)
-            .with_context(reading)?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder).with_context(|| format!("the rules in {} make no sense", path.display()))
-    }
-
-    fn parse(text: &str, folder: &Path) -> anyhow::Result<Self> {
-        let file: File = toml::from_str(text)?;
-        ensure!(!file.rule.is_empty(), "there is no [[rule]]");
-        let rules = file
-            .rule
-            .into_iter()
-            .enumerate()
-            .map(|(at, rule)| rule.into_rule(folder).with_context(|| format!("rule {}", at + 1)));
-        Ok(Self(rules.collect::<Result<_, _>>()?))
-    }
-
     /// What they say of a listener, whose owners may not be known yet.
     pub(super) fn fit(&self, spot: Spot<'_>, owners: Option<&[Owner]>) -> Fit {
         for (at, rule) in self.0.iter().enumerate() {
@@ -112,6 +81,11 @@ impl Rules {
         }
         Fit::None
     }
+}
+
+/// Whether a program is named by its path.
+pub(super) fn is_path(program: &str) -> bool {
+    program.contains('/')
 }
 
 impl Rule {
@@ -132,7 +106,7 @@ impl Rule {
                 || self.addresses.iter().any(|address| address.to_canonical() == ip))
     }
 
-    fn asks_for_owners(&self) -> bool {
+    pub(super) fn asks_for_owners(&self) -> bool {
         !self.programs.is_empty() || !self.units.is_empty()
     }
 
@@ -153,8 +127,8 @@ impl Owner {
     /// By path, or by the name that the kernel has for it, which is cut after 15 bytes.
     fn is_program(&self, program: &str) -> bool {
         const LONGEST: usize = 15;
-        if program.contains('/') {
-            return self.executable.as_deref() == Some(Path::new(program));
+        if is_path(program) {
+            return self.programs.iter().any(|path| path == program);
         }
         let cut = program.as_bytes().get(..LONGEST).unwrap_or(program.as_bytes());
         self.name.as_bytes() == cut
@@ -163,7 +137,7 @@ impl Owner {
 
 /// One port, or several in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ports(RangeInclusive<u16>);
+pub(super) struct Ports(pub(super) RangeInclusive<u16>);
 
 impl From<u16> for Ports {
     fn from(port: u16) -> Self {
@@ -171,114 +145,7 @@ impl From<u16> for Ports {
     }
 }
 
-impl FromStr for Ports {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        match (port(first), port(last)) {
-            (Some(first), Some(last)) if first <= last => Ok(Self(first..=last)),
-            _ => bail!("{text:?} is no port: 443, \"443\" and \"8000-8099\" are"),
-        }
-    }
-}
-
-/// The file as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    rule: Vec<Written>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    port: Option<Several<Port>>,
-    address: Option<Several<String>>,
-    program: Option<Several<String>>,
-    unit: Option<Several<String>>,
-    netns: Option<String>,
-    queue: Option<u32>,
-    key_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Several<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a port: 443, \"443\" or \"8000-8099\"")]
-enum Port {
-    Number(u16),
-    Text(String),
-}
-
-impl<T> Several<T> {
-    fn list(written: Option<Self>, name: &str) -> anyhow::Result<Vec<T>> {
-        let list = match written {
-            None => return Ok(Vec::new()),
-            Some(Self::One(one)) => vec![one],
-            Some(Self::Many(many)) => many,
-        };
-        // Without one it would fit every listener.
-        ensure!(!list.is_empty(), "{name} is an empty list");
-        Ok(list)
-    }
-}
-
-impl Written {
-    fn into_rule(self, folder: &Path) -> anyhow::Result<Rule> {
-        let ports = Several::list(self.port, "port")?;
-        let ports = ports.into_iter().map(|port| match port {
-            Port::Number(number) => number.to_string().parse(),
-            Port::Text(text) => text.parse(),
-        });
-        let addresses = Several::list(self.address, "address")?;
-        let addresses = addresses.iter().map(|address| {
-            address
-                .parse()
-                .with_context(|| format!("{address:?} is no IP address"))
-        });
-        let rule = Rule {
-            ports: ports.collect::<Result<_, _>>()?,
-            addresses: addresses.collect::<Result<_, _>>()?,
-            programs: Several::list(self.program, "program")?,
-            units: Several::list(self.unit, "unit")?,
-            places: self.netns.as_deref().map_or(Ok(Places::Own), Places::written)?,
-            queue: self.queue,
-            keys: self
-                .key_file
-                .map(|file| key_options::read_file(&folder.join(file)))
-                .transpose()?,
-        };
-        ensure!(
-            !rule.ports.is_empty() || !rule.addresses.is_empty() || rule.asks_for_owners(),
-            "it names no listener: port, address, program or unit; every listener has a port of \"1-65535\""
-        );
-        ensure!(
-            rule.queue.is_none_or(|queue| i32::try_from(queue).is_ok()),
-            "a queue is no longer than {}",
-            i32::MAX
-        );
-        Ok(rule)
-    }
-}
-
 impl Places {
-    fn written(text: &str) -> anyhow::Result<Self> {
-        match text {
-            "all" => Ok(Self::All),
-            text => text
-                .parse()
-                .map_or_else(|never: Infallible| match never {}, Self::named),
-        }
-    }
-
     /// That one, which must be the same for as long as a service runs.
     pub(super) fn named(namespace: Namespace) -> anyhow::Result<Self> {
         match namespace {
@@ -292,10 +159,13 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::rules_file;
     use super::*;
 
     fn rules(text: &str) -> Rules {
-        Rules::parse(text, Path::new("/etc/tfo")).unwrap()
+        rules_file::parse(text, Path::new("/etc/tfo/enable.toml")).unwrap()
     }
 
     fn here(address: &str) -> Spot<'static> {
@@ -309,7 +179,7 @@ mod tests {
     fn owner(name: &str, executable: &str, group: &str) -> Owner {
         Owner {
             name: name.to_owned(),
-            executable: Some(executable.into()),
+            programs: vec![executable.to_owned()],
             groups: format!("0::/system.slice/{group}\n"),
         }
     }
@@ -377,33 +247,5 @@ mod tests {
         assert_eq!(fits(true, &[]), [true, false, true]);
         assert_eq!(fits(false, &blue), [false, true, true]);
         assert_eq!(fits(false, &[]), [false, false, true]);
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_with_the_place() {
-        for (text, told) in [
-            ("", "no [[rule]]"),
-            ("[[rule]]\n", "names no listener"),
-            ("[[rule]]\nport = 1\n[[rule]]\nqueue = 1\n", "rule 2"),
-            ("[[rule]]\nport = []\n", "port is an empty list"),
-            ("[[rule]]\nport = 0\n", "\"0\" is no port"),
-            ("[[rule]]\nport = '9-8'\n", "\"9-8\" is no port"),
-            ("[[rule]]\nport = 65536\n", "line 2"),
-            (
-                "[[rule]]\naddress = 'localhost'\n",
-                "\"localhost\" is no IP address",
-            ),
-            ("[[rule]]\nprot = 80\n", "unknown field `prot`"),
-            ("[[rules]]\nport = 80\n", "unknown field `rules`"),
-            ("[[rule]]\nport = 80\nqueue = 4294967295\n", "no longer than"),
-            ("[[rule]]\nport = 80\nqueue = -1\n", "line 3"),
-            ("[[rule]]\nport = 80\nnetns = '4711'\n", "only as long as it runs"),
-            ("[[rule]]\nport = 80\nkey_file = 'no.key'\n", "/etc/tfo/no.key"),
-            ("[[rule]\n", "line 1"),
-        ] {
-            let error = Rules::parse(text, Path::new("/etc/tfo")).unwrap_err();
-            let error = format!("{error:#}");
-            assert!(error.contains(told), "{text:?}: {error}");
-        }
     }
 }

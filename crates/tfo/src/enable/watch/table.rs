@@ -25,10 +25,18 @@ pub(super) struct Entry {
     state: State,
 }
 
+/// Looks that led to nothing, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Vain {
+    count: u32,
+    /// How many of the last ones found a rule, and could not switch the listener.
+    failures: u32,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// To be looked at from that time on, after so many failed looks.
-    Open { at: Instant, failures: u32 },
+    /// To be looked at from that time on, after so many looks in vain.
+    Open { at: Instant, looks: Vain },
     /// There is nothing to do.
     Settled,
     /// A rule fits it, and this is its queue.
@@ -43,6 +51,17 @@ pub(super) struct Seen {
     pub(super) uid: u32,
 }
 
+/// Listeners by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// They have Fast Open by the rules.
+    pub(super) switched: usize,
+    /// They wait for another look.
+    pub(super) pending: usize,
+    /// Those of the pending that could not be switched, again and again.
+    pub(super) failed: usize,
+}
+
 impl Table {
     /// Takes the listeners that a namespace has now.
     pub(super) fn see(&mut self, namespace: Id, listeners: &[Seen], now: Instant) {
@@ -54,7 +73,10 @@ impl Table {
                 address: seen.address,
                 namespace,
                 uid: seen.uid,
-                state: State::Open { at: now, failures: 0 },
+                state: State::Open {
+                    at: now,
+                    looks: Vain::default(),
+                },
             });
             there.insert(seen.inode, entry);
         }
@@ -70,7 +92,10 @@ impl Table {
     /// Looks at all of them again.
     pub(super) fn reopen(&mut self, now: Instant) {
         for entry in self.0.values_mut() {
-            entry.state = State::Open { at: now, failures: 0 };
+            entry.state = State::Open {
+                at: now,
+                looks: Vain::default(),
+            };
         }
     }
 
@@ -99,34 +124,62 @@ impl Table {
         self.set(inode, State::Switched { queue });
     }
 
-    /// It is to be looked at again later. Returns whether that is to be told: at the second failed look, once, because at the first a
-    /// listener may be gone with its program.
-    pub(super) fn again(&mut self, inode: u64, now: Instant) -> bool {
-        let failures = match self.0.get(&inode) {
+    /// It is to be looked at again later: no rule fits it so far.
+    pub(super) fn again(&mut self, inode: u64, now: Instant) {
+        self.put_off(inode, now, |looks| Vain {
+            count: looks.count,
+            failures: 0,
+        });
+    }
+
+    /// It is to be looked at again later: it could not be switched. Returns whether that is to be told: at the second look in vain, once,
+    /// because at the first a listener may be gone with its program.
+    pub(super) fn failed(&mut self, inode: u64, now: Instant) -> bool {
+        let looks = self.put_off(inode, now, |looks| Vain {
+            count: looks.count,
+            failures: looks.failures.saturating_add(1),
+        });
+        looks.count == 2
+    }
+
+    fn put_off(&mut self, inode: u64, now: Instant, count: impl Fn(Vain) -> Vain) -> Vain {
+        let before = match self.0.get(&inode) {
             Some(Entry {
-                state: State::Open { failures, .. },
+                state: State::Open { looks, .. },
                 ..
-            }) => failures.saturating_add(1),
-            _ => 1,
+            }) => *looks,
+            _ => Vain::default(),
         };
-        let pause = FIRST.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST);
+        let looks = count(Vain {
+            count: before.count.saturating_add(1),
+            ..before
+        });
+        let pause = FIRST.saturating_mul(1 << (looks.count - 1).min(10)).min(LONGEST);
         self.set(
             inode,
             State::Open {
                 at: now + pause,
-                failures,
+                looks,
             },
         );
-        failures == 2
+        looks
     }
 
-    /// How many have Fast Open by the rules, and how many wait for another look.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        let count = |is: fn(&State) -> bool| self.0.values().filter(|entry| is(&entry.state)).count();
-        (
-            count(|state| matches!(state, State::Switched { queue: 1.. })),
-            count(|state| matches!(state, State::Open { .. })),
-        )
+    /// How many there are of each kind.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for entry in self.0.values() {
+            match entry.state {
+                State::Switched { queue: 1.. } => counts.switched += 1,
+                State::Open { looks, .. } => {
+                    counts.pending += 1;
+                    // At the first it may be gone with its program.
+                    counts.failed += usize::from(looks.failures >= 2);
+                }
+                State::Switched { .. } | State::Settled => {}
+            }
+        }
+        counts
     }
 
     /// The namespaces in which a listener has Fast Open by the rules.
@@ -173,12 +226,13 @@ mod tests {
         table.see(HERE, &[seen(1), seen(2), seen(3)], now);
         assert_eq!(due(&table, now), [3]);
         table.settle(3);
-        assert_eq!(table.counts(), (1, 0));
+        let counts = |table: &Table| (table.counts().switched, table.counts().pending);
+        assert_eq!(counts(&table), (1, 0));
         assert!(table.uses(HERE) && !table.uses(THERE));
 
         // The server restarts: another socket. One that is gone is forgotten, and its number is a new one's.
         table.see(HERE, &[seen(1), seen(4)], now);
-        assert_eq!((due(&table, now), table.counts()), (vec![4], (0, 1)));
+        assert_eq!((due(&table, now), counts(&table)), (vec![4], (0, 1)));
         table.see(HERE, &[seen(1), seen(2)], now);
         assert_eq!(due(&table, now), [2]);
         table.see(THERE, &[seen(1)], now);
@@ -210,7 +264,7 @@ mod tests {
         let mut now = start;
         let (mut pauses, mut told) = (Vec::new(), Vec::new());
         for _ in 0..9 {
-            told.push(table.again(1, now));
+            told.push(table.failed(1, now));
             let last = now;
             while due(&table, now).is_empty() {
                 now += Duration::from_secs(1);
@@ -221,7 +275,20 @@ mod tests {
         let expected: Vec<_> = (1..=9).map(|look| look == 2).collect();
         assert_eq!(told, expected, "it is told at the second");
         table.reopen(now);
-        assert_eq!([(); 3].map(|()| table.again(1, now)), [false, true, false]);
+        assert_eq!([(); 3].map(|()| table.failed(1, now)), [false, true, false]);
+    }
+
+    #[test]
+    fn what_cannot_be_switched_is_not_what_no_rule_fits() {
+        let (mut table, now) = (Table::default(), Instant::now());
+        table.see(HERE, &[seen(1), seen(2)], now);
+        for failed in [0, 1, 1] {
+            table.again(1, now);
+            table.failed(2, now);
+            assert_eq!((table.counts().pending, table.counts().failed), (2, failed));
+        }
+        table.again(2, now);
+        assert_eq!(table.counts().failed, 0);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::derive;
 use super::report::Rotated;
 use super::secret::Source;
 use crate::namespace::Namespace;
+use crate::service::textfile;
 use crate::{fingerprint, hint};
 use places::Places;
 
@@ -39,8 +40,8 @@ pub(super) struct Args {
     /// Stay, and change the keys whenever the schedule says so
     #[arg(long)]
     watch: bool,
-    /// In the network namespace of this process, or of a file such as /run/netns/NAME, instead of this one; may be repeated
-    #[arg(long, value_name = "PID|PATH", conflicts_with = "all_namespaces")]
+    /// In the network namespace of this process, of this name (ip netns), or of this file, instead of this one; may be repeated
+    #[arg(long, value_name = "PID|NAME|PATH", conflicts_with = "all_namespaces")]
     netns: Vec<Namespace>,
     /// In every network namespace of this machine, those of containers that start later too
     #[arg(long)]
@@ -48,8 +49,8 @@ pub(super) struct Args {
     /// Also on the listeners there that have keys of their own, which override those of their network namespace
     #[arg(long)]
     listeners: bool,
-    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter
-    #[arg(long, value_name = "FILE.prom", requires = "watch")]
+    /// Keep metrics in this file, for the textfile collector of Prometheus' node_exporter; with --watch
+    #[arg(long, value_name = "FILE.prom", requires = "watch", value_parser = textfile::parse)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: Output,
@@ -65,17 +66,20 @@ Examples:
                                          Also on listeners with keys of their own
   sudo tfo keys rotate --secret-command 'etcdctl get --print-value-only tfo' --watch --interval 6h
 
-Replacing the secret without losing a cookie: stop the rotation everywhere (systemctl stop
-tfo-keys), then take each step on every machine before the next one on any. All of it within one
-interval, by default a day that begins at 00:00:02 UTC, and the last step as late in it as possible,
-so that clients that connect between the last two keep their cookies.
-  key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
-  echo \"$(key tfo.old),$(key tfo.new)\" | sudo tfo keys set --key-file -
-                                         The new key is accepted
-  echo \"$(key tfo.new),$(key tfo.old)\" | sudo tfo keys set --key-file -
-                                         The new key makes the cookies
-  sudo tfo keys rotate --secret tfo.new --watch
-                                         The new secret's schedule
+Replacing the secret without losing a cookie:
+Stop the rotation everywhere (systemctl stop tfo-keys), then take each step on every machine before the next one on any. All of it within
+one interval, by default a day that begins at 00:00:02 UTC, and the last step as late in it as possible, so that clients that connect between
+the last two keep their cookies.
+
+    key() { tfo keys derive --secret \"$1\" | cut -d, -f1; }
+    # The new key is accepted:
+    echo \"$(key tfo.old),$(key tfo.new)\" |
+        sudo tfo keys set --key-file -
+    # The new key makes the cookies:
+    echo \"$(key tfo.new),$(key tfo.old)\" |
+        sudo tfo keys set --key-file -
+    # The new secret's schedule:
+    sudo tfo keys rotate --secret tfo.new --watch
 
 Privileges:
   CAP_NET_ADMIN                          For the keys of this network namespace
@@ -84,7 +88,13 @@ Privileges:
 
 Exit status:
   0  set; --watch: stopped by a signal
-  2  wrong usage, no secret, a clock that was not set, or the kernel refuses";
+  2  wrong usage, no secret, a clock that was not set, or the kernel refuses
+
+Environment:
+  NOTIFY_SOCKET, WATCHDOG_USEC  set by systemd, with --watch: where to tell that it is ready and alive
+
+Files:
+  /proc/sys/net/ipv4/tcp_fastopen_key  the keys of a network namespace";
 
 impl Args {
     /// Rotates once and reports, or until a stop is requested.

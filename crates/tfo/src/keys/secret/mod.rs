@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use clap::ArgGroup;
 use fastopen::{Rotation, Secret};
 use tokio::runtime;
 use zeroize::Zeroizing;
@@ -22,12 +23,13 @@ pub(super) use stamp::Stamp;
 
 /// The options that name the secret and the schedule.
 #[derive(Clone, Debug, clap::Args)]
+#[command(group(ArgGroup::new("where_the_secret_is").args(["secret", "secret_command"]).required(true)))]
 pub(super) struct Source {
     /// The file with the fleet's secret: 32 bytes, as tofurkey reads them, or 64 hexadecimal digits; - is standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "secret_command")]
+    #[arg(long, value_name = "FILE")]
     secret: Option<PathBuf>,
     /// Run this with sh, and take what it prints as the secret: etcdctl get --print-value-only tfo, for instance
-    #[arg(long, value_name = "COMMAND", conflicts_with = "secret")]
+    #[arg(long, value_name = "COMMAND")]
     secret_command: Option<String>,
     /// How long each key makes cookies: an even number of seconds from 10s to 7d, the same in the whole fleet
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = units::parse_time)]
@@ -43,7 +45,7 @@ pub(super) struct OptionalSource {
     /// Run this with sh, and take what it prints as the secret
     #[arg(long, value_name = "COMMAND", group = "named_secret")]
     secret_command: Option<String>,
-    /// How long each key makes cookies
+    /// How long each key makes cookies: an even number of seconds from 10s to 7d, the same in the whole fleet
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = units::parse_time)]
     interval: Duration,
 }

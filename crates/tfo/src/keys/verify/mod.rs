@@ -6,7 +6,6 @@ mod contact;
 mod judge;
 mod together;
 
-use std::fs;
 use std::io::{self, BufRead};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -22,6 +21,7 @@ use super::report::{Server, Verdict, Verified};
 use super::secret::OptionalSource;
 use crate::hint::Hint;
 use crate::metrics_page::{Kind, Page};
+use crate::service::textfile::{self, TextFile};
 use crate::units;
 use contact::Contact;
 
@@ -52,7 +52,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::parse_time)]
     timeout: Duration,
     /// Write the verdicts to this file too, for the textfile collector of Prometheus' node_exporter
-    #[arg(long, value_name = "FILE.prom")]
+    #[arg(long, value_name = "FILE.prom", value_parser = textfile::parse)]
     textfile: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: Output,
@@ -117,11 +117,9 @@ impl Args {
             servers,
         };
         if let Some(path) = &self.textfile {
-            let mut temporary = path.as_os_str().to_owned();
-            temporary.push(".new");
-            fs::write(&temporary, page(&verified, SystemTime::now()))
-                .and_then(|()| fs::rename(&temporary, path))
-                .with_context(|| format!("can't write {}", path.display()))?;
+            TextFile::at(path)
+                .write(page(&verified, SystemTime::now()))
+                .map_err(anyhow::Error::msg)?;
         }
         Ok(verified)
     }

@@ -19,7 +19,7 @@ use crate::output::OutputFile;
 use crate::warning;
 use pcapng::Writer;
 
-/// What a held packet takes beside its bytes, roughly.
+/// What a held packet takes in memory beside its bytes, roughly.
 const OVERHEAD: usize = 128;
 
 /// The packets held back, and the file that they go to.
@@ -115,7 +115,7 @@ impl<W: Write> Annotated<W> {
         Ok(())
     }
 
-    /// Hands over what was released: to a disk that is full, it can't be, and it is better to know at once.
+    /// Writes out what was released, so that a full disk is noticed at once.
     pub(super) fn flush(&mut self) -> anyhow::Result<()> {
         self.writer.flush().context(CAN_NOT_WRITE)
     }

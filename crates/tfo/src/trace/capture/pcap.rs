@@ -22,13 +22,13 @@ pub(super) struct Header {
     lengths: Lengths,
 }
 
-/// In which order a record gives the kept and the original length.
+/// The order of the kept and the original length in a record.
 #[derive(Clone, Copy, PartialEq)]
 enum Lengths {
     KeptFirst,
     /// As the oldest versions did.
     OriginalFirst,
-    /// As version 2.3 did, now so and now so: the kept length is never the larger one.
+    /// Version 2.3 was written in both orders: the kept length is never the larger one.
     Either,
 }
 

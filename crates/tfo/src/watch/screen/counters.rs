@@ -48,7 +48,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, report: &Report, shown: Sh
             Cell::new(row.counter.summary()).style(DIM),
         ])
     });
-    // Cut words explain nothing: on a narrow screen there are names and numbers alone.
+    // A narrow screen would cut the explanations off: it shows names and numbers alone.
     let columns = if area.width < EXPLAINED { 3 } else { 4 };
     let widths = [
         Constraint::Length(25),

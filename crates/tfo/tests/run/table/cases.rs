@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::super::programs::{Running, haproxy_config, nginx_config, run_in, start, wait_for};
@@ -18,6 +19,8 @@ pub(super) enum First {
 /// A row of the table.
 pub(super) struct Case {
     pub(super) name: &'static str,
+    /// Whether every run of the tests makes it.
+    pub(super) is_usual: bool,
     /// What must be installed.
     pub(super) programs: &'static [&'static str],
     pub(super) port: u16,
@@ -31,6 +34,7 @@ pub(super) struct Case {
 
 const HTTP: Case = Case {
     name: "",
+    is_usual: false,
     programs: &[],
     port: 80,
     options: &[],
@@ -46,18 +50,21 @@ const HTTP: Case = Case {
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "curl",
+        is_usual: true,
         programs: &["curl"],
         client: |_| words("curl -s http://192.0.2.2/"),
         ..HTTP
     },
     Case {
         name: "wget",
+        is_usual: true,
         programs: &["wget"],
         client: |_| words("wget -q -O - http://192.0.2.2/"),
         ..HTTP
     },
     Case {
         name: "git clone, http",
+        is_usual: true,
         programs: &["git", "python3"],
         serve: git_server,
         client: |_| {
@@ -69,12 +76,14 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "python urllib",
+        is_usual: true,
         programs: &["python3"],
         client: |_| python("import urllib.request as r; print(r.urlopen('http://192.0.2.2/').read())"),
         ..HTTP
     },
     Case {
         name: "python requests",
+        is_usual: true,
         programs: &["python3"],
         client: |_| python("import requests; print(requests.get('http://192.0.2.2/').text)"),
         ..HTTP
@@ -95,6 +104,12 @@ pub(super) const CASES: &[Case] = &[
             let code = "fetch('http://192.0.2.2/').then(r => r.text()).then(console.log)";
             ["node", "-e", code].map(str::to_owned).to_vec()
         },
+        ..HTTP
+    },
+    Case {
+        name: "go, static",
+        programs: &["go"],
+        client: |_| vec![go_client()],
         ..HTTP
     },
     Case {
@@ -130,6 +145,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "openssl s_client",
+        is_usual: true,
         programs: &["openssl"],
         port: 443,
         serve: tls_server,
@@ -140,6 +156,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "redis-cli",
+        is_usual: true,
         programs: &["redis-cli", "redis-server"],
         port: 6379,
         options: &["--only", ":6379"],
@@ -178,6 +195,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "python smtplib",
+        is_usual: true,
         programs: &["python3"],
         port: 25,
         options: &["--all"],
@@ -193,6 +211,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "nginx, upstream",
+        is_usual: true,
         programs: &["nginx", "curl"],
         client: |world| {
             nginx_config(world.state.path());
@@ -202,6 +221,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         name: "haproxy, upstream",
+        is_usual: true,
         programs: &["haproxy", "curl"],
         client: |world| {
             haproxy_config(world.state.path());
@@ -220,7 +240,34 @@ fn script(text: &str) -> Vec<String> {
 }
 
 fn python(text: &str) -> Vec<String> {
-    ["python3", "-c", text].map(str::to_owned).to_vec()
+    // One that root has installed for himself is of no use to others.
+    let of_all = "/usr/bin/python3";
+    let python = if Path::new(of_all).is_file() {
+        of_all
+    } else {
+        "python3"
+    };
+    [python, "-c", text].map(str::to_owned).to_vec()
+}
+
+/// A program without a C library, which is built once.
+fn go_client() -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-client");
+    let program = folder.join("client");
+    if !program.is_file() {
+        fs::create_dir_all(&folder).unwrap();
+        let text = "package main\nimport (\"io\"; \"net/http\"; \"os\")\nfunc main() {\n\
+                    r, err := http.Get(\"http://192.0.2.2/\"); if err != nil { panic(err) }\nio.Copy(os.Stdout, r.Body)\n}\n";
+        fs::write(folder.join("client.go"), text).unwrap();
+        let built = Command::new("go")
+            .args(["build", "-o", "client", "client.go"])
+            .current_dir(&folder)
+            .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-mod=mod")])
+            .env("GOCACHE", folder.join("cache"))
+            .status();
+        assert!(built.unwrap().success());
+    }
+    program.display().to_string()
 }
 
 /// A program of one file, which java compiles as it starts.

@@ -1,45 +1,13 @@
-//! The decision against simulated servers and paths, whose behaviour is known, and against all possible evidence up to a length.
+//! Simulated servers and paths.
 
-use std::time::Duration;
+use fastopen::{Outcome, Reason};
 
-use fastopen_wire::Cookie;
-use proptest::prelude::*;
-
-use super::super::evidence::Cached;
-use super::super::schedule;
-use super::*;
-use crate::timed::{Answer, Made, Way};
-
-const ANSWERED: Answer = Answer::Bytes(Duration::from_millis(40));
-
-fn cookie(number: u8) -> Cached {
-    Cached::Cookie(Cookie::new(&[number; 8]).unwrap())
-}
-
-fn made(outcome: Outcome, answer: Answer) -> Result<Made, Failure> {
-    Ok(Made {
-        syn_bytes: usize::from(!matches!(outcome, Outcome::NoCookie | Outcome::NotAttempted(_))) * 90,
-        syn_repeated: Some(outcome == Outcome::SynLost),
-        ..Made::sample(outcome, answer)
-    })
-}
-
-fn repeated(result: Result<Made, Failure>) -> Result<Made, Failure> {
-    result.map(|made| Made {
-        syn_repeated: Some(true),
-        ..made
-    })
-}
-
-fn trial(way: Way, result: Result<Made, Failure>, before: Cached, after: Cached) -> Trial {
-    Trial {
-        way,
-        result,
-        before,
-        after,
-        wire: None,
-    }
-}
+use super::{ANSWERED, cookie, made, repeated, trial};
+use crate::probe::evidence::{Cached, Evidence, Machine};
+use crate::probe::judge::judge;
+use crate::probe::schedule;
+use crate::probe::verdict::{Cause, Verdict};
+use crate::timed::{Answer, Failure, Made, Way};
 
 /// How the connections of a world go. The number is that of the connection, from 0.
 struct World {
@@ -54,8 +22,12 @@ struct World {
     causes: &'static [Cause],
 }
 
+fn plainly(answer: Answer) -> Result<Made, Failure> {
+    made(Outcome::NotAttempted(Reason::Policy), answer)
+}
+
 fn plain(_: usize) -> Result<Made, Failure> {
-    made(Outcome::NotAttempted(Reason::Policy), ANSWERED)
+    plainly(ANSWERED)
 }
 
 fn granted(_: usize) -> (Result<Made, Failure>, Cached) {
@@ -118,6 +90,15 @@ const NO_COOKIE: &[Cause] = &[
     Cause::NeedsNoCookie,
 ];
 
+/// The same where there is a cookie.
+const DATA_IGNORED: &[Cause] = &[
+    Cause::OptionStripped,
+    Cause::AnsweredInItsPlace,
+    Cause::SynCookies,
+    Cause::QueueFull,
+    Cause::CookieAltered,
+];
+
 fn ended(result: Result<Made, Failure>, end_acknowledged: bool) -> Result<Made, Failure> {
     result.map(|made| Made {
         end_acknowledged: Some(end_acknowledged),
@@ -152,7 +133,7 @@ fn worlds() -> Vec<World> {
             ..good
         },
         World {
-            name: "requests hear nothing",
+            name: "connections that ask for a cookie get no answer",
             request: |_| (made(Outcome::NoCookie, Answer::Silent), Cached::Nothing),
             verdict: Verdict::Blackholed,
             causes: &[ApplicationSilent, DroppedAfterwards],
@@ -160,7 +141,7 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "server off, and silent to everybody",
-            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Silent),
+            plain: |_| plainly(Answer::Silent),
             request: |_| (made(Outcome::NoCookie, Answer::Silent), Cached::Nothing),
             verdict: Verdict::NoCookie,
             causes: NO_COOKIE,
@@ -177,7 +158,7 @@ fn worlds() -> Vec<World> {
             name: "closes without reading",
             plain: |n| {
                 let answer = if n % 3 == 0 { Answer::Reset } else { Answer::Closed };
-                made(Outcome::NotAttempted(Reason::Policy), answer)
+                plainly(answer)
             },
             request: |_| (made(Outcome::NoCookie, Answer::Closed), cookie(1)),
             data: |_, cookie| (made(Outcome::Accepted, Answer::Reset), cookie),
@@ -187,7 +168,7 @@ fn worlds() -> Vec<World> {
             name: "resets half of all connections",
             plain: |n| {
                 let answer = if n % 2 == 0 { ANSWERED } else { Answer::Reset };
-                made(Outcome::NotAttempted(Reason::Policy), answer)
+                plainly(answer)
             },
             data: |n, cookie| {
                 let answer = if n % 3 == 0 { Answer::Reset } else { ANSWERED };
@@ -199,7 +180,7 @@ fn worlds() -> Vec<World> {
             name: "is silent at times, fast or plain",
             plain: |n| {
                 let answer = if n % 3 == 0 { Answer::Silent } else { ANSWERED };
-                made(Outcome::NotAttempted(Reason::Policy), answer)
+                plainly(answer)
             },
             data: |n, cookie| {
                 let answer = if n % 2 == 0 { Answer::Silent } else { ANSWERED };
@@ -209,29 +190,17 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "ignores data and never answers",
-            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Silent),
+            plain: |_| plainly(Answer::Silent),
             request: |_| (made(Outcome::NoCookie, Answer::Silent), cookie(1)),
             data: |_, cookie| (made(Outcome::Ignored, Answer::Silent), cookie),
             verdict: Verdict::DataIgnored,
-            causes: &[
-                OptionStripped,
-                AnsweredInItsPlace,
-                SynCookies,
-                QueueFull,
-                CookieAltered,
-            ],
+            causes: DATA_IGNORED,
         },
         World {
             name: "data ignored",
             data: |_, cookie| (made(Outcome::Ignored, ANSWERED), cookie),
             verdict: Verdict::DataIgnored,
-            causes: &[
-                OptionStripped,
-                AnsweredInItsPlace,
-                SynCookies,
-                QueueFull,
-                CookieAltered,
-            ],
+            causes: DATA_IGNORED,
             ..good
         },
         World {
@@ -271,7 +240,7 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "mute",
-            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Silent),
+            plain: |_| plainly(Answer::Silent),
             request: |_| (made(Outcome::NoCookie, Answer::Silent), cookie(1)),
             data: |_, cookie| (made(Outcome::Accepted, Answer::Silent), cookie),
             verdict: Verdict::Inconclusive,
@@ -279,14 +248,14 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "closes without an answer",
-            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Closed),
+            plain: |_| plainly(Answer::Closed),
             request: |_| (made(Outcome::NoCookie, Answer::Closed), cookie(1)),
             data: |_, cookie| (made(Outcome::Accepted, Answer::Closed), cookie),
             ..good
         },
         World {
             name: "cuts off everybody",
-            plain: |_| made(Outcome::NotAttempted(Reason::Policy), Answer::Reset),
+            plain: |_| plainly(Answer::Reset),
             request: |_| (made(Outcome::NoCookie, Answer::Reset), cookie(1)),
             data: |_, cookie| (made(Outcome::Accepted, Answer::Reset), cookie),
             ..good
@@ -434,208 +403,6 @@ fn the_path_is_not_blamed_where_there_is_none() {
             Cause::AddressChanges,
         ] {
             assert!(!causes.contains(&path), "{causes:?}");
-        }
-    }
-}
-
-#[test]
-fn this_machine_is_asked_first() {
-    for (machine, cause) in [
-        (Machine::SwitchedOff, Cause::ClientBitOff),
-        (Machine::Incapable, Cause::KernelLacksIt),
-    ] {
-        let evidence = Evidence::new(machine, false);
-        assert_eq!(schedule::next(&evidence, 3), None);
-        assert_eq!(
-            judge(&evidence),
-            Judgement::certain(Verdict::ThisMachine, [cause])
-        );
-    }
-}
-
-/// Everything that a connection can come to, as far as the decision looks.
-fn fates() -> Vec<Trial> {
-    use Outcome::*;
-    let policy = NotAttempted(Reason::Policy);
-    let answers = [ANSWERED, Answer::Closed, Answer::Reset, Answer::Silent];
-    let failures = [
-        Failure::Refused,
-        Failure::Unanswered,
-        Failure::NoRoute,
-        Failure::Here(String::new()),
-    ];
-    let mut fates = Vec::new();
-    for answer in answers {
-        fates.push(trial(Way::Plain, made(policy, answer), cookie(1), cookie(1)));
-        fates.push(trial(
-            Way::Plain,
-            repeated(made(policy, answer)),
-            cookie(1),
-            cookie(1),
-        ));
-        for after in [Cached::Nothing, cookie(1)] {
-            fates.push(trial(Way::Fast, made(NoCookie, answer), Cached::Nothing, after));
-            fates.push(trial(
-                Way::Fast,
-                repeated(made(NoCookie, answer)),
-                Cached::Nothing,
-                after,
-            ));
-        }
-        for outcome in [
-            Accepted,
-            Ignored,
-            SynLost,
-            Unknown,
-            NotAttempted(Reason::Blackhole),
-        ] {
-            for (before, after) in [(1, 1), (1, 2), (2, 1)] {
-                fates.push(trial(
-                    Way::Fast,
-                    made(outcome, answer),
-                    cookie(before),
-                    cookie(after),
-                ));
-            }
-        }
-    }
-    for failure in failures {
-        fates.push(trial(Way::Plain, Err(failure.clone()), cookie(1), cookie(1)));
-        fates.push(trial(Way::Fast, Err(failure.clone()), cookie(1), cookie(1)));
-        fates.push(trial(Way::Fast, Err(failure), Cached::Nothing, Cached::Nothing));
-    }
-    fates
-}
-
-/// What each verdict must be able to point at, told without the decision's own words.
-fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
-    let trials = &evidence.trials;
-    let count = |which: &dyn Fn(&Trial) -> bool| trials.iter().filter(|trial| which(trial)).count();
-    let plain = |trial: &Trial| trial.way == Way::Plain;
-    let fast = |trial: &Trial| trial.way == Way::Fast;
-    let served = |trial: &Trial| matches!(&trial.result, Ok(made) if matches!(made.answer, Answer::Bytes(_) | Answer::Closed));
-    let cut_off = |trial: &Trial| matches!(&trial.result, Ok(made) if made.answer == Answer::Reset);
-    // A server that ends every plain connection without an answer may cut off fast ones.
-    let answered = |trial: &Trial| matches!(&trial.result, Ok(made) if !matches!(made.answer, Answer::Closed | Answer::Reset));
-    let cuts_off = count(&|trial| plain(trial) && trial.result.is_ok()) > 0
-        && count(&|trial| plain(trial) && answered(trial)) == 0;
-    let as_good_as_served = |trial: &Trial| served(trial) || (cuts_off && cut_off(trial));
-    let accepted = |trial: &Trial| fast(trial) && trial.outcome() == Some(Outcome::Accepted);
-    let good = count(&|trial| accepted(trial) && served(trial));
-    let as_good = count(&|trial| accepted(trial) && as_good_as_served(trial));
-    let plain_made = count(&|trial| plain(trial) && trial.result.is_ok());
-    let holds = match judgement.verdict {
-        Verdict::Works => as_good > 0 && judgement.causes.is_empty(),
-        Verdict::Intermittent => {
-            as_good > 0 && count(&|trial| fast(trial) && !(accepted(trial) && served(trial))) >= 2
-        }
-        Verdict::NoCookie => {
-            good == 0
-                && count(&|trial| trial.outcome() == Some(Outcome::NoCookie)) >= 2
-                && count(&|trial| fast(trial) && trial.after.cookie().is_some()) == 0
-        }
-        Verdict::CookieRefused => {
-            count(&|trial| fast(trial) && trial.before != trial.after && trial.before.cookie().is_some()) >= 2
-        }
-        Verdict::DataIgnored => good == 0 && count(&|trial| fast(trial) && trial.result.is_ok()) >= 2,
-        Verdict::SynLost => {
-            good == 0
-                && plain_made > 0
-                && count(&|trial| {
-                    fast(trial)
-                        && match &trial.result {
-                            Ok(made) => made.syn_repeated == Some(true),
-                            Err(failure) => *failure == Failure::Unanswered,
-                        }
-                }) >= 3
-        }
-        Verdict::Reset => {
-            good == 0
-                && plain_made > 0
-                && count(&|trial| {
-                    fast(trial)
-                        && match &trial.result {
-                            Ok(made) => made.answer == Answer::Reset,
-                            Err(failure) => *failure == Failure::Refused,
-                        }
-                }) >= 2
-        }
-        Verdict::Rejected => {
-            good == 0
-                && plain_made > 0
-                && count(&|trial| fast(trial) && trial.result == Err(Failure::NoRoute)) >= 2
-        }
-        Verdict::Blackholed | Verdict::Silent => {
-            good == 0
-                && count(&|trial| plain(trial) && served(trial)) > 0
-                && count(
-                    &|trial| matches!(&trial.result, Ok(made) if fast(trial) && made.answer == Answer::Silent),
-                ) >= 2
-        }
-        Verdict::Unreachable => {
-            trials.iter().all(|trial| plain(trial) && trial.result.is_err())
-                && (trials.len() >= 3 || count(&|trial| trial.failed_at_once()) > 0)
-        }
-        Verdict::ThisMachine => {
-            evidence.machine != Machine::Ready
-                || count(&|trial| matches!(trial.result, Err(Failure::Here(_)))) > 0
-                || count(&|trial| matches!(trial.outcome(), Some(Outcome::NotAttempted(Reason::Blackhole))))
-                    > 0
-        }
-        Verdict::Inconclusive => judgement.causes.len() == 1,
-    };
-    assert!(holds, "{judgement:?} from {evidence:#?}");
-}
-
-#[test]
-fn no_verdict_goes_beyond_any_evidence_of_up_to_three_connections() {
-    let fates = fates();
-    let mut evidence = Evidence::new(Machine::Ready, false);
-    for first in &fates {
-        for second in &fates {
-            for third in &fates {
-                evidence.trials = vec![first.clone(), second.clone(), third.clone()];
-                for len in 0..=3 {
-                    let shorter = Evidence {
-                        trials: evidence.trials[..len].to_vec(),
-                        ..evidence.clone()
-                    };
-                    assert_carried(&shorter, &judge(&shorter));
-                }
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    #[test]
-    fn no_verdict_goes_beyond_the_evidence(picks in proptest::collection::vec(0_usize..1000, 0..20), local: bool) {
-        let fates = fates();
-        let trials = picks.iter().map(|pick| fates[pick % fates.len()].clone()).collect();
-        let evidence = Evidence { trials, ..Evidence::new(Machine::Ready, local) };
-        assert_carried(&evidence, &judge(&evidence));
-    }
-
-    /// Few kinds of connections at a time, so that verdicts are reached.
-    #[test]
-    fn nor_where_connections_are_much_alike(kinds in proptest::collection::vec(0_usize..1000, 1..4), picks in proptest::collection::vec(0_usize..3, 0..20)) {
-        let fates = fates();
-        let trials = picks.iter().map(|pick| fates[kinds[pick % kinds.len()] % fates.len()].clone()).collect();
-        let evidence = Evidence { trials, ..Evidence::new(Machine::Ready, false) };
-        assert_carried(&evidence, &judge(&evidence));
-    }
-
-    #[test]
-    fn probing_ends_whatever_happens(picks in proptest::collection::vec(0_usize..1000, 100), wanted in 1_usize..20) {
-        let fates = fates();
-        let mut evidence = Evidence::new(Machine::Ready, false);
-        while let Some(way) = schedule::next(&evidence, wanted) {
-            let of_this_way: Vec<_> = fates.iter().filter(|fate| fate.way == way).collect();
-            let pick = picks[evidence.trials.len()] % of_this_way.len();
-            evidence.trials.push(of_this_way[pick].clone());
-            prop_assert!(evidence.trials.len() < picks.len());
         }
     }
 }

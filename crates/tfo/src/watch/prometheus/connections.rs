@@ -1,4 +1,4 @@
-//! Connections, of which there are never more than so many.
+//! The connections of scrapers, no more than a limit.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -7,12 +7,12 @@ use tokio::task::AbortHandle;
 
 /// The connections that are served, the oldest first.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(super) struct Connections {
     limit: usize,
     connections: VecDeque<AbortHandle>,
 }
 
-impl Crowd {
+impl Connections {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -43,9 +43,9 @@ mod tests {
     use super::*;
 
     /// A connection that never ends by itself, and what closes with it.
-    fn idle(crowd: &mut Crowd) -> oneshot::Receiver<()> {
+    fn idle(connections: &mut Connections) -> oneshot::Receiver<()> {
         let (held, closed) = oneshot::channel();
-        crowd.add(async move {
+        connections.add(async move {
             pending::<()>().await;
             drop(held);
         });
@@ -54,14 +54,14 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_makes_room_and_those_that_ended_take_none() {
-        let mut crowd = Crowd::new(2);
-        let mut oldest = idle(&mut crowd);
-        crowd.add(async {});
+        let mut connections = Connections::new(2);
+        let mut oldest = idle(&mut connections);
+        connections.add(async {});
         tokio::task::yield_now().await;
-        let mut second = idle(&mut crowd);
+        let mut second = idle(&mut connections);
         tokio::task::yield_now().await;
         assert_eq!(oldest.try_recv(), Err(TryRecvError::Empty), "there is room");
-        let _third = idle(&mut crowd);
+        let _third = idle(&mut connections);
         assert!(oldest.await.is_err(), "closed");
         assert_eq!(second.try_recv(), Err(TryRecvError::Empty));
     }
