@@ -5,7 +5,7 @@
 use std::fs;
 use std::io;
 
-use super::filter::Watched;
+use super::filter::{self, Watched};
 use super::last_words::LastWords;
 use super::observe::Observer;
 use super::refusal::NotSupervised;
