@@ -85,7 +85,6 @@ fn below(
 ) -> Result<(), NotSupervised> {
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| NotSupervised::of("pipe")(error.into()));
     let pair = || channel::pair().map_err(NotSupervised::of("socketpair"));
-    // The program's own limit may be lower than what these processes take until they have parted.
     let limit = descriptors::raise();
     // Here, because a filter may end who calls what it denies: that must be neither the front nor the program.
     let front = Front {
@@ -134,8 +133,9 @@ fn below(
     // Who waits for the supervisor's end would wait for this process's.
     drop((from_program, to_guardian, supervisor_alive, guardian_end));
     hand_over(&to_supervisor, watched)?;
-    limit.restore();
-    channel::send(channel, Message::Hello(std::process::id()), None).map_err(NotSupervised::of("sendmsg"))
+    channel::send(channel, Message::Hello(std::process::id()), None).map_err(NotSupervised::of("sendmsg"))?;
+    descriptors::set(limit);
+    Ok(())
 }
 
 /// Nothing may return into the caller's code, which belongs to the program's process.
@@ -148,7 +148,6 @@ fn become_only(work: impl FnOnce()) -> ! {
 fn keep(own: &[&OwnedFd], front: &Front, written: &[i32]) {
     fork::leave_session();
     fork::ignore_signals();
-    descriptors::raise();
     let own = own.iter().copied().chain([&front.channel, &front.process]);
     let own: Vec<_> = own.map(AsRawFd::as_raw_fd).collect();
     fork::close_all_but(&[&own[..], written].concat());

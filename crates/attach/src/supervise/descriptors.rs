@@ -23,24 +23,18 @@ pub(crate) fn check() -> Result<(), NotSupervised> {
 }
 
 /// Raises this process's limit as far as it may; gives what it was.
-pub(crate) fn raise() -> Before {
+pub(crate) fn raise() -> Rlimit {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
+    set(Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
-    };
-    let _ = setrlimit(Resource::Nofile, raised);
-    Before(limit)
+    });
+    limit
 }
 
-/// A limit that was raised.
-pub(crate) struct Before(Rlimit);
-
-impl Before {
-    /// Sets it again, for what this process becomes.
-    pub(crate) fn restore(self) {
-        let _ = setrlimit(Resource::Nofile, self.0);
-    }
+/// Sets this process's limit to what it was.
+pub(crate) fn set(limit: Rlimit) {
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// How many connections may be looked after at once.

@@ -321,6 +321,9 @@ fn another_users_server_is_refused_with_a_reason() {
     let output = refused(&lab, &["--reuid", "65534", "--clear-groups"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("hint: run it as root: sudo tfo enable"), "{said}");
+    assert!(
+        said.contains("hint: run it as root: sudo tfo enable :7"),
+        "{said}"
+    );
     assert_eq!(queue(server, 7), 0);
 }

@@ -67,11 +67,13 @@ fn exit_statuses_and_signals() {
 
 fn process_number_group_session_and_descriptors() {
     let world = world();
-    // The parent, which above the program is the supervisor, the group, the session, and the open files but that of the list itself.
+    // The parent, which above the program is the supervisor, the group, the session, and the open files but that of the list itself;
+    // what it has inherited of signals and limits.
     let parent = if world.is_above() { "" } else { "os.getppid(), " };
     let script = format!(
-        "import os\nprint({parent}os.getpgrp(), os.getsid(0), sorted(os.listdir('/proc/self/fd')), os.getcwd())\n\
-                  try: print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError as e: print(e)"
+        "import os, resource\nprint([line for line in open('/proc/self/status') if line[:6] in ('SigBlk', 'SigIgn')])\n\
+         print(resource.getrlimit(resource.RLIMIT_NOFILE), {parent}os.getpgrp(), os.getsid(0), sorted(os.listdir('/proc/self/fd')), os.getcwd())\n\
+         try: print(os.waitpid(-1, os.WNOHANG))\nexcept ChildProcessError as e: print(e)"
     );
     let program = ["python3", "-c", &script];
     let bare = world.bare(&program).output().unwrap();
