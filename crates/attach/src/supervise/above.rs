@@ -22,7 +22,7 @@ use super::channel::{self, Message};
 use super::children::{self, Children, Front};
 use super::descriptors;
 use super::filter::Watched;
-use super::launch::{hand_over, negotiate, written_by};
+use super::handover::{hand_over, negotiate, written_by};
 use super::observe::Observer;
 use super::refusal::NotSupervised;
 use super::settings::Settings;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`); `filter` says
-//! which calls are reported.
+//! which calls are reported, and `handover` brings the descriptor of that to the supervisor.
 //! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
 //! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes
 //! over when the supervisor is killed.
@@ -26,6 +26,7 @@ mod file;
 mod filter;
 mod front;
 mod guardian;
+mod handover;
 mod keeper;
 mod last_words;
 mod launch;
