@@ -8,7 +8,7 @@
 //!
 //! # Platform notes
 //!
-//! Linux 5.6 or later; 5.9 to supervise programs, on x86-64 and aarch64. It takes permission to trace the process whose
+//! Linux 5.6 or later; 5.9 to supervise programs, on x86-64 and aarch64 (elsewhere it is refused). It takes permission to trace the process whose
 //! socket it is: the same user, or CAP_SYS_PTRACE; see ptrace(2), "Ptrace access mode checking".
 
 #![deny(unsafe_code)]

@@ -172,6 +172,7 @@ mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
+    use crate::tcp_info::CLIENT_FAIL_SHIFT;
 
     const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
@@ -179,7 +180,7 @@ mod tests {
         let mut bytes = vec![0; len];
         bytes[0] = 1;
         bytes[5] = options;
-        bytes[7] = fail << 1;
+        bytes[7] = fail << CLIENT_FAIL_SHIFT;
         if len >= 64 {
             bytes[60..64].copy_from_slice(&1500_u32.to_ne_bytes());
         }
@@ -230,7 +231,7 @@ mod tests {
     fn a_syn_that_was_larger_than_the_path_takes_was_not_lost() {
         let outcome = |bytes, pmtu: u32, destination: IpAddr| {
             let mut info = vec![0; 280];
-            info[7] = 3 << 1;
+            info[7] = 3 << CLIENT_FAIL_SHIFT;
             info[60..64].copy_from_slice(&pmtu.to_ne_bytes());
             Outcome::judge(Sent::InSyn(bytes), &TcpInfo::from_bytes(&info), destination, true)
         };

@@ -5,16 +5,20 @@
     reason = "clippy knows tests by their attribute, and these have none"
 )]
 
+#[path = "common/piped.rs"]
+mod piped;
+
 use std::fs::Permissions;
 use std::io::Write;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, ExitCode, Output};
 use std::time::Duration;
 
 use fastopen::ReplaySafe;
 use fastopen_lab::testing::{self, test};
 use fastopen_lab::{Host, HostSpec, Lab, OptionState, Rule, Scenario, SegmentKind};
+use piped::spawn_piped;
 use serde_json::Value;
 
 const TFO: &str = env!("CARGO_BIN_EXE_tfo");
@@ -97,15 +101,12 @@ fn text(output: Output) -> String {
 
 /// Runs it with the key on standard input.
 fn with_key(keys: &str, arguments: &[&str]) -> Output {
-    let mut child = Command::new(TFO)
-        .arg("cookies")
-        .args(arguments)
-        .args(["--key-file", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_piped(
+        Command::new(TFO)
+            .arg("cookies")
+            .args(arguments)
+            .args(["--key-file", "-"]),
+    );
     // It does not read the key where the arguments are wrong already.
     let _ = writeln!(child.stdin.take().unwrap(), "{keys}");
     child.wait_with_output().unwrap()

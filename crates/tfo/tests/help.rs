@@ -126,7 +126,8 @@ fn commands_of(line: &str) -> Vec<Vec<String>> {
 
 fn pages() -> Vec<(String, String)> {
     let programs = [Cli::command(), classic::Args::command()];
-    let pages = tfo::man::pages(programs.map(|program| program.version("0.0.0")).into()).unwrap();
+    let pages = tfo::man::pages(programs.map(|program| program.version("0.0.0")).into())
+        .expect("they are written to memory");
     assert!(pages.len() > 25);
     pages
 }

@@ -143,7 +143,8 @@ impl Supervisor {
                 return;
             }
         }
-        let is_bound = is_bound(&held);
+        // Asked only where it may be refused at once, which takes an ordinary connection.
+        let is_bound = plan.expected || is_bound(&held);
         let started = Instant::now();
         self.let_through(call);
         if !plan.asks && !matches!(plan.note, Some(Note::FirstContact)) {

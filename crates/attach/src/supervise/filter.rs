@@ -29,7 +29,14 @@ pub(crate) mod native {
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("the numbers of system calls are known for x86-64 and aarch64");
+pub(crate) mod native {
+    /// Not that of any architecture.
+    pub(crate) const ARCHITECTURE: u32 = 0;
+    pub(crate) const FOREIGN_FROM: u32 = 0;
+}
+
+/// Whether a filter for this architecture was ever tried.
+pub(crate) const IS_FOR_THIS_ARCHITECTURE: bool = native::ARCHITECTURE != 0;
 
 /// Offsets in `struct seccomp_data`; both architectures are little-endian.
 const NUMBER: u32 = 0;

@@ -1,6 +1,6 @@
-//! How the descriptor to which the filter reports comes from the program's process to its supervisor.
+//! How a supervisor gets the descriptor to which a program's calls are reported, wherever it stands.
 //!
-//! The supervisor tries what it must be able to do, the program's process installs the filter on itself, and hands the descriptor over.
+//! It tries what it must be able to do to the program's process; that installs the filter on itself, and hands the descriptor over.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -9,8 +9,7 @@ use super::channel::{self, Message, receive, send};
 use super::filter::{self, Watched};
 use super::observe::Observer;
 use super::refusal::{self, NotSupervised};
-use crate::sys::fork;
-use crate::sys::seccomp;
+use crate::sys::{fork, seccomp};
 
 /// In the program's process: lets the other look at it, installs the filter and hands its descriptor over.
 pub(super) fn hand_over(other: &OwnedFd, watched: Watched) -> Result<(), NotSupervised> {

@@ -5,14 +5,13 @@
 use std::fs;
 use std::io;
 
-use super::descriptors;
-use super::filter::Watched;
+use super::filter::{self, Watched};
 use super::last_words::LastWords;
 use super::observe::Observer;
 use super::refusal::NotSupervised;
 use super::settings::{Placement, Settings};
 use super::shared::Shared;
-use super::{above, beside};
+use super::{above, beside, descriptors};
 use crate::sys::fork;
 
 /// Starts a supervisor for this process and for all that it starts from now on. This process goes on, and may [become](exec) a
@@ -26,6 +25,12 @@ use crate::sys::fork;
 /// # Panics
 /// Never in this process. A panic in the supervisor ends that, and the guardian takes over.
 pub fn supervise(settings: Settings, observer: Option<Box<dyn Observer>>) -> Result<(), NotSupervised> {
+    if !filter::IS_FOR_THIS_ARCHITECTURE {
+        return Err(NotSupervised::of("seccomp")(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "programs are supervised on x86-64 and aarch64 only",
+        )));
+    }
     let threads = fs::read_dir("/proc/self/task").map_err(NotSupervised::of(
         "/proc/self/task, by which the program's threads are known (is /proc mounted?)",
     ))?;

@@ -6,12 +6,12 @@
 //!      └────────── the call goes on ◀──────┘ then: looks after the connection
 //! ```
 //!
-//! `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`); `filter` says
-//! which calls are reported, and `handover` brings the descriptor of that to the supervisor.
-//! The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`); what to do about one is decided in
-//! `rules`, `memory`, `signals` and `step`. At the end: `ending`. The memory's `file` is a thread's (`keeper`, `store`). The `guardian` takes
-//! over when the supervisor is killed.
-//! Where they are above the program, the `front` stands for it, and they look after its `children`.
+//! - `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`), and
+//!   `handover` gives the supervisor the descriptor to which the `filter` reports calls.
+//! - The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`, `ending`); what to do about one is
+//!   decided in `rules`, `memory`, `signals` and `step`. The memory's `file` is a thread's (`keeper`, `store`).
+//! - The `guardian` takes over when the supervisor is killed.
+//! - Where they are above the program, the `front` stands for it, and they look after its `children`.
 
 mod above;
 mod beside;

@@ -57,7 +57,7 @@ fn help(call: &str, error: &io::Error, yama: u8) -> String {
         ("seccomp", Some(libc::EBUSY)) => {
             "; it is supervised by somebody else already, and Linux allows for one".to_owned()
         }
-        ("seccomp", _) => format!(
+        ("seccomp", Some(_)) => format!(
             "; it takes Linux 5.9, and a sandbox that allows seccomp(2); in a container: \
              docker run --security-opt seccomp=unconfined; {}",
             IN_A_SANDBOX.rsplit("; ").next().unwrap_or_default()
@@ -166,6 +166,11 @@ mod tests {
             let said = help(call, &io::Error::from_raw_os_error(error), yama);
             assert!(said.contains(expected), "{call} {error} {yama}: {said}");
         }
+        // What is not the kernel's word names its cause itself.
+        assert_eq!(
+            help("seccomp", &io::Error::other("not for this architecture"), 0),
+            ""
+        );
         assert_eq!(help("fork", &io::Error::from_raw_os_error(libc::EAGAIN), 0), "");
     }
 

@@ -182,7 +182,7 @@ mod tests {
     fn info(state: u8, fail: u8, received: u8) -> TcpInfo {
         let mut bytes = [0; 280];
         bytes[0] = state;
-        bytes[7] = fail << 1;
+        bytes[7] = fail << if cfg!(target_endian = "big") { 5 } else { 1 };
         bytes[128] = received;
         bytes[68..72].copy_from_slice(&(RTT.as_micros() as u32).to_ne_bytes());
         TcpInfo::from_bytes(&bytes)

@@ -71,10 +71,16 @@ pub(crate) fn name(tid: u32) -> String {
     read_proc(Path::new(&format!("/proc/{tid}/comm"))).unwrap_or_default()
 }
 
-/// A file of /proc in as few calls as may be: their sizes are not known beforehand, and calls of programs wait for some of them.
+/// A file of /proc in as few calls as may be: calls of programs wait for some of them. What fits comes at once, and most do.
 fn read_proc(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::with_capacity(4096);
-    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
+    let mut file = std::fs::File::open(path)?;
+    let mut bytes = vec![0; 4096];
+    let read = file.read(&mut bytes)?;
+    let is_full = read == bytes.len();
+    bytes.truncate(read);
+    if is_full {
+        file.read_to_end(&mut bytes)?;
+    }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

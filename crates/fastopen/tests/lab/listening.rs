@@ -9,7 +9,7 @@ use fastopen::{
     ReplaySafe, confirmed_within,
 };
 use fastopen_host::KernelVersion;
-use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::testing::{LabTest, skip, test};
 use fastopen_lab::{Host, HostSpec, Scenario};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -225,6 +225,9 @@ fn two_listeners_share_a_port() {
 fn mptcp_listeners() {
     let lab = lab(&Scenario::new("mptcp listener").with_host(HostSpec::raw("peer")));
     let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    if server.sysctl("net.mptcp.enabled").is_err() {
+        skip("this kernel is built without MPTCP (CONFIG_MPTCP)");
+    }
     let mut peer = lab.host("peer").unwrap().raw_peer().unwrap();
     for ip in server.addresses() {
         let address = at(ip);

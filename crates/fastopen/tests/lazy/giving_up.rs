@@ -30,9 +30,9 @@ pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
     .into_iter()
 }
 
-/// Gives the write up when its SYN is on the way.
+/// Gives the write up when its SYN is on the way, so soon that it can be done several times before the SYN-ACK comes.
 async fn give_up(stream: &mut LazyStream, bytes: &[u8]) {
-    timeout(RTT / 4, stream.write(bytes))
+    timeout(RTT / 10, stream.write(bytes))
         .await
         .expect_err("no SYN-ACK can be there so soon");
 }

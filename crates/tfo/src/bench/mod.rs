@@ -57,7 +57,9 @@ const AFTER: &str = "\
 Examples:
   tfo bench https://example.com/         Fifty pairs with a TLS ClientHello
   tfo bench -n 200 --svg saving.svg 192.0.2.2:80
+                                         More pairs, and a picture of them
   tfo bench --json redis.example.com:6379 | jq .ratio
+                                         With a Redis PING, for a program
 
 Exit status:
   0  answers come sooner with Fast Open

@@ -72,9 +72,9 @@ pub struct Args {
 
 const AFTER: &str = "\
 Examples:
-  tfo demo
-  tfo demo -6 --rtt 200ms
-  tfo demo --svg demo.svg
+  tfo demo                 At a round-trip time of 60 ms
+  tfo demo -6 --rtt 200ms  Over IPv6, and as far as another continent
+  tfo demo --svg demo.svg  A picture, too
   tfo demo --json | jq '.connections[] | {kind, outcome, rounds}'
 
 Exit status:

@@ -255,7 +255,14 @@ fn act(action: Action, which: &Which, switch: impl Fn(&Held) -> Socket) -> anyho
         let error = anyhow::anyhow!(report.first_error().unwrap_or_default().to_owned());
         return Err(match rustix::process::geteuid().is_root() {
             true => error,
-            false => hint::with(error, format!("run it as root: sudo tfo {}", action.verb())),
+            false => hint::with(
+                error,
+                format!(
+                    "run it as root: sudo tfo {} {}",
+                    action.verb(),
+                    which.selection.typed()
+                ),
+            ),
         });
     }
     Ok(report)

@@ -46,6 +46,21 @@ impl Selection {
         self.all
     }
 
+    /// As it is typed.
+    pub(super) fn typed(&self) -> String {
+        // Some shells take brackets for a pattern.
+        let quoted = |place: &ListenerAddress| match place.to_string() {
+            brackets if brackets.contains('[') => format!("'{brackets}'"),
+            plain => plain,
+        };
+        let places = self.places.iter().map(quoted);
+        let pids = self.pid.iter().map(|pid| format!("--pid {pid}"));
+        let units = self.unit.iter().map(|unit| format!("--unit '{unit}'"));
+        let all = self.all.then(|| "--all".to_owned());
+        let words: Vec<String> = places.chain(pids).chain(units).chain(all).collect();
+        words.join(" ")
+    }
+
     /// Whether none of its options was given.
     pub(super) fn is_empty(&self) -> bool {
         !self.all && self.places.is_empty() && self.pid.is_empty() && self.unit.is_empty()

@@ -25,9 +25,11 @@ pub(super) struct Args {
 
 const AFTER: &str = "\
 Examples:
-  tfo keys derive --secret tfo.secret
+  tfo keys derive --secret tfo.secret    Those of this time
   tfo keys derive --secret tfo.secret --at 2026-12-24T00:00:02Z --json
+                                         Those of another time, with when they change
   tfo keys derive --secret-command 'etcdctl get --print-value-only tfo' | sudo tfo keys set --key-file -
+                                         Set what follows from a secret in etcd
 
 Exit status:
   0  printed

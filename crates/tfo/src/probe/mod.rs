@@ -60,9 +60,12 @@ const AFTER: &str = "\
 Examples:
   tfo probe example.com                  With a TLS ClientHello to port 443
   tfo probe http://example.com/ 192.0.2.2:6379
+                                         Several, each with what its service understands
   tfo probe --pq example.com             Does a post-quantum ClientHello fit into the SYN?
   tfo probe --data $'EHLO me\\r\\n' mail.example.com:25
+                                         With first bytes of your own
   tfo probe - --parallel 64 --json < hosts.txt
+                                         A host in each line, 64 at a time
 
 Exit status (of several: 1 if any doesn't, then 2, then 3):
   0  it works

@@ -52,7 +52,11 @@ impl Problem {
         };
         (!bits.contains(wanted)).then(|| Self {
             problem,
-            text: format!("net.ipv4.tcp_fastopen is {bits}: its {name} bit ({wanted}) is off, so {without}"),
+            text: format!(
+                "net.ipv4.tcp_fastopen is {}, without the {name} bit ({:#x}): {without}",
+                bits.bits(),
+                wanted.bits()
+            ),
             fix: Some(format!(
                 "sudo sysctl -w net.ipv4.tcp_fastopen={}",
                 (bits | wanted).bits()

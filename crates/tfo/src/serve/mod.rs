@@ -62,9 +62,12 @@ pub struct Args {
 const AFTER: &str = "\
 Examples:
   tfo serve                              Echo on port 2222
-  tfo serve --http 127.0.0.1:8080        Then, twice: curl --tcp-fastopen http://127.0.0.1:8080/
+  tfo serve --http 127.0.0.1:8080        Pages that say how their request arrived
+  curl --tcp-fastopen http://127.0.0.1:8080/
+                                         Asks for one: the second time in the SYN
   tfo serve --key-file /run/secrets/tfo  With keys that other servers share
   tfo serve --json | jq 'select(.event == \"ended\")'
+                                         How each connection ended, for a program
 
 Exit status:
   0  stopped by Ctrl-C or SIGTERM

@@ -61,7 +61,8 @@ Examples:
   tfo watch                              The screen; q quits
   tfo watch --interval 10s | tee log     A line every ten seconds
   tfo watch --json | jq .incoming.unconfirmed
-  tfo watch --prometheus 127.0.0.1:9413  Then: curl http://127.0.0.1:9413/metrics
+                                         One number each second
+  tfo watch --prometheus 127.0.0.1:9413  Metrics at http://127.0.0.1:9413/metrics
   sudo tfo watch --netns 4711            The container of process 4711
 
 Words:

@@ -190,7 +190,8 @@ pub(super) mod tests {
     /// A connection with these options and this failure in its `tcp_info`.
     pub(in super::super) fn socket(local: &str, remote: &str, state: State, options: u8, fail: u8) -> Socket {
         let mut info = vec![0; 280];
-        (info[0], info[5], info[7]) = (ESTABLISHED, options, fail << 1);
+        let shift = if cfg!(target_endian = "big") { 5 } else { 1 };
+        (info[0], info[5], info[7]) = (ESTABLISHED, options, fail << shift);
         Socket {
             state,
             local: local.parse().unwrap(),

@@ -7,6 +7,8 @@
 
 mod choosing;
 mod client;
+mod own_keys;
+mod rules;
 mod servers;
 mod support;
 mod table;
@@ -21,7 +23,9 @@ fn main() -> ExitCode {
         [
             servers::tests(),
             choosing::tests(),
+            own_keys::tests(),
             watch::tests(),
+            rules::tests(),
             client::tests(),
             table::tests(),
         ]

@@ -10,6 +10,8 @@ mod cookie;
 mod delivery;
 mod first_steps;
 mod manual_pages;
+#[path = "../common/piped.rs"]
+mod piped;
 mod programs;
 mod send;
 mod serve;

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::piped::spawn_piped;
 use fastopen_lab::{Host, Lab, Scenario};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -39,12 +40,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = spawn_piped(&mut command);
         let lines = read_lines(child.stdout.take().unwrap());
         Self { child, lines }
     }

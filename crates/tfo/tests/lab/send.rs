@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use fastopen_lab::testing::{LabTest, test};
 use fastopen_lab::{Lab, Scenario};
 use rustix::process::Signal;
 
+use crate::piped::spawn_piped;
 use crate::programs::{
     Program, Server, client, lab, milliseconds, near, send, send_report, server, target, tfo_send, wait,
 };
@@ -94,12 +94,7 @@ fn all_of_standard_input_arrives() {
     for address in server(&lab).addresses() {
         for (round, carried) in [(1, 0), (2, 1)] {
             let target = target(address, tfo.port);
-            let mut child = tfo_send(client(&lab), &[&target, "-"])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
+            let mut child = spawn_piped(&mut tfo_send(client(&lab), &[&target, "-"]));
             let mut stdin = child.stdin.take().unwrap();
             let to_send = given.clone();
             let writing = thread::spawn(move || {
@@ -229,15 +224,10 @@ fn ctrl_c_still_prints_the_report() {
 fn it_ends_quietly_with_its_reader() {
     let lab = near();
     let tfo = Server::start(server(&lab), &[]);
-    let mut child = tfo_send(
+    let mut child = spawn_piped(&mut tfo_send(
         client(&lab),
         &[&target(server(&lab).ipv4().into(), tfo.port), "-"],
-    )
-    .stdin(Stdio::piped())
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .unwrap();
+    ));
     let mut stdout = child.stdout.take().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let writing = thread::spawn(move || while stdin.write_all(&[b'y'; 4096]).is_ok() {});

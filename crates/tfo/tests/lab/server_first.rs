@@ -2,13 +2,14 @@
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::thread;
 use std::time::Duration;
 
 use fastopen_lab::Lab;
 use fastopen_lab::testing::{LabTest, Running, program, test};
 
+use crate::piped::spawn_piped;
 use crate::programs::{client, lab, milliseconds, near, send, server, target, tfo_send};
 
 /// Long, so that what a busy machine adds is little beside it.
@@ -113,12 +114,7 @@ fn data_waits_for_the_greeting() {
     assert_eq!(out, both.repeat(2), "{report}");
     assert!(report.contains("sent       6 bytes\n"), "{report}");
 
-    let mut child = tfo_send(client(&lab), &["--server-first", &target, "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_piped(&mut tfo_send(client(&lab), &["--server-first", &target, "-"]));
     let mut stdin = child.stdin.take().unwrap();
     let writing = thread::spawn(move || stdin.write_all(b"QUIT\r\n").unwrap());
     let (out, report, _) = seen(child.wait_with_output().unwrap());

@@ -10,6 +10,8 @@ mod farms;
 mod many;
 mod paths;
 mod peers;
+#[path = "../common/piped.rs"]
+mod piped;
 mod servers;
 mod settings;
 mod support;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::support::{Privilege, addresses, command, first, lab, named, reports, serve, serve_plainly};
 use super::terminal;
+use crate::piped::spawn_piped;
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
@@ -33,15 +34,6 @@ fn interrupt(child: &Child) {
     kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
-fn spawn(mut command: Command) -> Child {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 /// The most memory that a process has had so far, in KiB.
 fn peak_memory(child: &Child) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
@@ -55,7 +47,7 @@ fn ten_thousand_targets() {
     let closed = format!("{}:1\n", lab.server().unwrap().ipv4());
     let mut command = command(lab.client().unwrap(), Privilege::Packets);
     command.args(["-", "--parallel", "64", "--json"]);
-    let mut child = spawn(command);
+    let mut child = spawn_piped(&mut command);
     let mut stdin = child.stdin.take().unwrap();
     let writer = thread::spawn(move || {
         (0..TARGETS)
@@ -86,7 +78,7 @@ fn targets_of_all_kinds() {
     let silent = "192.0.2.200:80";
     let mut command = command(lab.client().unwrap(), Privilege::None);
     command.args(["--json", "--timeout", "300ms", "-", silent, "ftp://host"]);
-    let mut child = spawn(command);
+    let mut child = spawn_piped(&mut command);
     let lines = format!("# a comment\n\n{good}\n  {long}\n");
     child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let (reports, status) = reports(&child.wait_with_output().unwrap());
@@ -108,7 +100,7 @@ fn an_interrupt_between_targets() {
     let lab = near();
     let mut command = command(lab.client().unwrap(), Privilege::None);
     command.args(["-", "--json", "--parallel", "2", "--timeout", "500ms"]);
-    let mut child = spawn(command);
+    let mut child = spawn_piped(&mut command);
     let mut stdin = child.stdin.take().unwrap();
     for number in 0..100 {
         writeln!(stdin, "192.0.2.200:{}", 1000 + number).unwrap();
@@ -144,7 +136,7 @@ fn an_interrupt_within_a_target() {
     serve(server);
     let mut command = command(lab.client().unwrap(), Privilege::None);
     command.args([&format!("{}:80", server.ipv4()), "--json", "-n", "500"]);
-    let child = spawn(command);
+    let child = spawn_piped(&mut command);
     thread::sleep(Duration::from_secs(3));
     interrupt(&child);
     let (reports, status) = reports(&child.wait_with_output().unwrap());
@@ -161,7 +153,7 @@ fn nobody_reads() {
     let lab = near();
     let mut command = command(lab.client().unwrap(), Privilege::None);
     command.args(["-", "--timeout", "100ms"]);
-    let mut child = spawn(command);
+    let mut child = spawn_piped(&mut command);
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
     let _ = (0..100).try_for_each(|_| writeln!(stdin, "192.0.2.200:1"));

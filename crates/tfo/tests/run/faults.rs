@@ -78,7 +78,10 @@ fn a_bit_that_is_off() {
         let fix = format!("sudo sysctl -w net.ipv4.tcp_fastopen={fix}");
         let ran = world.run(option, &["true"]);
         let said = ran.stderr();
-        assert!(said.contains("its ") && said.contains(&fix), "{said}");
+        assert!(
+            said.contains(&format!("is {bits}, without the ")) && said.contains(&fix),
+            "{said}"
+        );
         assert_eq!(problems(&ran.report), [kind]);
         assert_eq!(ran.report["problems"][0]["fix"], fix);
         let output = world

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use fastopen::{ListenOptions, Outcome, ReplaySafe};
@@ -12,6 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::piped::spawn_piped;
 use crate::support::{at, connector, finish, pcap, reports, serve, tfo_trace, trace, verdicts};
 
 pub(crate) fn tests() -> impl Iterator<Item = LabTest> {
@@ -200,12 +201,7 @@ fn what_is_no_capture_is_refused() {
 }
 
 fn ctrl_c_ends_the_waiting() {
-    let mut child = tfo_trace(&["--read", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_piped(&mut tfo_trace(&["--read", "-"]));
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&capture()).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -227,12 +223,7 @@ fn it_ends_quietly_with_its_reader() {
     for _ in 0..2000 {
         many.extend(&capture[24..]);
     }
-    let mut child = tfo_trace(&["--read", "-", "--ladder"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_piped(&mut tfo_trace(&["--read", "-", "--ladder"]));
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     std::thread::scope(|scope| {

@@ -10,6 +10,8 @@ mod files;
 mod live;
 mod outputs;
 mod packets;
+#[path = "../common/piped.rs"]
+mod piped;
 mod support;
 
 use std::process::ExitCode;

@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use crate::piped::spawn_piped;
 use fastopen::{Arrival, ArrivalKind, Connector, ListenOptions, PathMemory};
 use fastopen_lab::{Frame, Host};
 use serde_json::Value;
@@ -23,12 +24,7 @@ pub(crate) fn tfo_trace(arguments: &[&str]) -> Command {
 
 /// Runs `tfo trace` with a capture on standard input.
 pub(crate) fn trace(arguments: &[&str], capture: &[u8]) -> Output {
-    let mut child = tfo_trace(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_piped(&mut tfo_trace(arguments));
     let mut stdin = child.stdin.take().unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {

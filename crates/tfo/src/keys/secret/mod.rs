@@ -28,7 +28,7 @@ pub(super) struct Source {
     /// The file with the fleet's secret: 32 bytes, as tofurkey reads them, or 64 hexadecimal digits; - is standard input
     #[arg(long, value_name = "FILE")]
     secret: Option<PathBuf>,
-    /// Run this with sh, and take what it prints as the secret: etcdctl get --print-value-only tfo, for instance
+    /// Run this with sh, and take what it prints as the secret
     #[arg(long, value_name = "COMMAND")]
     secret_command: Option<String>,
     /// How long each key makes cookies: an even number of seconds from 10s to 7d, the same in the whole fleet

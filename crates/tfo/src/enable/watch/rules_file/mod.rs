@@ -1,9 +1,9 @@
 //! The file of rules, as people write it. Errors say where, what stands there, what may, and give an example.
 
-use std::convert::Infallible;
+mod values;
+
 use std::fs::File;
 use std::io::Read;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,10 @@ use fastopen::KeyRing;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::rules::{Places, Ports, Rule, Rules, is_path};
+use super::rules::{Rule, Rules};
 use crate::hint::{self, Hint};
 use crate::key_options;
+use values::{Wrong, address, number, places, port, program, several, text};
 
 /// The settings of a rule, what each may be, and an example.
 const SETTINGS: [(&str, &str, &str); 7] = [
@@ -105,9 +106,6 @@ pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Rules> {
     Ok(Rules(rules))
 }
 
-/// What is wrong with a value, in place of what its setting may be in general.
-type Wrong = Option<String>;
-
 struct Written<'a> {
     text: &'a str,
     path: &'a Path,
@@ -157,8 +155,16 @@ impl Written<'_> {
     fn keys(&self, file: &str, span: Range<usize>) -> anyhow::Result<KeyRing> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let read = key_options::read_file(&folder.join(PathBuf::from(file)));
-        // The hint, if any, stays with it.
-        read.with_context(|| self.place(span))
+        read.map_err(|error| {
+            let help = hint::of(&error)
+                .unwrap_or("a key file is looked for in the folder of the rules")
+                .to_owned();
+            let place = self.place(span);
+            hint::with(
+                error.context(format!("{place}: key_file = {file:?} is of no use")),
+                help,
+            )
+        })
     }
 
     fn refusal(
@@ -192,75 +198,6 @@ impl Written<'_> {
     fn place(&self, span: Range<usize>) -> String {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         format!("{}:{}", self.path.display(), before.matches('\n').count() + 1)
-    }
-}
-
-/// One value, or those of an array.
-fn several<T>(
-    value: &Spanned<DeValue<'_>>,
-    one: impl Fn(&DeValue<'_>) -> Result<T, Wrong>,
-) -> Result<Vec<T>, Wrong> {
-    let Some(list) = value.get_ref().as_array() else {
-        return Ok(vec![one(value.get_ref())?]);
-    };
-    if list.is_empty() {
-        return Err(Some("an empty array would be every listener".to_owned()));
-    }
-    list.iter().map(|value| one(value.get_ref())).collect()
-}
-
-fn text(value: &DeValue<'_>) -> Result<String, Wrong> {
-    value
-        .as_str()
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
-        .ok_or(None)
-}
-
-fn number<T: TryFrom<i64>>(value: &DeValue<'_>, most: i64) -> Result<T, Wrong> {
-    let integer = value.as_integer().ok_or(None)?;
-    let number = i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| None)?;
-    T::try_from(number).ok().filter(|_| number <= most).ok_or(None)
-}
-
-fn port(value: &DeValue<'_>) -> Result<Ports, Wrong> {
-    let port = |text: &str| {
-        text.trim()
-            .parse::<u16>()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or(None)
-    };
-    let Some(text) = value.as_str() else {
-        let number: u16 = number(value, i64::from(u16::MAX))?;
-        return port(&number.to_string()).map(Ports::from);
-    };
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (port(first)?, port(last)?) {
-        (first, last) if first <= last => Ok(Ports(first..=last)),
-        (first, last) => Err(Some(format!("a range goes upwards: \"{last}-{first}\""))),
-    }
-}
-
-fn address(value: &DeValue<'_>) -> Result<IpAddr, Wrong> {
-    text(value)?.parse().map_err(|_| None)
-}
-
-fn program(value: &DeValue<'_>) -> Result<String, Wrong> {
-    let program = text(value)?;
-    match is_path(&program) && !program.starts_with('/') {
-        true => Err(Some("a path begins with /".to_owned())),
-        false => Ok(program),
-    }
-}
-
-fn places(value: &DeValue<'_>) -> Result<Places, Wrong> {
-    match text(value)?.as_str() {
-        "all" => Ok(Places::All),
-        text => {
-            let namespace = text.parse().unwrap_or_else(|never: Infallible| match never {});
-            Places::named(namespace).map_err(|error| Some(error.to_string()))
-        }
     }
 }
 
@@ -375,8 +312,8 @@ mod tests {
             ),
             (
                 "[[rule]]\nport = 80\nkey_file = 'no.key'\n",
-                "/etc/tfo/no.key",
-                "",
+                ":3: key_file = \"no.key\" is of no use: reading the key from /etc/tfo/no.key",
+                "in the folder of the rules",
             ),
             (
                 "[[rule]]\nport = 80\nkey_file = 1\n",
