@@ -3,7 +3,8 @@
 //! [`listeners`] finds the sockets on which running servers listen, and switches Fast Open on and off there: with a duplicate of the
 //! socket (`pidfd_getfd`), which is all that `setsockopt(TCP_FASTOPEN)` needs. The server itself does not notice.
 //!
-//! [`supervise`](mod@supervise) starts a program, unchanged, with Fast Open on what it connects to.
+//! [`supervise`](mod@supervise) starts a program, unchanged, with Fast Open on what it connects to. Where Yama's scope is 1 and
+//! CAP_SYS_PTRACE is missing it does so as the program's parent ([`supervise::Placement`]).
 //!
 //! # Platform notes
 //!

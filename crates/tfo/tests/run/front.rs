@@ -159,10 +159,8 @@ fn who_tells_of_a_stop() {
             // It can end while it is stopped.
             signal(sleep, "-STOP");
             wait_until("both stop", || has_state(sleep, 'T') && has_state(front, 'T'));
-            signal(sleep, "-KILL");
-        } else {
-            signal(front, "-KILL");
         }
+        signal(sleep, "-KILL");
         assert_eq!(program.wait().signal(), Some(libc::SIGKILL), "{killed:?}");
     }
 }
