@@ -23,6 +23,7 @@ mod table;
 mod terminal;
 #[path = "../common/terminal.rs"]
 mod terminals;
+mod witnesses;
 mod yama;
 
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ fn above() -> impl Iterator<Item = LabTest> {
         death::tests(),
         sandboxes::tests(),
         front::tests(),
+        witnesses::tests(),
     ]
     .into_iter()
     .flatten()
