@@ -19,16 +19,16 @@ pub(crate) fn tests() -> Vec<LabTest> {
     ]
 }
 
-/// Counts SIGUSR1, and says how many there were since the last SIGUSR2.
+/// Counts SIGRTMIN, of which none is merged with another, and says how many there were since the last SIGUSR2.
 const COUNTS: &str = "
 import os, signal, sys
-all = [signal.SIGUSR1, signal.SIGUSR2]
+all = [signal.SIGRTMIN, signal.SIGUSR2]
 signal.pthread_sigmask(signal.SIG_BLOCK, all)
 if sys.argv[1:]: os.setpgid(0, 0)
 print('ready', flush=True)
 count = 0
 while True:
-    if signal.sigwait(all) == signal.SIGUSR1: count += 1
+    if signal.sigwait(all) == signal.SIGRTMIN: count += 1
     else:
         print(count, flush=True)
         count = 0
@@ -59,14 +59,14 @@ impl Program {
 fn signals_to_a_group() {
     let world = world();
     let mut program = Program::counts(&world, &[]);
-    program.kill_group("-USR1");
+    program.kill_group("-RTMIN");
     assert_eq!(program.count(&world), "1", "to the group");
-    signal(program.front.id(), "-USR1");
+    signal(program.front.id(), "-RTMIN");
     assert_eq!(program.count(&world), "1", "to the front alone");
     // A shell that is in the group.
     drop(program);
     let script = format!(
-        "trap : USR1; {TFO} run -- python3 -c \"$0\" & sleep 2; kill -USR1 0; sleep 1; pkill -USR2 -x python3 -g 0; wait; wait"
+        "trap : 34; {TFO} run -- python3 -c \"$0\" & sleep 2; kill -34 0; sleep 1; pkill -USR2 -x python3 -g 0; wait; wait"
     );
     let mut shell = world.bare(&["setsid", "sh", "-c", &script, COUNTS]);
     let mut shell = shell
@@ -81,7 +81,7 @@ fn signals_to_a_group() {
     shell.wait().unwrap();
     // What is sent to the front's group is not sent to a program that has left it.
     let mut program = Program::counts(&world, &["leaves"]);
-    program.kill_group("-USR1");
+    program.kill_group("-RTMIN");
     assert_eq!(program.count(&world), "1", "to the group that it has left");
     // Nothing is left of the group.
     let front = program.front.id();
@@ -97,14 +97,14 @@ fn signals_in_a_row() {
     let world = world();
     let mut program = Program::counts(&world, &[]);
     for _ in 0..5 {
-        signal(program.front.id(), "-USR1");
+        signal(program.front.id(), "-RTMIN");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(program.count(&world), "5");
     for _ in 0..5 {
-        program.kill_group("-USR1");
+        program.kill_group("-RTMIN");
         std::thread::sleep(Duration::from_millis(50));
-        signal(program.front.id(), "-USR1");
+        signal(program.front.id(), "-RTMIN");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(program.count(&world), "10");
@@ -117,7 +117,7 @@ import os, signal, sys, time
 try: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
 except PermissionError: pass
 open('/proc/self/comm', 'w').write(sys.argv[1])
-for pid in sys.argv[2:]: os.kill(int(pid), signal.SIGUSR1)
+for pid in sys.argv[2:]: os.kill(int(pid), signal.SIGRTMIN)
 time.sleep(0.3)
 ";
     let pids: Vec<_> = processes.iter().map(u32::to_string).collect();
@@ -171,15 +171,15 @@ fn a_witness_is_stopped_or_killed() {
     wait_until("the front stops", || has_state(front, 'T'));
     signal(front, "-CONT");
     wait_until("the front goes on", || has_state(front, 'S'));
-    program.kill_group("-USR1");
+    program.kill_group("-RTMIN");
     assert_eq!(program.count(&world), "1");
     for witness in ours("tfo-witness", &world) {
         signal(witness, "-STOP");
-        signal(front, "-USR1");
+        signal(front, "-RTMIN");
         assert_eq!(program.count(&world), "1", "one is stopped");
     }
     signal(ours("tfo-witness", &world)[0], "-KILL");
-    signal(front, "-USR1");
+    signal(front, "-RTMIN");
     assert_eq!(program.count(&world), "1", "one is gone");
     wait_until("so is the other", || ours("tfo-witness", &world).is_empty());
 }
