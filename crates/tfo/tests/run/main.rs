@@ -5,6 +5,7 @@
     reason = "clippy knows tests by their attribute, and these have none"
 )]
 
+mod addresses;
 mod arguments;
 mod clients;
 mod death;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
 
 fn beside() -> impl Iterator<Item = LabTest> {
     [
+        addresses::tests(),
         arguments::tests(),
         clients::tests(),
         semantics::tests(),
