@@ -51,7 +51,10 @@ def run(whole, left, length, family):
     ctypes.memmove(start + PAGE - left, whole[:left], min(left, len(whole)))
     with socket.socket(family, socket.SOCK_STREAM) as s:
         s.setblocking(False)
-        return call(s, start + PAGE - left, length)
+        error = call(s, start + PAGE - left, length)
+        # EFAULT and EINVAL: the kernel has taken no address, and the socket is as it was.
+        is_touched = family == socket.AF_INET and error in (14, 22) and s.getsockopt(6, 30) != 0
+        return 'touched' if is_touched else error
 for case in cases:
     for family in [socket.AF_INET, socket.AF_INET6, socket.AF_UNIX]:
         result = run(*case, family)
@@ -115,7 +118,7 @@ thread.join()
 
 /// Who has met all that supervises as before.
 fn assert_goes_on(world: &World) {
-    let script = "import socket\nwith socket.create_connection(('192.0.2.2', 7)) as s:\n s.sendall(b'x')\n s.shutdown(1)\n print(s.recv(99))";
+    let script = "import socket\nwith socket.create_connection(('192.0.2.2', 7)) as s:\n s.sendall(b'x')\n s.shutdown(1)\n print(s.makefile().read())";
     let ran = world.run(&["--all"], &["python3", "-c", script]);
-    assert_eq!(ran.stdout(), "b'1 bytes: x'\n", "{}", ran.stderr());
+    assert_eq!(ran.stdout(), "1 bytes: x\n", "{}", ran.stderr());
 }
