@@ -61,6 +61,7 @@ fn beside() -> impl Iterator<Item = LabTest> {
 /// With the supervisor above the program, as under Yama: the processes stand otherwise, and the rest is the same.
 fn above() -> impl Iterator<Item = LabTest> {
     [
+        addresses::tests(),
         clients::tests(),
         semantics::tests(),
         invisible::tests(),
