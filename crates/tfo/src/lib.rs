@@ -76,6 +76,8 @@ pub mod status;
 pub mod stdout;
 pub mod style;
 #[cfg(target_os = "linux")]
+mod target_lines;
+#[cfg(target_os = "linux")]
 mod timed;
 pub mod trace;
 pub mod units;

@@ -270,3 +270,56 @@ fn each_verb_with_json_is_made_to_fail() {
         );
     }
 }
+
+/// What has no end must not be read for ever, nor be kept.
+#[test]
+fn endless_input_ends_in_an_error() {
+    for line in [
+        "probe --data-file /dev/zero 127.0.0.1:1",
+        "bench --data-file /dev/zero 127.0.0.1:1",
+        "enable --watch --rules /dev/zero",
+        "keys verify - < /dev/zero",
+        "keys verify - < /dev/null",
+        "probe - < /dev/null",
+        "probe - --json < /dev/null",
+    ] {
+        // A tenth of what would be read in a second, and far more than the program needs.
+        let command = format!("ulimit -v 2000000; exec timeout 20 \"$0\" {line}");
+        let output = Command::new("sh")
+            .args(["-c", &command, env!("CARGO_BIN_EXE_tfo")])
+            .output()
+            .unwrap();
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        let reason = match line.contains("/dev/null") {
+            true => "there is no target",
+            false => "more than 64 KiB|too long|longer than",
+        };
+        assert!(
+            reason.split('|').any(|reason| said.contains(reason)),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_target_without_a_port_is_told_what_is_missing() {
+    for (target, missing) in [
+        ("127.0.0.1", "has no port"),
+        ("::1", "has no port"),
+        (":443", "has no host"),
+        ("[::1]:0", "no usable port"),
+    ] {
+        let output = tfo(&["keys", "verify", target]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{target}: {said}");
+        assert!(
+            said.contains(missing) && said.contains("192.0.2.2:443"),
+            "{target}: {said}"
+        );
+    }
+}

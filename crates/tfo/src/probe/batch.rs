@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use super::evidence::Machine;
 use super::report::{Report, worst};
 use super::session::Prober;
-use super::targets::Given;
 use super::{Args, targets, text};
 use crate::interrupt::Interrupt;
 use crate::status::Status;
+use crate::target_lines::Given;
 use crate::timed::{Client, FirstBytes, Target};
 use crate::{json, stdout, width};
 
@@ -68,6 +68,9 @@ pub(super) async fn run(args: &Args, first_bytes: FirstBytes) -> anyhow::Result<
     }
     let interrupted = *stop.borrow();
     printer.finish(interrupted);
+    if status.is_none() && !interrupted {
+        bail!("there is no target");
+    }
     Ok(match (status, interrupted) {
         (None, _) | (Some(Status::Works), true) => Status::Inconclusive,
         (Some(status), _) => status,
