@@ -81,6 +81,7 @@ mod target_lines;
 mod timed;
 pub mod trace;
 pub mod units;
+mod values;
 pub mod warning;
 #[cfg(target_os = "linux")]
 pub mod watch;

@@ -323,3 +323,42 @@ fn a_target_without_a_port_is_told_what_is_missing() {
         );
     }
 }
+
+/// Nobody who types a command knows what a non-zero type is.
+#[test]
+fn values_are_refused_in_plain_words() {
+    for (line, said) in [
+        ("probe -n 0 host", "from 1 to 65,535"),
+        ("probe -n 99999999999999999999 host", "from 1 to 65,535"),
+        ("probe --parallel 0 host", "from 1 to 10,000"),
+        ("bench -n 0 host", "from 1 to 1,000,000"),
+        ("bench --seed x host", "a number from 0"),
+        ("send -n 0 host", "from 1 to 1,000,000"),
+        ("send --mark 4294967296 host", "from 0 to 4,294,967,295"),
+        ("send --source x host", "192.0.2.2"),
+        ("send --timeout x host", "250ms"),
+        ("serve --queue x", "from 0 to"),
+        ("enable --queue 99999999999999999999 :1", "from 1 to"),
+        ("enable --pid 99999999999999999999", "from 1 to"),
+        ("demo --rtt foo", "between 5ms and 500ms"),
+        ("trace --port 65536", "from 1 to 65,535"),
+        ("keys verify -n 1001 host:1", "from 1 to 1,000"),
+        ("keys verify --translated x host:1", "192.0.2.2"),
+        ("cookies mint x 192.0.2.2", "192.0.2.2"),
+        ("cookies delete x", "192.0.2.2"),
+    ] {
+        let output = tfo(&line.split(' ').collect::<Vec<_>>());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(error.contains(said), "{line}: {error}");
+        for programmers in [
+            "non-zero",
+            "target type",
+            "expected number",
+            "invalid digit",
+            "syntax",
+        ] {
+            assert!(!error.contains(programmers), "{line}: {error}");
+        }
+    }
+}

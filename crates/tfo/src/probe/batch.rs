@@ -30,9 +30,9 @@ pub(super) async fn run(args: &Args, first_bytes: FirstBytes) -> anyhow::Result<
         prober: Prober {
             client: Client::new(args.timeout),
             patience: args.timeout,
-            wanted: args.number.get().into(),
+            wanted: args.number.into(),
             machine: Machine::examine(),
-            alone: one || args.parallel.get() == 1,
+            alone: one || args.parallel == 1,
         },
         first_bytes,
     });
@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Args, first_bytes: FirstBytes) -> anyhow::Result<
     let mut status = None;
     while more || !probing.is_empty() {
         tokio::select! {
-            target = targets.recv(), if more && probing.len() < args.parallel.get() => match target {
+            target = targets.recv(), if more && probing.len() < args.parallel => match target {
                 Some(target) => {
                     let target = target.context("reading targets from standard input")?;
                     probing.spawn(Arc::clone(&batch).probe(target, stopped.clone()));

@@ -24,7 +24,7 @@ use crate::hint::Hint;
 use crate::metrics_page::{Kind, Page};
 use crate::service::textfile::{self, TextFile};
 use crate::target_lines::{Given, TargetLines};
-use crate::units;
+use crate::{units, values};
 use contact::Contact;
 
 /// Prove from outside that servers have the fleet's keys: by the cookies that they grant
@@ -42,10 +42,10 @@ pub(super) struct Args {
     #[command(flatten)]
     source: OptionalSource,
     /// Connections to each address: behind one there may be several servers
-    #[arg(short = 'n', value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(short = 'n', value_name = "N", default_value = "4", value_parser = values::number::<u16>(1..=1000))]
     number: u16,
     /// An address that this client or a server may have behind an address translation; may be repeated
-    #[arg(long, value_name = "ADDR", requires = "named_secret")]
+    #[arg(long, value_name = "ADDR", value_parser = values::ip, requires = "named_secret")]
     translated: Vec<IpAddr>,
     /// Without the secret: connect to each address every half second for this long, and say whether they change their keys at the same time
     #[arg(long = "for", value_name = "TIME", conflicts_with = "named_secret", value_parser = units::parse_time)]
