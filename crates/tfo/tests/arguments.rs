@@ -123,6 +123,13 @@ fn mistakes_end_with_status_2_and_say_what_to_do() {
             "/no/such/dir/file",
         ),
         (&["man", "/proc/no-such-folder"], "/proc/no-such-folder"),
+        (&["man", "/nonexistent/a/b"], "mkdir -p"),
+        (&["keys", "set", "1-2-3-4", "1-2-3-4"], "both keys are the same"),
+        (&["keys", "set", "--key", "1-2-3-4,1-2-3-4"], "leave it out"),
+        (
+            &["serve", ":0", "--key", "1-2-3-4,1-2-3-4"],
+            "both keys are the same",
+        ),
     ] {
         let Output {
             status,
@@ -361,4 +368,25 @@ fn values_are_refused_in_plain_words() {
             assert!(!error.contains(programmers), "{line}: {error}");
         }
     }
+}
+
+#[test]
+fn help_can_be_asked_for_by_a_word() {
+    for (words, option) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "run"], &["run", "--help"]),
+        (&["help", "keys", "set"], &["keys", "set", "--help"]),
+        (&["keys", "help", "set"], &["keys", "set", "--help"]),
+        (&["keys", "help"], &["keys", "--help"]),
+    ] {
+        let output = tfo(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert_eq!(output.stdout, tfo(option).stdout, "{words:?}");
+    }
+    let wrong = tfo(&["help", "swim"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("swim"));
+    // A program's name is the user's.
+    let program = tfo(&["run", "help"]);
+    assert!(!String::from_utf8_lossy(&program.stdout).contains("Usage"));
 }
