@@ -108,7 +108,8 @@ $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in 
 The report on standard error comes when the program ends, and tells how many processes it has
 left running. FILE.json is written then, and again when the last of those has ended. What it
 holds from an earlier run stays until then; if it can't be written, the report goes to
-standard error.
+standard error. A program that exits has ended when its report is written; one that a signal
+kills can't be held back, and its report comes a moment later.
 
 It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
 is run with --cap-add SYS_PTRACE; podman allows all. A unit with
@@ -173,8 +174,9 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         },
         listen: args.listen.then_some(ListenOptions::DEFAULT_QUEUE),
         memory: memory.clone(),
-        // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
-        holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
+        // So that a report on a terminal stands before the next prompt, and one in a file is there for who waits for the program; and the
+        // end of a container's first process ends all others in it.
+        holds_exit: args.report.is_some() || std::process::id() == 1,
         placement,
     };
     privilege::warn(program);
@@ -234,6 +236,11 @@ impl Args {
         let Some(Some(path)) = &self.report else {
             return Ok(None);
         };
+        if path.as_os_str() == "-" {
+            let error = anyhow::anyhow!("the report can't go to standard output, which is the program's");
+            return Err(error)
+                .hint("--report alone writes it to standard error, --report=FILE.json to a file");
+        }
         OutputFile::open(path, Access::Anybody)
             .context("there is no file for the report")
             .hint("name a file in a folder that you may write to")

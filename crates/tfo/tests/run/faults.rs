@@ -34,6 +34,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("processes_that_still_run", processes_that_still_run),
         test("a_memory_that_can_not_be_kept", a_memory_that_can_not_be_kept),
         test("a_disk_that_hangs", a_disk_that_hangs),
+        test("files_may_not_grow", files_may_not_grow),
     ]
 }
 
@@ -65,7 +66,7 @@ fn after(world: &World, script: &str, options: &[&str], program: &[&str]) -> Out
     command.output().unwrap()
 }
 
-/// Told at the start and in the report; and the fix is one.
+/// Told at the start, and not again in a report to the same place, but in a file; and the fix is one.
 fn a_bit_that_is_off() {
     let world = world();
     let client = world.lab.client().unwrap();
@@ -88,7 +89,7 @@ fn a_bit_that_is_off() {
             .under(&[option, &["--report"]].concat(), &["true"])
             .output()
             .unwrap();
-        assert_eq!(text(&output.stderr).matches(&fix).count(), 2, "{output:?}");
+        assert_eq!(text(&output.stderr).matches(&fix).count(), 1, "{output:?}");
         let output = world
             .under(&[option, &["--require"]].concat(), &["echo", "a"])
             .output()
@@ -104,6 +105,21 @@ fn a_bit_that_is_off() {
         let ran = world.run(option, &["true"]);
         assert_eq!((ran.stderr().as_str(), problems(&ran.report)), ("", vec![]));
     }
+}
+
+/// `ulimit -f`: the signal that goes with it must not end the supervisor.
+fn files_may_not_grow() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let output = after(&world, "ulimit -f 0", &["--report=report.json"], &CURL);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        said.contains("can't write the report to report.json: File too large")
+            && said.contains("1 connection"),
+        "{said}"
+    );
+    assert!(!world.state.path().join("tfo/destinations.new").exists());
 }
 
 fn a_report_that_can_not_be_written() {

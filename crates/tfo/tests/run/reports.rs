@@ -26,6 +26,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("large_first_writes_save_nothing", large_first_writes_save_nothing),
         test("nobody_reads_standard_error", nobody_reads_standard_error),
         test("a_report_to_a_pipe", a_report_to_a_pipe),
+        test(
+            "the_file_is_there_when_the_program_has_ended",
+            the_file_is_there_when_the_program_has_ended,
+        ),
     ]
 }
 
@@ -238,6 +242,22 @@ print('done')
     wait_until("it ends with the program", || {
         super::support::processes("tfo-supervisor", world.state.path()).is_empty()
     });
+}
+
+/// Whoever has waited for the program may read it: it is this run's, and whole.
+fn the_file_is_there_when_the_program_has_ended() {
+    let world = world();
+    let file = world.state.path().join("report.json");
+    let report = format!("--report={}", file.display());
+    for run in 0..20 {
+        let run = run.to_string();
+        let output = world.under(&[&report], &["true", &run]).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let report: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{run}: {error}: {text}"));
+        assert_eq!(report["program"][1], run, "{report:#}");
+    }
 }
 
 fn a_report_to_a_pipe() {
