@@ -151,6 +151,9 @@ impl View<'_> {
         match state {
             // It may be over before it is looked at for the first time.
             TcpState::Close if self.begun && self.has_been_established() => self.after_the_end(),
+            // It was reset before its program's call woke up, which has cleared the counters (tcp_disconnect) but not this: what became of its
+            // data is not known.
+            TcpState::Close if self.begun && self.traffic.min_rtt.is_some() => Step::Done(End::Gone),
             TcpState::Close if self.begun => Step::Done(End::Failed),
             TcpState::Close if self.age < BEGINS_WITHIN => Step::Wait,
             TcpState::Close => Step::Withdraw,
@@ -445,6 +448,16 @@ mod tests {
             assert_eq!(over.step(), Step::Done(expected), "{acked}");
         }
         let info = info(CLOSE, 0, 9);
+        let cleared = self::info(CLOSE, 0, 0);
+        let traffic = Traffic {
+            min_rtt: Some(RTT),
+            ..Traffic::default()
+        };
+        let reset = View {
+            traffic,
+            ..view(Some(&cleared), 60)
+        };
+        assert_eq!(reset.step(), Step::Done(End::Gone));
         let late = View {
             released: true,
             bytes_sent: 8,
