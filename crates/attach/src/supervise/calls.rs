@@ -54,11 +54,16 @@ impl Supervisor {
 
     fn connect(&mut self, call: &Notification) {
         let mut bytes = [0; sockaddr::MAX_LEN];
-        let len = usize::try_from(call.arguments[2] & 0xffff_ffff)
-            .unwrap_or(0)
-            .min(bytes.len());
-        let read = process::read_memory(call.tid, call.arguments[1], &mut bytes[..len]).unwrap_or(0);
-        let given = match sockaddr::parse(&bytes[..read]) {
+        let len = usize::try_from(call.arguments[2] & 0xffff_ffff).unwrap_or(usize::MAX);
+        let read = |into: &mut [u8]| process::read_memory(call.tid, call.arguments[1], into).unwrap_or(0);
+        // The kernel refuses what is longer, or can't be read to its end.
+        let Some(whole) = bytes.get_mut(..len).filter(|whole| !whole.is_empty()) else {
+            return self.let_through(call);
+        };
+        if read(whole) != len {
+            return self.let_through(call);
+        }
+        let given = match sockaddr::parse(whole) {
             Address::Internet(address) => address,
             Address::None => return self.disconnect(call),
             Address::Other => return self.let_through(call),

@@ -25,6 +25,8 @@ pub(super) enum Message {
     Continued(u32),
     /// The front can be stopped as the program was.
     MayStop,
+    /// A witness has received this signal from this process.
+    Witnessed(i32, u32),
 }
 
 impl Message {
@@ -38,6 +40,7 @@ impl Message {
             Self::Continued(by) => (5, 0, by),
             Self::Ended(End::Exited(status)) => (6, 0, status.cast_unsigned()),
             Self::Ended(End::Killed(signal)) => (7, 0, signal.cast_unsigned()),
+            Self::Witnessed(signal, sender) => (8, u8::try_from(signal).unwrap_or(0), sender),
         };
         let [a, b, c, d] = value.to_ne_bytes();
         [kind, call, a, b, c, d]
@@ -56,6 +59,7 @@ impl Message {
             5 => Self::Continued(value),
             6 => Self::Ended(End::Exited(signed)),
             7 => Self::Ended(End::Killed(signed)),
+            8 => Self::Witnessed(call.into(), value),
             _ => return None,
         })
     }
@@ -141,6 +145,7 @@ mod tests {
             Message::Continued(4711),
             Message::Ended(End::Exited(255)),
             Message::Ended(End::Killed(64)),
+            Message::Witnessed(64, u32::MAX),
         ] {
             send(&one, message, None).unwrap();
             assert_eq!(receive(&other).unwrap(), message);

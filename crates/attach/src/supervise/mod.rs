@@ -12,7 +12,8 @@
 //! - The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`, `ending`); what to do about one is
 //!   decided in `rules`, `memory`, `signals` and `step`. The memory's `file` is a thread's (`keeper`, `store`).
 //! - The `guardian` takes over when the supervisor is killed.
-//! - Where they are above the program, the `front` stands for it, and they look after its `children`.
+//! - Where they are above the program, the `front` stands for it, and they look after its `children`. It passes on signals that are sent to
+//!   it alone: `held` until two processes (`witness`) show that its group or `unit` had not the same.
 
 mod above;
 mod beside;
@@ -28,6 +29,7 @@ mod filter;
 mod front;
 mod guardian;
 mod handover;
+mod held;
 mod keeper;
 mod last_words;
 mod launch;
@@ -46,6 +48,8 @@ mod step;
 mod store;
 mod supervisor;
 mod tracked;
+mod unit;
+mod witness;
 
 pub use launch::{exec, supervise};
 pub use observe::{Connection, Left, Note, Observer};

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// As much as is ever read of one: IPv6 addresses are the longest that matter.
-pub(crate) const MAX_LEN: usize = 28;
+/// As long as the kernel takes one (`struct sockaddr_storage`).
+pub(crate) const MAX_LEN: usize = 128;
 
 const IPV4_LEN: usize = 16;
 const IPV6_LEN: usize = 28;

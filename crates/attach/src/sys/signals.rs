@@ -122,6 +122,12 @@ impl Received {
         u32::try_from(unsafe { self.0.si_pid() }).ok()
     }
 
+    /// The process that sent it to this one (kill(2), sigqueue(3)), and not to a thread.
+    pub(crate) fn sender_to_process(&self) -> Option<u32> {
+        let is_one = matches!(self.0.si_code, libc::SI_USER | libc::SI_QUEUE);
+        is_one.then(|| self.sender()).flatten()
+    }
+
     /// Sends the same to another process, with the value if there is one (sigqueue(3)).
     pub(crate) fn pass_on(&self, process: BorrowedFd<'_>) -> io::Result<()> {
         let information = match self.0.si_code == libc::SI_QUEUE {

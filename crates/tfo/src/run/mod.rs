@@ -121,9 +121,10 @@ SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as w
 Where kernel.yama.ptrace_scope is 1 (Ubuntu, Arch), an ordinary user's supervisor must be the
 program's parent. The process that was started then stands for the program: it stops, goes on
 and ends as that does, and passes on the signals that it gets, but not SIGSTOP; SIGKILL kills
-both. The program has another number, and getppid() gives it, and daemons, the supervisor's. A
-signal that another process sends to the whole group or unit reaches the program twice. Only
-the program leaves a core file, and the times that a shell measures leave it out. Under systemd
+both. It waits 10 ms, so that what a process sends to the whole group, or systemd to the whole
+unit, reaches the program once; what others send to each process by its number comes twice. The
+program has another number, and getppid() gives it, and daemons, the supervisor's. Only the
+program leaves a core file, and the times that a shell measures leave it out. Under systemd
 with Type=notify or socket activation, which go by the number, the program keeps that, and
 what it starts has no Fast Open. Scopes 2 and 3 leave out users and everybody.
 

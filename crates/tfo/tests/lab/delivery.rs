@@ -100,11 +100,16 @@ fn read(stream: &mut TcpStream, bytes: usize) {
     stream.read_exact(&mut vec![0; bytes]).unwrap();
 }
 
-/// Leaves the client the time to send all of it.
+/// Lets the client send all of it first.
 fn read_late(stream: &mut TcpStream) {
-    thread::sleep(Duration::from_millis(300));
+    while rustix::io::ioctl_fionread(&*stream).unwrap() < LITTLE as u64 {
+        thread::sleep(Duration::from_millis(5));
+    }
     read(stream, 1000);
 }
+
+/// It fits into the server's buffer.
+const LITTLE: usize = 5000;
 
 fn an_upload_that_was_cut_off_fails() {
     const MANY: usize = 30_000_000;
@@ -125,10 +130,10 @@ fn an_upload_that_was_cut_off_fails() {
             thread::sleep(Duration::from_secs(3));
         }),
         // All of it is in the server's buffer by then.
-        ("read a little of a little", 5000, "complete", |mut stream| {
+        ("read a little of a little", LITTLE, "complete", |mut stream| {
             read_late(&mut stream);
         }),
-        ("answer a little of a little", 5000, "complete", |mut stream| {
+        ("answer a little of a little", LITTLE, "complete", |mut stream| {
             read_late(&mut stream);
             stream.write_all(b"enough").unwrap();
         }),

@@ -225,8 +225,14 @@ impl Blocked {
         let file = file.write(true).create_new(true).mode(0o600).open(&secret);
         let bytes: [u8; 32] = std::array::from_fn(|i| i as u8);
         file.unwrap().write_all(&bytes).unwrap();
+        // Who runs the tests may ignore SIGINT, as shells do for what they start in the background.
+        let command = |program| {
+            let mut command = client(lab).command("env").unwrap();
+            command.arg("--default-signal=INT").arg(program);
+            command
+        };
         let tfo = |line: &&str| {
-            let mut command = client(lab).command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+            let mut command = command(env!("CARGO_BIN_EXE_tfo"));
             let line = line
                 .replace("TARGET", &target)
                 .replace("LISTENER", &listener.local_addr().unwrap().to_string())
@@ -234,7 +240,7 @@ impl Blocked {
             command.args(line.split_whitespace());
             (line, command)
         };
-        let mut classic = client(lab).command(env!("CARGO_BIN_EXE_tcp-fast-open")).unwrap();
+        let mut classic = command(env!("CARGO_BIN_EXE_tcp-fast-open"));
         classic.args(["-l", "-p", "0"]);
         let classic = ("tcp-fast-open -l -p 0".to_owned(), classic);
         let commands = LINES.iter().map(tfo).chain([classic]);

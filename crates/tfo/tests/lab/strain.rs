@@ -82,7 +82,10 @@ fn without_descriptors_it_waits() {
 fn server_after(lab: &Lab, shell_command: &str) -> Server {
     let mut command = server(lab).command("sh").unwrap();
     let tfo = env!("CARGO_BIN_EXE_tfo");
-    command.args(["-c", &format!("{shell_command}; exec {tfo} serve --json :0")]);
+    command.args([
+        "-c",
+        &format!("{shell_command}; exec {tfo} serve --json --idle-timeout 5m :0"),
+    ]);
     Server::from_command(command)
 }
 

@@ -21,14 +21,14 @@ pub(crate) fn tests() -> Vec<LabTest> {
     ]
 }
 
-struct Program {
-    front: Child,
+pub(super) struct Program {
+    pub(super) front: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Program {
     /// A program in a process group of its own, as a shell starts a job.
-    fn start(world: &World, program: &[&str]) -> Self {
+    pub(super) fn start(world: &World, program: &[&str]) -> Self {
         let mut command = world.under(&["--all"], program);
         command.process_group(0).stdout(Stdio::piped());
         let mut front = command.spawn().unwrap();
@@ -36,13 +36,13 @@ impl Program {
         Self { front, lines }
     }
 
-    fn read(&mut self) -> String {
+    pub(super) fn read(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    pub(super) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("the front ends", || {
             status = self.front.try_wait().unwrap();
@@ -59,12 +59,12 @@ impl Drop for Program {
     }
 }
 
-fn is_gone(pid: u32) -> bool {
+pub(super) fn is_gone(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.is_empty() || stat.contains(") Z ")
 }
 
-fn has_state(pid: u32, state: char) -> bool {
+pub(super) fn has_state(pid: u32, state: char) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().unwrap().starts_with(state)
 }

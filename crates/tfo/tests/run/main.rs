@@ -5,6 +5,7 @@
     reason = "clippy knows tests by their attribute, and these have none"
 )]
 
+mod addresses;
 mod arguments;
 mod clients;
 mod death;
@@ -23,6 +24,7 @@ mod table;
 mod terminal;
 #[path = "../common/terminal.rs"]
 mod terminals;
+mod witnesses;
 mod yama;
 
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
 
 fn beside() -> impl Iterator<Item = LabTest> {
     [
+        addresses::tests(),
         arguments::tests(),
         clients::tests(),
         semantics::tests(),
@@ -58,6 +61,7 @@ fn beside() -> impl Iterator<Item = LabTest> {
 /// With the supervisor above the program, as under Yama: the processes stand otherwise, and the rest is the same.
 fn above() -> impl Iterator<Item = LabTest> {
     [
+        addresses::tests(),
         clients::tests(),
         semantics::tests(),
         invisible::tests(),
@@ -67,6 +71,7 @@ fn above() -> impl Iterator<Item = LabTest> {
         death::tests(),
         sandboxes::tests(),
         front::tests(),
+        witnesses::tests(),
     ]
     .into_iter()
     .flatten()
