@@ -69,8 +69,21 @@ pub(crate) fn read_file(path: &Path) -> anyhow::Result<KeyRing> {
 }
 
 fn found(from: &str, keys: Result<KeyRing, ParseKeyError>) -> anyhow::Result<KeyRing> {
-    keys.with_context(|| format!("{from} holds no key"))
-        .hint("to make a key: tfo keys generate")
+    let keys = keys
+        .with_context(|| format!("{from} holds no key"))
+        .hint("to make a key: tfo keys generate")?;
+    distinct(&keys).with_context(|| format!("{from} has no second key"))?;
+    Ok(keys)
+}
+
+/// # Errors
+/// The second key is the first one again.
+pub(crate) fn distinct(keys: &KeyRing) -> anyhow::Result<()> {
+    match keys.backup() {
+        Some(backup) if backup == keys.primary() => Err(anyhow::anyhow!("both keys are the same"))
+            .hint("give the key from before as the second one, or leave it out"),
+        _ => Ok(()),
+    }
 }
 
 impl Typed {

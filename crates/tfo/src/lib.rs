@@ -76,9 +76,12 @@ pub mod status;
 pub mod stdout;
 pub mod style;
 #[cfg(target_os = "linux")]
+mod target_lines;
+#[cfg(target_os = "linux")]
 mod timed;
 pub mod trace;
 pub mod units;
+mod values;
 pub mod warning;
 #[cfg(target_os = "linux")]
 pub mod watch;

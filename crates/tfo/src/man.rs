@@ -4,7 +4,7 @@
 //! man-pages(7) asks for.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -13,6 +13,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::help::sections::{self, Block, Section};
+use crate::hint::Hint;
 use crate::status::Status;
 use crate::{stdout, width};
 
@@ -20,7 +21,7 @@ use crate::{stdout, width};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub struct Args {
-    /// Where to write them all: tfo.1, tfo-serve.1, tcp-fast-open.1 and so on
+    /// Where to write them all: tfo.1, tfo-serve.1, tcp-fast-open.1 and so on; the folder is made if only it is missing
     dir: Option<PathBuf>,
 }
 
@@ -52,7 +53,15 @@ pub fn run(args: &Args, commands: Vec<Command>) -> anyhow::Result<Status> {
         return Ok(Status::Works);
     };
     let writing = || format!("writing manual pages to {}", dir.display());
-    fs::create_dir_all(dir).with_context(writing)?;
+    // Not the folders above it: a path that was mistyped must not become one.
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(error)
+                .with_context(writing)
+                .hint("only the last folder is made: mkdir -p makes those above it");
+        }
+        _ => {}
+    }
     for (name, page) in pages {
         fs::write(dir.join(format!("{name}.1")), page).with_context(writing)?;
     }

@@ -41,6 +41,7 @@ pub fn main<A: Parser>(
 
 fn parse<A: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<A, clap::Error> {
     let mut command = help::laid_out(A::command(), width::of_help());
+    let arguments = help::asked_by_a_word(&command, arguments);
     let mut matches = command.try_get_matches_from_mut(arguments)?;
     A::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }

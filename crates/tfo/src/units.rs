@@ -38,7 +38,7 @@ pub fn parse_time_or_zero(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if time > LONGEST => Err("it must not be longer than a year".to_owned()),
         Ok(time) => Ok(time),
-        Err(error) => Err(format!("{error}; a time is a number with a unit: 250ms, 10s, 2m")),
+        Err(_) => Err("a time is a number with a unit: 250ms, 10s, 2m".to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use textwrap::core::Word;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
 /// Lines longer than this are hard to read, and in fewer columns than this nothing can be laid out.
@@ -59,24 +60,30 @@ pub fn hang(first: &str, text: &str, columns: usize) -> String {
     textwrap::fill(&format!("{first}{text}"), options)
 }
 
-/// A row of a table: cells, each with the columns that it has there. Where that is too wide, a list: the first cell, and the others
-/// below it.
+/// A row of a table: cells, each with the columns that it has there. The last one may take several lines. Where that is too wide, a list:
+/// the first cell, and the others below it.
 ///
 /// ```
-/// let cells = [("[::]:443", 12), ("queue 256", 11), ("nginx", 5)];
-/// assert_eq!(tfo::width::row(&cells, 40), "  [::]:443      queue 256    nginx");
-/// assert_eq!(tfo::width::row(&cells, 24), "  [::]:443\n      queue 256, nginx");
+/// let cells = [("[::]:443", 12), ("queue 256", 11), ("nginx (17)", 10)];
+/// assert_eq!(tfo::width::row(&cells, 40), "  [::]:443      queue 256    nginx (17)");
+/// assert_eq!(tfo::width::row(&cells, 36), "  [::]:443      queue 256    nginx\n                             (17)");
+/// assert_eq!(tfo::width::row(&cells, 24), "  [::]:443\n      queue 256, nginx\n      (17)");
 /// ```
 pub fn row(cells: &[(&str, usize)], columns: usize) -> String {
+    let Some((last, others)) = cells.split_last() else {
+        return String::new();
+    };
     let mut line = String::new();
-    for (text, width) in cells {
+    for (text, width) in others {
         let room = width.saturating_sub(display(text));
         line += &format!("  {text}{:room$}", "");
     }
-    let line = line.trim_end();
-    let fits = cells.iter().all(|(text, width)| display(text) <= *width);
-    if fits && display(line) <= columns {
-        return line.to_owned();
+    line += "  ";
+    let room = columns.saturating_sub(display(&line));
+    let fits =
+        others.iter().all(|(text, width)| display(text) <= *width) && display(line.trim_end()) <= columns;
+    if fits && last.0.split(' ').all(|word| display(word) <= room) {
+        return hang(&line, last.0, columns).trim_end().to_owned();
     }
     let others: Vec<_> = cells.iter().skip(1).map(|(text, _)| text.trim()).collect();
     let others: Vec<_> = others.into_iter().filter(|text| !text.is_empty()).collect();
@@ -93,9 +100,36 @@ pub fn display(text: &str) -> usize {
 fn options(columns: usize) -> Options<'static> {
     Options::new(columns)
         .break_words(false)
-        .word_separator(WordSeparator::AsciiSpace)
+        .word_separator(WordSeparator::Custom(words))
         .word_splitter(WordSplitter::NoHyphenation)
         .wrap_algorithm(WrapAlgorithm::FirstFit)
+}
+
+/// Words at spaces, but a number and its unit are one.
+fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    let mut rest = line;
+    Box::new(std::iter::from_fn(move || {
+        let mut end = 0;
+        for word in WordSeparator::AsciiSpace.find_words(rest) {
+            let whole = &rest[..end];
+            if end > 0 && !(whole.trim_end().ends_with(|c: char| c.is_ascii_digit()) && is_unit(word.word)) {
+                break;
+            }
+            end += word.word.len() + word.whitespace.len();
+        }
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        (end > 0).then(|| Word::from(word))
+    }))
+}
+
+/// Whether a word begins with a unit, which punctuation or the end of a style may follow.
+fn is_unit(word: &str) -> bool {
+    let end = word.find(|c: char| !c.is_alphabetic() && c != '%');
+    matches!(
+        end.map_or(word, |end| &word[..end]),
+        "ms" | "s" | "%" | "KiB" | "MiB"
+    )
 }
 
 #[cfg(test)]
@@ -111,6 +145,40 @@ mod tests {
             ["net.ipv4.tcp_fastopen", "is 1"]
         );
         assert_eq!(wrap("well-known", 5), ["well-known"]);
+    }
+
+    #[test]
+    fn the_last_cell_takes_as_many_lines_as_it_needs() {
+        let listener = |holders| {
+            row(
+                &[
+                    ("0.0.0.0:6379", 26),
+                    ("fast, queue 256", 17),
+                    ("backlog 511", 13),
+                    (holders, 0),
+                ],
+                80,
+            )
+        };
+        let holders = listener("nginx (1201), nginx (1202)");
+        let column = " ".repeat(64);
+        assert!(
+            holders.ends_with(&format!("  backlog 511    nginx (1201),\n{column}nginx (1202)")),
+            "{holders}"
+        );
+        assert!(!listener("").contains('\n'));
+        assert_eq!(row(&[("a", 9), ("b", 9), ("", 0)], 12), "  a\n      b");
+    }
+
+    #[test]
+    fn a_number_stays_with_its_unit() {
+        assert_eq!(wrap("saves -1.71 ms, at", 12), ["saves", "-1.71 ms, at"]);
+        assert_eq!(wrap("the 95 % interval", 7), ["the", "95 %", "interval"]);
+        let styled = format!("it is {GOOD}1.71 ms{GOOD:#} sooner");
+        assert_eq!(wrap(&styled, 11)[1], format!("{GOOD}1.71 ms{GOOD:#}"));
+        assert_eq!(wrap("port 80 sends it", 8), ["port 80", "sends it"]);
+        assert_eq!(wrap("  indented 1 s", 10), ["  indented", "1 s"]);
+        assert_eq!(wrap("", 9), [""]);
     }
 
     #[test]

@@ -123,6 +123,13 @@ fn mistakes_end_with_status_2_and_say_what_to_do() {
             "/no/such/dir/file",
         ),
         (&["man", "/proc/no-such-folder"], "/proc/no-such-folder"),
+        (&["man", "/nonexistent/a/b"], "mkdir -p"),
+        (&["keys", "set", "1-2-3-4", "1-2-3-4"], "both keys are the same"),
+        (&["keys", "set", "--key", "1-2-3-4,1-2-3-4"], "leave it out"),
+        (
+            &["serve", ":0", "--key", "1-2-3-4,1-2-3-4"],
+            "both keys are the same",
+        ),
     ] {
         let Output {
             status,
@@ -269,4 +276,117 @@ fn each_verb_with_json_is_made_to_fail() {
             "{verb} is not among FAILING"
         );
     }
+}
+
+/// What has no end must not be read for ever, nor be kept.
+#[test]
+fn endless_input_ends_in_an_error() {
+    for line in [
+        "probe --data-file /dev/zero 127.0.0.1:1",
+        "bench --data-file /dev/zero 127.0.0.1:1",
+        "enable --watch --rules /dev/zero",
+        "keys verify - < /dev/zero",
+        "keys verify - < /dev/null",
+        "probe - < /dev/null",
+        "probe - --json < /dev/null",
+    ] {
+        // A tenth of what would be read in a second, and far more than the program needs.
+        let command = format!("ulimit -v 2000000; exec timeout 20 \"$0\" {line}");
+        let output = Command::new("sh")
+            .args(["-c", &command, env!("CARGO_BIN_EXE_tfo")])
+            .output()
+            .unwrap();
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        let reason = match line.contains("/dev/null") {
+            true => "there is no target",
+            false => "more than 64 KiB|too long|longer than",
+        };
+        assert!(
+            reason.split('|').any(|reason| said.contains(reason)),
+            "{line}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_target_without_a_port_is_told_what_is_missing() {
+    for (target, missing) in [
+        ("127.0.0.1", "has no port"),
+        ("::1", "has no port"),
+        (":443", "has no host"),
+        ("[::1]:0", "no usable port"),
+    ] {
+        let output = tfo(&["keys", "verify", target]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{target}: {said}");
+        assert!(
+            said.contains(missing) && said.contains("192.0.2.2:443"),
+            "{target}: {said}"
+        );
+    }
+}
+
+/// Nobody who types a command knows what a non-zero type is.
+#[test]
+fn values_are_refused_in_plain_words() {
+    for (line, said) in [
+        ("probe -n 0 host", "from 1 to 65,535"),
+        ("probe -n 99999999999999999999 host", "from 1 to 65,535"),
+        ("probe --parallel 0 host", "from 1 to 10,000"),
+        ("bench -n 0 host", "from 1 to 1,000,000"),
+        ("bench --seed x host", "a number from 0"),
+        ("send -n 0 host", "from 1 to 1,000,000"),
+        ("send --mark 4294967296 host", "from 0 to 4,294,967,295"),
+        ("send --source x host", "192.0.2.2"),
+        ("send --timeout x host", "250ms"),
+        ("serve --queue x", "from 0 to"),
+        ("enable --queue 99999999999999999999 :1", "from 1 to"),
+        ("enable --pid 99999999999999999999", "from 1 to"),
+        ("demo --rtt foo", "between 5ms and 500ms"),
+        ("trace --port 65536", "from 1 to 65,535"),
+        ("keys verify -n 1001 host:1", "from 1 to 1,000"),
+        ("keys verify --translated x host:1", "192.0.2.2"),
+        ("cookies mint x 192.0.2.2", "192.0.2.2"),
+        ("cookies delete x", "192.0.2.2"),
+    ] {
+        let output = tfo(&line.split(' ').collect::<Vec<_>>());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(error.contains(said), "{line}: {error}");
+        for programmers in [
+            "non-zero",
+            "target type",
+            "expected number",
+            "invalid digit",
+            "syntax",
+        ] {
+            assert!(!error.contains(programmers), "{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn help_can_be_asked_for_by_a_word() {
+    for (words, option) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "run"], &["run", "--help"]),
+        (&["help", "keys", "set"], &["keys", "set", "--help"]),
+        (&["keys", "help", "set"], &["keys", "set", "--help"]),
+        (&["keys", "help"], &["keys", "--help"]),
+    ] {
+        let output = tfo(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert_eq!(output.stdout, tfo(option).stdout, "{words:?}");
+    }
+    let wrong = tfo(&["help", "swim"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("swim"));
+    // A program's name is the user's.
+    let program = tfo(&["run", "help"]);
+    assert!(!String::from_utf8_lossy(&program.stdout).contains("Usage"));
 }

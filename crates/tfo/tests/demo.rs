@@ -33,6 +33,10 @@ fn main() -> ExitCode {
         ("the_numbers_are_true_over_ipv4", || the_numbers_are_true("-4", 4)),
         ("the_numbers_are_true_over_ipv6", || the_numbers_are_true("-6", 6)),
         (
+            "the_cookie_that_is_granted_is_presented",
+            the_cookie_that_is_granted_is_presented,
+        ),
+        (
             "people_can_read_it_without_a_terminal",
             people_can_read_it_without_a_terminal,
         ),
@@ -115,6 +119,27 @@ fn the_numbers_are_true(family: &str, ip_version: u8) {
     check_connections(&report["connections"]);
     check_greetings(&report["greetings"]);
     check_paths(&report["paths"]);
+}
+
+/// Whichever samples are the medians, all pictures tell of one client and one server.
+fn the_cookie_that_is_granted_is_presented() {
+    let tfo = Tfo::new();
+    let mut cookies = Vec::new();
+    for _ in 0..3 {
+        let output = tfo.demo(&["--rtt", "5ms"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let after: Vec<_> = text
+            .split("cookie ")
+            .skip(1)
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_hexdigit()).next())
+            .filter(|cookie| cookie.len() >= 4)
+            .map(str::to_owned)
+            .collect();
+        assert!(after.len() >= 2, "{text}");
+        cookies.extend(after);
+    }
+    cookies.dedup();
+    assert_eq!(cookies.len(), 1, "{cookies:?}");
 }
 
 fn check_connections(connections: &Value) {

@@ -45,17 +45,17 @@ pub(super) async fn measure(
         .hint("check its spelling, or give an IP address")?;
     let client = Client::new(args.timeout);
     let mut random = Random::new(args.seed);
-    let mut report = Report::new(target, request, first_bytes.len(), args.pairs.get(), args.seed);
+    let mut report = Report::new(target, request, first_bytes.len(), args.pairs, args.seed);
     let work = async {
         let Some(address) = first_that_answers(&client, &addresses, &first_bytes, &mut report).await else {
             return;
         };
         report.address = Some(address);
         let progress = match std::io::stderr().is_terminal() {
-            true => ProgressBar::new(args.pairs.get().into()),
+            true => ProgressBar::new(args.pairs.into()),
             false => ProgressBar::hidden(),
         };
-        for _ in 0..args.pairs.get() {
+        for _ in 0..args.pairs {
             let fast_first = random.below(2) == 0;
             report
                 .pairs

@@ -12,15 +12,14 @@ mod report;
 mod svg;
 mod text;
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::interrupt::Interrupt;
 use crate::output::{self, Access, OutputFile};
 use crate::status::Status;
-use crate::timed::{FirstBytesArgs, Target, time_limit};
-use crate::{json, stdout, warning};
+use crate::timed::{FirstBytesArgs, Target};
+use crate::{json, stdout, units, values, warning};
 
 /// Measure how much sooner answers come with Fast Open
 ///
@@ -35,15 +34,15 @@ pub struct Args {
     #[arg(value_name = "TARGET", value_parser = text_of_target)]
     target: String,
     /// How many pairs
-    #[arg(short = 'n', long, value_name = "N", default_value = "50")]
-    pairs: NonZeroU32,
+    #[arg(short = 'n', long, value_name = "N", default_value = "50", value_parser = values::number::<u32>(1..=1_000_000))]
+    pairs: u32,
     #[command(flatten)]
     first_bytes: FirstBytesArgs,
     /// How long connecting may take, and then the silence before the answer
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time_limit::parse)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::parse_time)]
     timeout: Duration,
     /// The seed of the random numbers: the order within pairs, and the samples behind the interval
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::number::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Draw a plot of it (SVG)
     #[arg(long, value_name = "FILE")]

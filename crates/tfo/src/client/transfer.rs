@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use fastopen::{ConnectError, Connected, Connector, Outcome, ReplaySafe, TcpInfo, TcpState};
+use socket2::{Protocol, SockRef};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -160,13 +161,15 @@ impl Talk<'_> {
             // The SYN counts as a byte.
             Some(info.bytes_acked()? > self.report.syn_bytes + 1)
         });
-        self.report.delivery = Some(match upload.is_complete() {
-            false => Delivery::CutOff,
-            true if info.is_some_and(|info| is_acknowledged(&info, self.report.sent) == Some(false)) => {
-                Delivery::Unacknowledged
-            }
-            true => Delivery::Complete,
-        });
+        let acknowledged = info
+            .filter(|_| !is_multipath(&reader))
+            .and_then(|info| is_acknowledged(&info, self.report.sent));
+        self.report.delivery = match (upload.is_complete(), acknowledged) {
+            (false, _) => Some(Delivery::CutOff),
+            (true, Some(false)) => Some(Delivery::Unacknowledged),
+            (true, Some(true)) => Some(Delivery::Complete),
+            (true, None) => None,
+        };
         Ok(())
     }
 
@@ -237,6 +240,13 @@ fn waits_for_acknowledgments(info: &TcpInfo) -> bool {
         info.state(),
         Some(TcpState::FinWait1 | TcpState::Closing | TcpState::LastAck)
     )
+}
+
+/// Whether `TcpInfo` is that of the first subflow alone, which ends when the kernel's worker gets to it, and may never have carried the
+/// end of the data.
+fn is_multipath(reader: &OwnedReadHalf) -> bool {
+    let protocol = SockRef::from(reader.as_ref()).protocol();
+    protocol.is_ok_and(|protocol| protocol == Some(Protocol::MPTCP))
 }
 
 /// Whether all that was sent is acknowledged; nothing where the kernel does not tell.

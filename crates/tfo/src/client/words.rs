@@ -38,7 +38,7 @@ fn explain_accepted(report: &Report) -> &'static str {
             "the SYN-ACK acknowledged the data in the SYN, but nothing that followed it was acknowledged, and no answer arrived"
         }
         Some(End::Reset) => "the server took the data in the SYN, and reset the connection without an answer",
-        Some(End::Silent) if report.delivery != Some(Delivery::Complete) => {
+        Some(End::Silent) if matches!(report.delivery, Some(Delivery::CutOff | Delivery::Unacknowledged)) => {
             "the server took the data in the SYN, then stopped taking more, and sent no answer"
         }
         Some(End::Broken) => {

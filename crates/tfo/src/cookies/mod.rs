@@ -57,6 +57,7 @@ enum Action {
     #[command(after_long_help = AFTER_DELETE)]
     Delete {
         /// The other host's IP address
+        #[arg(value_parser = crate::values::ip)]
         address: IpAddr,
         #[command(flatten)]
         output: Output,

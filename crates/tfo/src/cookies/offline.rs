@@ -9,6 +9,7 @@ use super::output::Output;
 use super::report::{Checked, Match, Minted};
 use crate::hint::{self, Hint};
 use crate::key_options::KeyOptions;
+use crate::values;
 
 /// Compute the cookie that a Linux server with this key grants to a client
 #[derive(Debug, clap::Args)]
@@ -17,8 +18,10 @@ pub(super) struct Mint {
     #[command(flatten)]
     keys: KeyOptions,
     /// The client's IP address, as the server sees it
+    #[arg(value_parser = values::ip)]
     client: IpAddr,
     /// The server's IP address that the client connects to
+    #[arg(value_parser = values::ip)]
     server: IpAddr,
     #[command(flatten)]
     pub(super) output: Output,
@@ -45,8 +48,10 @@ pub(super) struct Check {
     #[command(flatten)]
     keys: KeyOptions,
     /// The client's IP address, as the server sees it
+    #[arg(value_parser = values::ip)]
     client: IpAddr,
     /// The server's IP address that the client connects to
+    #[arg(value_parser = values::ip)]
     server: IpAddr,
     /// The whole cookie, as in 3021b9d889017eeb
     cookie: Cookie,

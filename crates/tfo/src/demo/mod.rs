@@ -39,6 +39,7 @@ use crate::json;
 use crate::output;
 use crate::status::Status;
 use crate::stdout::{self, Stdout};
+use crate::units;
 use crate::width;
 
 use connections::Network;
@@ -236,12 +237,11 @@ impl Screen {
 const RTT: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(500);
 
 fn parse_rtt(text: &str) -> Result<Duration, String> {
-    let rtt = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if RTT.contains(&rtt) {
-        return Ok(rtt);
-    }
     let [shortest, longest] = [RTT.start(), RTT.end()].map(|limit| humantime::format_duration(*limit));
-    Err(format!("it must lie between {shortest} and {longest}"))
+    units::parse_time(text)
+        .ok()
+        .filter(|rtt| RTT.contains(rtt))
+        .ok_or_else(|| format!("it must be a time between {shortest} and {longest}, such as 60ms"))
 }
 
 #[cfg(test)]

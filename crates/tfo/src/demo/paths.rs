@@ -28,7 +28,7 @@ impl Hostile {
 
     fn show(&self, lab: &Lab, setting: Setting) -> anyhow::Result<Path> {
         let client = lab.client()?;
-        let mut server = Server::start(lab.server()?, setting.family(), Manner::Answers)?;
+        let mut server = Server::start(lab.server()?, setting.family(), Manner::Answers, None)?;
         let memory = PathMemory::default();
         let connector = Connector::new().with_path_memory(memory.clone());
         let mut hold = |name| Dialogue::hold(client, &connector, &mut server, name);

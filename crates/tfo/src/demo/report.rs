@@ -186,9 +186,12 @@ impl Connection {
         kind: Kind,
         samples: &[Dialogue; 3],
         rtt: Duration,
-        frames: &[Frame],
+        frames: &[Vec<Frame>; 3],
     ) -> anyhow::Result<Self> {
-        let median = median(samples);
+        let [first, second, third] = samples;
+        let [of_first, of_second, of_third] = frames;
+        let with_frames = [(first, of_first), (second, of_second), (third, of_third)];
+        let (median, frames) = median(with_frames, |(sample, _)| sample.elapsed());
         Ok(Self {
             kind,
             exchange: Exchange::new(median, rtt),
@@ -209,7 +212,7 @@ impl Greeting {
     pub(super) fn new(kind: Kind, samples: &[Dialogue; 3], rtt: Duration) -> Self {
         Self {
             kind,
-            exchange: Exchange::new(median(samples), rtt),
+            exchange: Exchange::new(median(samples.each_ref(), |sample| sample.elapsed()), rtt),
             delivered_once: samples.iter().all(|sample| sample.delivered_once),
             samples: samples.each_ref().map(|sample| Exchange::new(sample, rtt)),
         }
@@ -217,10 +220,9 @@ impl Greeting {
 }
 
 /// The one with the median time.
-fn median(samples: &[Dialogue; 3]) -> &Dialogue {
-    let mut by_time = samples.each_ref();
-    by_time.sort_by_key(|sample| sample.elapsed());
-    let [_, median, _] = by_time;
+fn median<T>(mut samples: [T; 3], elapsed: impl FnMut(&T) -> Duration) -> T {
+    samples.sort_by_key(elapsed);
+    let [_, median, _] = samples;
     median
 }
 

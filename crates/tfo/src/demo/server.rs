@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use fastopen::for_tokio::Confirmation;
-use fastopen::{Arrival, ListenOptions, Listening};
+use fastopen::{Arrival, KeyRing, ListenOptions, Listening};
 use fastopen_lab::Host;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -81,12 +81,20 @@ pub(super) struct Visit {
 }
 
 impl Server {
-    /// Starts it on the host's address of the same family as `like`.
-    pub(super) fn start(host: &Host, like: IpAddr, manner: Manner) -> anyhow::Result<Self> {
+    /// Starts it on the host's address of the same family as `like`, with these keys or the kernel's.
+    pub(super) fn start(
+        host: &Host,
+        like: IpAddr,
+        manner: Manner,
+        keys: Option<&KeyRing>,
+    ) -> anyhow::Result<Self> {
         let address = SocketAddr::new(host.address_like(like), manner.port());
-        let options = ListenOptions::new()
+        let mut options = ListenOptions::new()
             .with_handshake_timeout(HANDSHAKE_TIMEOUT)
             .with_socket_setup(|socket| socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED)));
+        if let Some(keys) = keys {
+            options = options.with_keys(keys.clone());
+        }
         let Listening {
             listener, warnings, ..
         } = host.run(|| options.listen(address))?;

@@ -95,17 +95,32 @@ impl Facts {
 
 fn signs() -> Signs {
     let exists = |path| Path::new(path).exists();
-    let namespace = |process| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-    let (ours, first) = (namespace("self"), namespace("1"));
+    let namespace = |process: u32| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let ours = namespace(std::process::id());
+    // An ordinary user can't read that of process 1, nor can root everywhere; but an ancestor of the same user.
+    let others = ancestors().chain([1]).filter_map(namespace);
     Signs {
         // One of the settings that are the whole machine's, and that other namespaces don't have: net/ipv4/sysctl_net_ipv4.c.
         initial: exists("/proc/sys/net/ipv4/tcp_mem"),
         kubernetes: env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
         docker: exists("/.dockerenv"),
         podman: exists("/run/.containerenv"),
-        // An ordinary user can't read that of process 1.
-        nested: first.is_some() && first != ours,
+        nested: ours.is_some_and(|ours| others.into_iter().any(|other| other != ours)),
     }
+}
+
+/// The processes from which this one comes, as far as they are in this PID namespace.
+fn ancestors() -> impl Iterator<Item = u32> {
+    let parent = |process: &u32| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+        parent.trim().parse().ok().filter(|parent| *parent != 0)
+    };
+    // More than any process has: numbers are reused while this looks.
+    const MOST: usize = 64;
+    std::iter::successors(Some(std::process::id()), parent)
+        .skip(1)
+        .take(MOST)
 }
 
 fn gather_listeners() -> Result<Vec<Held>, Error> {

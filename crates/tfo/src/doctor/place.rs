@@ -29,7 +29,8 @@ pub(super) struct Signs {
     pub(super) docker: bool,
     /// `/run/.containerenv`.
     pub(super) podman: bool,
-    /// Process 1 is known to be in another network namespace, which was then made by a program within the container or the machine.
+    /// Process 1 or an ancestor is known to be in another network namespace: this one was then made by a program within the container or
+    /// the machine.
     pub(super) nested: bool,
 }
 

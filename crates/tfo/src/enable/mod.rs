@@ -52,7 +52,7 @@ pub struct Enable {
     which: Which,
     /// How many connections may be unconfirmed at once, at most net.core.somaxconn; unless given, 1024 for listeners that have Fast
     /// Open off, and no change for others
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    #[arg(long, value_name = "N", value_parser = crate::values::number::<u32>(1..=i32::MAX as u64))]
     queue: Option<u32>,
     #[command(flatten)]
     keys: KeyOptions,

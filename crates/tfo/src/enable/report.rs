@@ -10,7 +10,7 @@ use fastopen_host::sysctl::FastOpenBits;
 use serde::Serialize;
 
 use crate::fingerprint;
-use crate::namespace::Namespace;
+use crate::namespace::{self, Namespace};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -97,6 +97,12 @@ impl Socket {
         let keys_before = fingerprints(|switched| switched.keys_before.as_ref());
         let keys_now = fingerprints(|switched| switched.keys_now.as_ref());
         let error = switched.err();
+        let not_permitted = error.as_ref().is_some_and(Error::is_not_permitted);
+        let is_root = rustix::process::geteuid().is_root();
+        let error = error.map(|error| match not_permitted && held.owners.is_empty() && is_root {
+            true => unseen_by_root(listener.address),
+            false => error.to_string(),
+        });
         Self {
             address: listener.address,
             inode: listener.inode,
@@ -109,10 +115,18 @@ impl Socket {
             capped_from,
             keys_before,
             keys_now,
-            not_permitted: error.as_ref().is_some_and(Error::is_not_permitted),
-            error: error.map(|error| error.to_string()),
+            not_permitted,
+            error,
         }
     }
+}
+
+/// Where root lacks the capability to look at some processes, "root sees them all" is no help.
+fn unseen_by_root(address: SocketAddr) -> String {
+    format!(
+        "finding the owner of the listener {address}: no process that this one may look at holds it; {}",
+        namespace::TRACING
+    )
 }
 
 impl From<&Process> for Owner {

@@ -18,7 +18,7 @@ pub(super) struct Selection {
     #[arg(value_name = "[ADDR]:PORT")]
     places: Vec<ListenerAddress>,
     /// The listeners of this process; may be repeated
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
+    #[arg(long, value_name = "PID", value_parser = crate::values::number::<u32>(1..=i32::MAX as u64))]
     pid: Vec<u32>,
     /// The listeners of this systemd unit, as in nginx.service; may be repeated
     #[arg(long, value_name = "UNIT")]

@@ -5,6 +5,7 @@
 pub(crate) mod sections;
 mod terminal;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 
 use clap::Command;
@@ -25,6 +26,26 @@ pub fn laid_out(command: Command, columns: usize) -> Command {
         Some(text) => command.after_long_help(text),
         None => command,
     }
+}
+
+/// The arguments, with `help VERB` as `VERB --help`. clap's own subcommand for that would stand in every list of commands, and in
+/// completions with all commands once more.
+pub fn asked_by_a_word(command: &Command, arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<_> = arguments.into_iter().collect();
+    let mut command = command;
+    for index in 1..arguments.len() {
+        let word = &arguments[index];
+        if command.has_subcommands() && word == "help" {
+            arguments.remove(index);
+            arguments.push("--help".into());
+            break;
+        }
+        match command.find_subcommand(word) {
+            Some(subcommand) => command = subcommand,
+            None => break,
+        }
+    }
+    arguments
 }
 
 /// Help as it is printed.

@@ -9,7 +9,7 @@ use fastopen::{Key, KeyRing};
 use super::report::{self, Action, Keys, Report};
 use super::{Output, kernel, listener, namespaced};
 use crate::hint::{self, Hint};
-use crate::key_options::{KeyOptions, Typed};
+use crate::key_options::{self, KeyOptions, Typed};
 use crate::listener_address::ListenerAddress;
 use crate::namespace::Namespace;
 
@@ -89,6 +89,7 @@ impl Args {
                 ));
             }
         };
+        key_options::distinct(&keys)?;
         namespaced::run(self.netns.as_ref(), "tfo keys set", || match place {
             Some(place) => listener::write(place, &keys).map(Report::Listeners),
             None => {

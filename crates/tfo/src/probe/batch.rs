@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use super::evidence::Machine;
 use super::report::{Report, worst};
 use super::session::Prober;
-use super::targets::Given;
 use super::{Args, targets, text};
 use crate::interrupt::Interrupt;
 use crate::status::Status;
+use crate::target_lines::Given;
 use crate::timed::{Client, FirstBytes, Target};
 use crate::{json, stdout, width};
 
@@ -30,9 +30,9 @@ pub(super) async fn run(args: &Args, first_bytes: FirstBytes) -> anyhow::Result<
         prober: Prober {
             client: Client::new(args.timeout),
             patience: args.timeout,
-            wanted: args.number.get().into(),
+            wanted: args.number.into(),
             machine: Machine::examine(),
-            alone: one || args.parallel.get() == 1,
+            alone: one || args.parallel == 1,
         },
         first_bytes,
     });
@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Args, first_bytes: FirstBytes) -> anyhow::Result<
     let mut status = None;
     while more || !probing.is_empty() {
         tokio::select! {
-            target = targets.recv(), if more && probing.len() < args.parallel.get() => match target {
+            target = targets.recv(), if more && probing.len() < args.parallel => match target {
                 Some(target) => {
                     let target = target.context("reading targets from standard input")?;
                     probing.spawn(Arc::clone(&batch).probe(target, stopped.clone()));
@@ -68,6 +68,9 @@ pub(super) async fn run(args: &Args, first_bytes: FirstBytes) -> anyhow::Result<
     }
     let interrupted = *stop.borrow();
     printer.finish(interrupted);
+    if status.is_none() && !interrupted {
+        bail!("there is no target");
+    }
     Ok(match (status, interrupted) {
         (None, _) | (Some(Status::Works), true) => Status::Inconclusive,
         (Some(status), _) => status,

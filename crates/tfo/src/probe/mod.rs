@@ -25,12 +25,12 @@ mod text;
 mod verdict;
 mod words;
 
-use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use crate::json;
 use crate::status::Status;
-use crate::timed::{FirstBytesArgs, all_requests, time_limit};
+use crate::timed::{FirstBytesArgs, all_requests};
+use crate::{units, values};
 
 /// Say whether Fast Open works to a host, why not, and what it saves
 ///
@@ -41,16 +41,16 @@ pub struct Args {
     #[arg(value_name = "TARGET", required = true, value_parser = not_empty)]
     targets: Vec<String>,
     /// How many connections carry data in their SYN; more are made where these do not decide
-    #[arg(short = 'n', value_name = "N", default_value = "3")]
-    number: NonZeroU16,
+    #[arg(short = 'n', value_name = "N", default_value = "3", value_parser = values::number::<u16>(1..=65_535))]
+    number: u16,
     #[command(flatten)]
     first_bytes: FirstBytesArgs,
     /// How long connecting may take, and then the silence before the answer
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time_limit::parse)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::parse_time)]
     timeout: Duration,
     /// How many targets to probe at a time
-    #[arg(long, value_name = "N", default_value = "8")]
-    parallel: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "8", value_parser = values::number::<usize>(1..=10_000))]
+    parallel: usize,
     /// Print one JSON object for each target, a line each (described by schemas/probe.json)
     #[arg(long)]
     json: bool,

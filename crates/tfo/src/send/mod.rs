@@ -8,7 +8,6 @@ mod options;
 mod text;
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::client::{self, Answer, Data, Family, Report, Settings};
 use crate::hint::Hint;
 use crate::interrupt::Interrupt;
 use crate::status::Status;
-use crate::{json, stdout, units};
+use crate::{json, stdout, units, values};
 
 /// Connect with the first bytes in the SYN, and report what became of them
 ///
@@ -50,8 +49,8 @@ pub struct Args {
     #[arg(long)]
     server_first: bool,
     /// Connect this many times, one after the other
-    #[arg(short = 'n', long, value_name = "N", default_value = "1")]
-    repeat: NonZeroU32,
+    #[arg(short = 'n', long, value_name = "N", default_value = "1", value_parser = values::number::<u32>(1..=1_000_000))]
+    repeat: u32,
     /// Use IPv4 only
     #[arg(short = '4', conflicts_with = "ipv6")]
     ipv4: bool,
@@ -69,13 +68,13 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = units::parse_time_or_zero)]
     delay: Option<Duration>,
     /// The address to connect from
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = values::ip)]
     source: Option<IpAddr>,
     /// The network interface to connect through
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
     /// The mark for policy routing (SO_MARK; needs CAP_NET_ADMIN)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::number::<u32>(0..=u32::MAX.into()))]
     mark: Option<u32>,
     /// Use Multipath TCP where the kernel has it
     #[arg(long)]
@@ -168,7 +167,7 @@ async fn send(args: &Args, connection: &mut u32) -> anyhow::Result<Status> {
         let report = client::transfer(&settings, &mut data, &mut answer, &mut interrupt).await?;
         let (status, interrupted) = (report.status(), report.was_interrupted());
         args.print(report, *connection, Some(&answer))?;
-        if interrupted || *connection == args.repeat.get() {
+        if interrupted || *connection == args.repeat {
             return Ok(status);
         }
         *connection += 1;
@@ -177,7 +176,7 @@ async fn send(args: &Args, connection: &mut u32) -> anyhow::Result<Status> {
 
 impl Args {
     fn data(&self) -> anyhow::Result<Data> {
-        let repeat = self.repeat.get();
+        let repeat = self.repeat;
         match self.data.as_deref() {
             Some("-") if repeat > 1 => {
                 bail!("standard input can be read only once, so it can't be sent {repeat} times")
@@ -195,7 +194,7 @@ impl Args {
 
     fn print(&self, mut report: Report, connection: u32, answer: Option<&Answer>) -> std::io::Result<()> {
         report.target = self.address.to_string();
-        (report.connection, report.connections) = (connection, self.repeat.get());
+        (report.connection, report.connections) = (connection, self.repeat);
         match self.json {
             true => json::line(&mut stdout::lock(), &report)?,
             false => text::print(&report, answer.is_some_and(Answer::left_an_open_line)),

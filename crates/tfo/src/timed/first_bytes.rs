@@ -1,12 +1,18 @@
 //! The first bytes that a client sends.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use super::hello::{self, KeyShare};
 use super::service::Service;
 use super::target::Target;
+use crate::hint::Hint;
+
+/// As much as a packet can be long, and far more than servers take before they answer.
+const LONGEST: usize = 64 * 1024;
 
 /// What to send first.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -14,7 +20,7 @@ pub(crate) struct FirstBytesArgs {
     /// Send this first, as it stands, in place of the request that fits the service
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["data_file", "pq"])]
     data: Option<String>,
-    /// Send this file's content first
+    /// Send this file's content first, at most 64 KiB
     #[arg(long, value_name = "FILE", conflicts_with = "pq")]
     data_file: Option<PathBuf>,
     /// Send a post-quantum TLS ClientHello (X25519MLKEM768), which hardly fits into a SYN
@@ -37,9 +43,7 @@ impl FirstBytesArgs {
     pub(crate) fn read(&self) -> anyhow::Result<FirstBytes> {
         let data = match (&self.data, &self.data_file) {
             (Some(text), _) => text.clone().into_bytes(),
-            (None, Some(path)) => {
-                std::fs::read(path).with_context(|| format!("reading {}", path.display()))?
-            }
+            (None, Some(path)) => read_file(path).with_context(|| format!("reading {}", path.display()))?,
             (None, None) => {
                 return Ok(FirstBytes::ForService(match self.pq {
                     true => KeyShare::PostQuantum,
@@ -49,6 +53,11 @@ impl FirstBytesArgs {
         };
         if data.is_empty() {
             bail!("there is nothing to send: Fast Open needs first bytes");
+        }
+        if data.len() > LONGEST {
+            return Err(anyhow!("the first bytes are more than 64 KiB")).hint(
+                "a SYN carries 1460 bytes or so; tfo send sends a file of any length: tfo send HOST:PORT - < FILE",
+            );
         }
         Ok(FirstBytes::Data(data))
     }
@@ -86,6 +95,15 @@ impl FirstBytes {
             (Self::ForService(KeyShare::Classic), service) => service.request(),
         }
     }
+}
+
+/// One byte more than there may be, so that too many are seen.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LONGEST as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A request that changes nothing on any server, however often it comes.
@@ -161,5 +179,18 @@ mod tests {
             ..FirstBytesArgs::default()
         };
         assert!(nothing.read().is_err());
+    }
+
+    #[test]
+    fn a_file_has_at_most_64_kib() {
+        let first_bytes = |path: &Path| FirstBytesArgs {
+            data_file: Some(path.to_owned()),
+            ..FirstBytesArgs::default()
+        };
+        let error = first_bytes(Path::new("/dev/zero")).read().unwrap_err();
+        assert!(format!("{error:#}").contains("more than 64 KiB"), "{error:#}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vec![b'x'; LONGEST]).unwrap();
+        assert!(first_bytes(file.path()).read().is_ok());
     }
 }

@@ -9,7 +9,6 @@ mod hello;
 mod post_quantum;
 mod service;
 mod target;
-pub(crate) mod time_limit;
 pub(crate) mod variation;
 
 pub(crate) use connection::{Answer, Client, Failure, Made, Way};

@@ -58,12 +58,15 @@ pub struct Args {
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
     /// Only connections from or to this port
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = crate::values::number::<u16>(1..=65_535))]
     port: Option<u16>,
     /// Keep the TCP packets in a file (pcapng), with the verdicts as comments that Wireshark shows
     #[arg(short, long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Draw each connection's packets as a sequence diagram, each in words
+    /// Draw each connection's handshake as a sequence diagram, its packets in words
+    ///
+    /// It has every SYN, SYN-ACK and reset, and of each side the first acknowledgment, data and FIN. It ends where the verdict stands
+    /// and both sides have sent data, or one has sent its FIN: what follows says nothing of Fast Open.
     #[arg(long, conflicts_with = "json")]
     ladder: bool,
     /// Draw the diagrams in a picture, too (SVG; the first 50 connections)

@@ -203,7 +203,7 @@ fn processes_that_cannot_be_are_told_why() {
         String::from_utf8(output.stderr).unwrap()
     };
     let as_root = |arguments: &[&str]| said(server.command(TFO).unwrap(), arguments);
-    assert!(as_root(&["enable", "--pid", "0"]).contains("0 is not in 1.."));
+    assert!(as_root(&["enable", "--pid", "0"]).contains("from 1 to 2,147,483,647"));
     let gone = as_root(&["disable", "--pid", "4194304"]);
     assert!(
         gone.contains("there is no process 4194304") && gone.contains("hint: ss -ltnp"),
@@ -225,6 +225,19 @@ fn processes_that_cannot_be_are_told_why() {
     let refused = lacking.args(["enable", "--pid", &pid]).output().unwrap();
     let refused = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.contains("run it as root"), "{refused}");
+    let _listener: std::net::TcpListener = server
+        .run(|| std::net::TcpListener::bind("0.0.0.0:8009"))
+        .unwrap();
+    let lacking = || {
+        let mut command = server.command("setpriv").unwrap();
+        command.args(["--bounding-set", "-all", "--inh-caps", "-all", TFO]);
+        command
+    };
+    let refused = said(lacking(), &["enable", ":8009"]);
+    assert!(
+        refused.contains("CAP_SYS_PTRACE") && !refused.contains("root sees"),
+        "{refused}"
+    );
     if is_real_root() {
         let mut user = server.command("setpriv").unwrap();
         user.args(["--reuid", "65534", "--clear-groups", TFO]);

@@ -19,6 +19,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
             an_upload_that_was_cut_off_fails,
         ),
         test("a_whole_upload_works", a_whole_upload_works),
+        test(
+            "over_multipath_tcp_no_more_is_said_than_is_known",
+            over_multipath_tcp_no_more_is_said_than_is_known,
+        ),
         test("a_server_that_stops_reading_is_no_broken_path", || {
             no_broken_path(|stream| stream, "then stopped taking more");
         }),
@@ -35,6 +39,24 @@ pub(crate) fn tests() -> Vec<LabTest> {
             what_was_accepted_and_never_answered_saved_nothing,
         ),
     ]
+}
+
+/// What the kernel tells of the first subflow is not what became of the data.
+fn over_multipath_tcp_no_more_is_said_than_is_known() {
+    let lab = near();
+    let tfo = Server::start(server(&lab), &[]);
+    let target = target(server(&lab).ipv4().into(), tfo.port);
+    send(client(&lab), &["--mptcp", &target, "hello"]);
+    for _ in 0..10 {
+        let (reports, status) = send(client(&lab), &["--mptcp", &target, "hello"]);
+        let report = &reports[0];
+        assert_eq!(
+            (&report["end"], &report["delivery"]),
+            (&"closed".into(), &Value::Null)
+        );
+        let expected = i32::from(report["outcome"] != "accepted") * 3;
+        assert_eq!(status, expected, "{report}");
+    }
 }
 
 /// A server with Fast Open that treats each connection so, but the first, which only brings a cookie.

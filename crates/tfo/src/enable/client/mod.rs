@@ -9,7 +9,7 @@ mod text;
 mod unit;
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -204,11 +204,10 @@ fn drop_in(root: &Path, name: &Name) -> anyhow::Result<(PathBuf, Option<String>)
         .join("etc/systemd/system")
         .join(format!("{}.d", name.0))
         .join(FILE);
-    let before = match fs::read_to_string(&file) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error).with_context(|| format!("can't read {}", file.display())),
-    };
+    let there = file
+        .try_exists()
+        .with_context(|| format!("can't read {}", file.display()))?;
+    let before = there.then(|| search::read(root, &file)).transpose()?;
     Ok((file, before))
 }
 

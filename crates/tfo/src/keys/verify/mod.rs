@@ -6,23 +6,25 @@ mod contact;
 mod judge;
 mod together;
 
-use std::io::{self, BufRead};
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use fastopen::Rotation;
 
 use super::Output;
 use super::report::{Server, Verdict, Verified};
 use super::secret::OptionalSource;
+use crate::address;
 use crate::hint::Hint;
 use crate::metrics_page::{Kind, Page};
 use crate::service::textfile::{self, TextFile};
-use crate::units;
+use crate::target_lines::{Given, TargetLines};
+use crate::{units, values};
 use contact::Contact;
 
 /// Prove from outside that servers have the fleet's keys: by the cookies that they grant
@@ -40,10 +42,10 @@ pub(super) struct Args {
     #[command(flatten)]
     source: OptionalSource,
     /// Connections to each address: behind one there may be several servers
-    #[arg(short = 'n', value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(short = 'n', value_name = "N", default_value = "4", value_parser = values::number::<u16>(1..=1000))]
     number: u16,
     /// An address that this client or a server may have behind an address translation; may be repeated
-    #[arg(long, value_name = "ADDR", requires = "named_secret")]
+    #[arg(long, value_name = "ADDR", value_parser = values::ip, requires = "named_secret")]
     translated: Vec<IpAddr>,
     /// Without the secret: connect to each address every half second for this long, and say whether they change their keys at the same time
     #[arg(long = "for", value_name = "TIME", conflicts_with = "named_secret", value_parser = units::parse_time)]
@@ -83,6 +85,8 @@ Exit status:
   2  wrong usage, or no secret
   3  inconclusive, as for several addresses without the secret";
 
+/// No fleet is larger: a list that goes on and on must end in an error.
+const MOST: usize = 100_000;
 /// How many servers are connected to at the same time.
 const PARALLEL: usize = 16;
 
@@ -127,21 +131,20 @@ impl Args {
     fn addresses(&self) -> anyhow::Result<Vec<(String, SocketAddr)>> {
         let mut addresses = Vec::new();
         let mut add = |target: &str| -> anyhow::Result<()> {
-            let found = target
-                .to_socket_addrs()
-                .with_context(|| format!("{target} has no address"))
-                .hint("a target is ADDR:PORT or NAME:PORT, such as 192.0.2.2:443 or [2001:db8::2]:443")?;
-            addresses.extend(found.map(|address| (target.to_owned(), address)));
+            addresses.extend(resolve(target)?.map(|address| (target.to_owned(), address)));
+            if addresses.len() > MOST {
+                bail!("there are more than {} targets", units::grouped(MOST as u64));
+            }
             Ok(())
         };
         for target in &self.targets {
             if target == "-" {
-                for line in io::stdin().lock().lines() {
-                    let line = line.context("reading targets from standard input")?;
-                    match line.trim() {
-                        "" => {}
-                        comment if comment.starts_with('#') => {}
-                        target => add(target)?,
+                for given in TargetLines::of(io::stdin().lock()) {
+                    match given.context("reading targets from standard input")? {
+                        Given::Target(target) => add(&target)?,
+                        Given::Unusable(beginning, why) => {
+                            bail!("standard input has a line that is no target: {beginning:?} …: {why}")
+                        }
                     }
                 }
             } else {
@@ -192,6 +195,31 @@ impl Args {
             self.connect(contacts, 1);
         }
     }
+}
+
+/// Every address of a target.
+fn resolve(target: &str) -> anyhow::Result<impl Iterator<Item = SocketAddr>> {
+    const HINT: &str = "a target is ADDR:PORT or NAME:PORT, such as 192.0.2.2:443 or [2001:db8::2]:443";
+    let (host, port) = address::split(target)
+        .with_context(|| format!("{target} is no target"))
+        .hint(HINT)?;
+    let Some(port) = port.filter(|_| !host.is_empty()) else {
+        let missing = if host.is_empty() { "host" } else { "port" };
+        return Err(anyhow!("{target} has no {missing}")).hint(HINT);
+    };
+    let port = match port.parse() {
+        Ok(port @ 1..) => port,
+        _ => {
+            return Err(anyhow!(
+                "{target} has no usable port: a port is a number from 1 to 65535"
+            ))
+            .hint(HINT);
+        }
+    };
+    (host, port)
+        .to_socket_addrs()
+        .with_context(|| format!("{target} has no address"))
+        .hint(HINT)
 }
 
 fn server(target: String, contact: &Contact, rotation: Option<&Rotation>, translated: &[IpAddr]) -> Server {

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use fastopen::KeyRing;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -68,6 +68,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Rules> {
         .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
         .with_context(|| format!("can't read the rules from {}", path.display()))
         .hint(format!("{EXAMPLE}; or name listeners: tfo enable --watch :443"))?;
+    if text.len() as u64 == LONGEST {
+        bail!(
+            "{} is too long for a file of rules: it has 1 MiB or more",
+            path.display()
+        );
+    }
     parse(&text, path)
 }
 
