@@ -10,7 +10,7 @@
 //!   `nested`), and
 //!   `handover` gives the supervisor the descriptor to which the `filter` reports calls.
 //! - The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`, `ending`); what to do about one is
-//!   decided in `rules`, `memory`, `signals` and `step`. The memory's `file` is a thread's (`keeper`, `store`).
+//!   decided in `rules`, `memory`, `signals`, `step` and `traffic`. The memory's `file` is a thread's (`keeper`, `store`).
 //! - The `guardian` takes over when the supervisor is killed.
 //! - Where they are above the program, the `front` stands for it, and they look after its `children`. It passes on signals that are sent to
 //!   it alone: `held` until two processes (`witness`) show that its group or `unit` had not the same.
@@ -48,6 +48,7 @@ mod step;
 mod store;
 mod supervisor;
 mod tracked;
+mod traffic;
 mod unit;
 mod witness;
 

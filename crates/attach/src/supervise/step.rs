@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use fastopen::{TcpInfo, TcpState};
 
+use super::traffic::Traffic;
+
 /// A deferred socket that nobody has written to for so long is released: its program reads or polls first, and would wait for ever.
 /// Programs that speak first do so within a fraction of this, as far as they have a processor.
 const RELEASE_AFTER: Duration = Duration::from_millis(5);
@@ -12,8 +14,6 @@ const RELEASE_AFTER: Duration = Duration::from_millis(5);
 const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(250);
 /// The supervisor's clock is no finer.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// The kernel's coarse clock is no finer than that (CONFIG_HZ=100).
-const JIFFY: Duration = Duration::from_millis(10);
 /// For how long a thread may take from the answer to its connect() until the kernel has begun with it.
 const BEGINS_WITHIN: Duration = Duration::from_millis(250);
 /// For how long a released connection is watched for who speaks first.
@@ -32,36 +32,6 @@ pub(crate) fn patience(rtt: Option<Duration>, is_busy: bool) -> Duration {
         false => RELEASE_AFTER,
     };
     rtt.map_or(RELEASE_AFTER, |rtt| rtt.clamp(SHORTEST, limit))
-}
-
-/// Segments with data, from `struct tcp_info`. `tcpi_bytes_received` counts the server's FIN too.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) segments_in: u32,
-    pub(crate) segments_out: u32,
-    /// Since the last one left and since the last one came, in jiffies that the kernel gives as milliseconds.
-    pub(crate) since_out: Duration,
-    pub(crate) since_in: Duration,
-    /// The shortest round trip of this connection, if one was measured.
-    pub(crate) min_rtt: Option<Duration>,
-}
-
-impl Traffic {
-    /// Whether it is certain that the server spoke before it could have read anything. It is by the kernel's times: when the supervisor
-    /// looks depends on the machine's load.
-    fn proves_server_first(&self) -> bool {
-        // The answer to a segment acknowledges it, so that it never takes less than the shortest round trip.
-        let no_answer_within = self
-            .min_rtt
-            .map_or(Duration::ZERO, |rtt| (rtt * 3 / 4).saturating_sub(JIFFY));
-        let waited = self.since_out.saturating_sub(self.since_in);
-        match (self.segments_in, self.segments_out) {
-            (0, _) => false,
-            (_, 0) => true,
-            (_, 1) => self.since_in > self.since_out || waited < no_answer_within,
-            _ => false,
-        }
-    }
 }
 
 /// What is known of a connection.
