@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::nested;
 use super::shared::{Directions, Noted};
 use super::sockaddr;
 use super::supervisor::Supervisor;
@@ -52,6 +53,10 @@ impl Supervisor {
     /// shutdown() would end a connection whose handshake has not finished. So it is done when that has, and its program goes on as if it were
     /// done: one that serves others on the same thread must not wait for a round trip.
     pub(super) fn shutdown(&mut self, call: &Notification) {
+        if let Some(answer) = nested::answer(call) {
+            self.listener.answer(call.id, answer);
+            return;
+        }
         let done = !self.table.is_empty() && self.shut_down_deferred(call).is_some();
         let answer = if done { Answer::Success } else { Answer::Continue };
         self.listener.answer(call.id, answer);

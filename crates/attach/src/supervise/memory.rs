@@ -2,7 +2,8 @@
 //!
 //! A deferred connect() succeeds before anybody has answered, so that a program never tries its next address. Therefore the first
 //! connection to an address and port is an ordinary one, and only a destination that answered recently is deferred. A failure makes it
-//! plain for a minute, and each further one for twice as long, up to a day; so do connections that save nothing.
+//! plain for a minute, and each further one for twice as long, up to a day; so do connections that save nothing. A server that speaks
+//! first makes it plain for an hour, and then for twice as long.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -12,6 +13,8 @@ use std::time::Duration;
 /// other addresses.
 const RECENT: u64 = 60 * 60;
 const FIRST_PAUSE: u64 = 60;
+/// A server that speaks first is likely to go on doing so, but the port may be another's by then.
+const SERVER_FIRST_PAUSE: u64 = 60 * 60;
 const LONGEST_PAUSE: u64 = 24 * 60 * 60;
 /// After so many connections in a row that were deferred and saved nothing, deferring costs more than it saves.
 const IN_VAIN: u8 = 2;
@@ -45,7 +48,7 @@ pub(crate) struct Entry {
     pub(crate) plain_until: u64,
     /// How long that is, in seconds.
     pub(crate) pause: u64,
-    /// The server speaks first there.
+    /// It is plain, or was last, because the server spoke first.
     pub(crate) server_first: bool,
     /// Connections in a row that were deferred and saved nothing.
     pub(crate) in_vain: u8,
@@ -78,13 +81,11 @@ impl Memory {
         };
         // A clock that was set back must not make a pause longer than it is.
         if now < entry.plain_until && entry.plain_until - now <= LONGEST_PAUSE {
-            return Decision::Plain(match entry.is_in_vain() {
-                true => Why::SavesNothing,
-                false => Why::Failed,
+            return Decision::Plain(match (entry.server_first, entry.is_in_vain()) {
+                (true, _) => Why::ServerFirst,
+                (false, true) => Why::SavesNothing,
+                (false, false) => Why::Failed,
             });
-        }
-        if entry.server_first {
-            return Decision::Plain(Why::ServerFirst);
         }
         match now.abs_diff(entry.answered) < RECENT {
             true => Decision::Defer,
@@ -117,9 +118,15 @@ impl Memory {
 
     /// Data in the SYN was accepted, or the client wrote in time at least: deferring does what it is for.
     pub(crate) fn worked(&mut self, destination: SocketAddr, now: u64, rtt: Option<Duration>) {
-        let stays = |entry: &Entry| entry.pause == 0 && entry.in_vain == 0;
+        let stays = |entry: &Entry| entry.pause == 0 && entry.in_vain == 0 && !entry.server_first;
         if !self.entries.get(&destination).is_some_and(stays) {
-            self.learn(destination, now, |entry| (entry.pause, entry.in_vain) = (0, 0));
+            self.learn(destination, now, |entry| {
+                // It has refuted that. A failure it has not: of several at once some may fail.
+                if entry.server_first || entry.is_in_vain() {
+                    entry.plain_until = 0;
+                }
+                (entry.pause, entry.in_vain, entry.server_first) = (0, 0, false);
+            });
         }
         self.answered(destination, now, rtt);
     }
@@ -128,13 +135,20 @@ impl Memory {
     pub(crate) fn failed(&mut self, destination: SocketAddr, now: u64) {
         self.learn(destination, now, |entry| {
             (entry.answered, entry.in_vain) = (0, 0);
-            entry.make_plain(now);
+            entry.make_plain(now, FIRST_PAUSE);
         });
     }
 
     /// The server spoke first.
     pub(crate) fn server_spoke_first(&mut self, destination: SocketAddr, now: u64) {
-        self.learn(destination, now, |entry| entry.server_first = true);
+        self.learn(destination, now, |entry| {
+            // Its pause is the longest of all, and so takes the place of another.
+            if !entry.server_first {
+                (entry.plain_until, entry.pause) = (0, 0);
+            }
+            entry.make_plain(now, SERVER_FIRST_PAUSE);
+            (entry.answered, entry.in_vain, entry.server_first) = (now, 0, true);
+        });
     }
 
     /// The client wrote only after the connection had been released, or more at once than the SYN took. The destination did answer.
@@ -143,7 +157,7 @@ impl Memory {
             entry.answered = now;
             entry.in_vain = entry.in_vain.saturating_add(1);
             if entry.is_in_vain() {
-                entry.make_plain(now);
+                entry.make_plain(now, FIRST_PAUSE);
             }
         });
     }
@@ -206,10 +220,14 @@ impl Entry {
         self.in_vain >= IN_VAIN
     }
 
-    fn make_plain(&mut self, now: u64) {
+    fn make_plain(&mut self, now: u64, first_pause: u64) {
         // Connections that fail together are one failure.
         if now >= self.plain_until {
-            self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            // A pause for one reason says nothing of another.
+            if first_pause != SERVER_FIRST_PAUSE && std::mem::take(&mut self.server_first) {
+                self.pause = 0;
+            }
+            self.pause = (self.pause * 2).clamp(first_pause, LONGEST_PAUSE);
             self.plain_until = now + self.pause;
         }
     }
@@ -282,6 +300,8 @@ mod tests {
         memory.answered(at(25), NOW, None);
         memory.server_spoke_first(at(25), NOW);
         assert_eq!(memory.decide(at(25), NOW + 99), Decision::Plain(Why::ServerFirst));
+        memory.failed(at(25), NOW + 99);
+        assert_eq!(memory.decide(at(25), NOW + 99), Decision::Plain(Why::ServerFirst));
         memory.answered(at(80), NOW, None);
         memory.saved_nothing(at(80), NOW);
         assert_eq!(memory.decide(at(80), NOW), Decision::Defer, "once is chance");
@@ -299,6 +319,49 @@ mod tests {
         );
         memory.failed(at(80), NOW + 61);
         assert_eq!(memory.decide(at(80), NOW + 61), Decision::Plain(Why::Failed));
+    }
+
+    #[test]
+    fn that_a_server_speaks_first_is_not_believed_for_ever() {
+        let mut memory = Memory::new(10);
+        memory.server_spoke_first(at(80), NOW);
+        let last = NOW + SERVER_FIRST_PAUSE - 1;
+        assert_eq!(memory.decide(at(80), last), Decision::Plain(Why::ServerFirst));
+        assert_eq!(memory.decide(at(80), last + 1), Decision::Learn);
+        memory.server_spoke_first(at(80), last + 1);
+        assert_eq!(
+            memory.decide(at(80), last + 2 * SERVER_FIRST_PAUSE),
+            Decision::Plain(Why::ServerFirst),
+            "twice as long"
+        );
+        // One that was begun before shows that the client does.
+        memory.worked(at(80), last + 2, None);
+        assert_eq!(memory.decide(at(80), last + 2), Decision::Defer);
+        memory.failed(at(80), last + 2);
+        assert_eq!(memory.decide(at(80), last + 61), Decision::Plain(Why::Failed));
+        assert_eq!(memory.decide(at(80), last + 62), Decision::Learn);
+        let mut memory = Memory::new(10);
+        memory.server_spoke_first(at(80), NOW);
+        memory.failed(at(80), last + 1);
+        assert_eq!(
+            memory.decide(at(80), last + 61),
+            Decision::Learn,
+            "a failure's pause is not a banner's"
+        );
+    }
+
+    /// Of several at once, the last to be known.
+    #[test]
+    fn what_worked_ends_a_pause_that_it_refutes() {
+        let mut memory = Memory::new(10);
+        memory.answered(at(80), NOW, None);
+        memory.saved_nothing(at(80), NOW);
+        memory.saved_nothing(at(80), NOW);
+        memory.worked(at(80), NOW, None);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Defer);
+        memory.failed(at(80), NOW);
+        memory.worked(at(80), NOW, None);
+        assert_eq!(memory.decide(at(80), NOW), Decision::Plain(Why::Failed));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, RawFd};
 use rustix::net::{AddressFamily, SocketType};
 
 use super::channel::Message;
+use super::nested;
 use crate::sys::{process, seccomp};
 
 /// Why a program can't be supervised. It can still be run.
@@ -20,6 +21,11 @@ pub struct NotSupervised {
 impl NotSupervised {
     pub(super) fn of(call: &'static str) -> impl Fn(io::Error) -> Self {
         move |error| Self { call, error }
+    }
+
+    /// Whether a supervisor of this kind has the process already, so that the program has Fast Open, by the rules of that one.
+    pub fn is_supervised_already(&self) -> bool {
+        self.call == "seccomp" && self.error.raw_os_error() == Some(libc::EBUSY) && nested::is_supervised()
     }
 
     /// For another process: [`name_of`] gives the call's name back.

@@ -121,6 +121,9 @@ pub enum ParseRuleError {
     /// The host.
     #[error("'{0}' is no host; a rule names one, as in example.com:443, and the option may be repeated")]
     Host(String),
+    /// Ports without a colon.
+    #[error("'{0}' is no host; for ports: did you mean :{0}?")]
+    NoColon(String),
     /// The name.
     #[error("{name} can't be resolved: {problem}")]
     Name {
@@ -140,6 +143,10 @@ impl FromStr for Rule {
         }
         if text.contains("://") {
             return Err(ParseRuleError::Host(text.to_owned()));
+        }
+        // The resolver takes a number for an address.
+        if text != "*" && parse_ports(text).is_ok() {
+            return Err(ParseRuleError::NoColon(text.to_owned()));
         }
         let (host, ports) = split(text)?;
         // First what needs no resolver.
@@ -326,9 +333,12 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_refused() {
-        use ParseRuleError::{Empty, Host, Network, Ports};
+        use ParseRuleError::{Empty, Host, Network, NoColon, Ports};
         type Refusal = fn(String) -> ParseRuleError;
-        let refused: [(&str, Refusal, &str); 13] = [
+        let refused: [(&str, Refusal, &str); 16] = [
+            ("80", NoColon, "80"),
+            ("80,443", NoColon, "80,443"),
+            ("8000-8080", NoColon, "8000-8080"),
             (":0", Ports, "0"),
             (":80-70", Ports, "80-70"),
             (":80,", Ports, ""),

@@ -12,6 +12,8 @@ const RELEASE_AFTER: Duration = Duration::from_millis(5);
 const RELEASE_BUSY_AFTER: Duration = Duration::from_millis(250);
 /// The supervisor's clock is no finer.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// The kernel's coarse clock is no finer than that (CONFIG_HZ=100).
+const JIFFY: Duration = Duration::from_millis(10);
 /// For how long a thread may take from the answer to its connect() until the kernel has begun with it.
 const BEGINS_WITHIN: Duration = Duration::from_millis(250);
 /// For how long a released connection is watched for who speaks first.
@@ -32,6 +34,36 @@ pub(crate) fn patience(rtt: Option<Duration>, is_busy: bool) -> Duration {
     rtt.map_or(RELEASE_AFTER, |rtt| rtt.clamp(SHORTEST, limit))
 }
 
+/// Segments with data, from `struct tcp_info`. `tcpi_bytes_received` counts the server's FIN too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) segments_in: u32,
+    pub(crate) segments_out: u32,
+    /// Since the last one left and since the last one came, in jiffies that the kernel gives as milliseconds.
+    pub(crate) since_out: Duration,
+    pub(crate) since_in: Duration,
+    /// The shortest round trip of this connection, if one was measured.
+    pub(crate) min_rtt: Option<Duration>,
+}
+
+impl Traffic {
+    /// Whether it is certain that the server spoke before it could have read anything. It is by the kernel's times: when the supervisor
+    /// looks depends on the machine's load.
+    fn proves_server_first(&self) -> bool {
+        // The answer to a segment acknowledges it, so that it never takes less than the shortest round trip.
+        let no_answer_within = self
+            .min_rtt
+            .map_or(Duration::ZERO, |rtt| (rtt * 3 / 4).saturating_sub(JIFFY));
+        let waited = self.since_out.saturating_sub(self.since_in);
+        match (self.segments_in, self.segments_out) {
+            (0, _) => false,
+            (_, 0) => true,
+            (_, 1) => self.since_in > self.since_out || waited < no_answer_within,
+            _ => false,
+        }
+    }
+}
+
 /// What is known of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
@@ -39,6 +71,8 @@ pub(crate) struct View<'a> {
     pub(crate) info: Option<&'a TcpInfo>,
     pub(crate) segments_out: u32,
     pub(crate) bytes_sent: u64,
+    /// Its segments with data.
+    pub(crate) traffic: Traffic,
     /// TCP_FASTOPEN_CONNECT was set on it here.
     pub(crate) asked: bool,
     /// Its connect() was seen to have begun.
@@ -115,6 +149,11 @@ impl View<'_> {
             });
         };
         match state {
+            // It may be over before it is looked at for the first time.
+            TcpState::Close if self.begun && self.has_been_established() => self.after_the_end(),
+            // It was reset before its program's call woke up, which has cleared the counters (tcp_disconnect) but not this: what became of its
+            // data is not known.
+            TcpState::Close if self.begun && self.traffic.min_rtt.is_some() => Step::Done(End::Gone),
             TcpState::Close if self.begun => Step::Done(End::Failed),
             TcpState::Close if self.age < BEGINS_WITHIN => Step::Wait,
             TcpState::Close => Step::Withdraw,
@@ -141,15 +180,29 @@ impl View<'_> {
         }
     }
 
-    /// Until a round trip has passed since the handshake nothing of the server's can be an answer: what comes before that is a server that
-    /// speaks first, even if the client has written meanwhile.
+    /// Whether the server has acknowledged the SYN or sent something, now or earlier. A reset that answers the SYN does neither.
+    fn has_been_established(&self) -> bool {
+        let acked = self.info.and_then(TcpInfo::bytes_acked).unwrap_or(0);
+        let delivered = self.info.and_then(TcpInfo::delivered).unwrap_or(0);
+        self.was_established || acked > 0 || delivered > 0 || self.traffic.segments_in > 0
+    }
+
+    fn after_the_end(&self) -> Step {
+        Step::Done(match self.released {
+            true if self.traffic.proves_server_first() => End::ServerFirst,
+            true if self.bytes_sent > 0 => End::WroteLate,
+            _ => End::Established,
+        })
+    }
+
+    /// A client that has written may have done so before a server that speaks first was heard. So nothing is decided until a round trip has
+    /// passed since the handshake, or something has come.
     fn after_release(&self) -> Step {
-        let received = self.info.and_then(TcpInfo::bytes_received).unwrap_or(0);
         let rtt = self.info.and_then(TcpInfo::rtt).unwrap_or_default();
         let is_early = self.since_handshake < rtt * 3 / 4;
-        match (received > 0, self.bytes_sent > 0) {
-            (true, false) => Step::Done(End::ServerFirst),
-            (true, true) if is_early => Step::Done(End::ServerFirst),
+        match (self.traffic.segments_in > 0, self.bytes_sent > 0) {
+            _ if self.traffic.proves_server_first() => Step::Done(End::ServerFirst),
+            (true, true) => Step::Done(End::WroteLate),
             (_, true) if !is_early => Step::Done(End::WroteLate),
             _ if self.age >= SPEAKS_WITHIN => Step::Done(End::Established),
             _ if self.held => Step::LetGo,
@@ -179,11 +232,11 @@ mod tests {
 
     const RTT: Duration = Duration::from_millis(60);
 
-    fn info(state: u8, fail: u8, received: u8) -> TcpInfo {
+    fn info(state: u8, fail: u8, acked: u8) -> TcpInfo {
         let mut bytes = [0; 280];
         bytes[0] = state;
         bytes[7] = fail << if cfg!(target_endian = "big") { 5 } else { 1 };
-        bytes[128] = received;
+        bytes[120..128].copy_from_slice(&u64::from(acked).to_ne_bytes());
         bytes[68..72].copy_from_slice(&(RTT.as_micros() as u32).to_ne_bytes());
         TcpInfo::from_bytes(&bytes)
     }
@@ -193,6 +246,7 @@ mod tests {
             info,
             segments_out: 0,
             bytes_sent: 0,
+            traffic: Traffic::default(),
             asked: true,
             begun: true,
             seen_deferred: false,
@@ -324,15 +378,92 @@ mod tests {
             .step(),
             Step::Done(End::Established)
         );
-        let banner = info(ESTABLISHED, 0, 20);
+        let banner = Traffic {
+            segments_in: 1,
+            ..Traffic::default()
+        };
         assert_eq!(
             View {
-                info: Some(&banner),
+                traffic: banner,
                 ..loose
             }
             .step(),
             Step::Done(End::ServerFirst)
         );
+    }
+
+    /// `since_handshake` is zero where the supervisor looks late for the first time.
+    #[test]
+    fn the_kernels_times_tell_who_spoke_first() {
+        let info = info(ESTABLISHED, 0, 1);
+        let ms = Duration::from_millis;
+        for (segments_out, since_out, since_in, min_rtt, expected) in [
+            // The server's answer, however late it is looked at.
+            (1, 61, 0, Some(RTT), End::WroteLate),
+            (1, 900, 830, Some(RTT), End::WroteLate),
+            (1, 1, 1, Some(Duration::from_micros(80)), End::WroteLate),
+            (1, 4, 4, None, End::WroteLate),
+            // A banner, then the client's greeting; at once, and later.
+            (1, 40, 40, Some(RTT), End::ServerFirst),
+            (1, 4, 20, None, End::ServerFirst),
+            // The client wrote while the banner was on its way.
+            (1, 50, 40, Some(RTT), End::ServerFirst),
+            // They have said more since.
+            (2, 0, 40, Some(RTT), End::WroteLate),
+        ] {
+            let seen = View {
+                released: true,
+                segments_out: 3,
+                bytes_sent: 9,
+                traffic: Traffic {
+                    segments_in: 1,
+                    segments_out,
+                    since_out: ms(since_out),
+                    since_in: ms(since_in),
+                    min_rtt,
+                },
+                ..view(Some(&info), 300)
+            };
+            assert_eq!(seen.step(), Step::Done(expected), "{:?}", seen.traffic);
+        }
+    }
+
+    #[test]
+    fn what_is_over_at_the_first_look_has_not_failed() {
+        for (acked, segments_in, expected) in [
+            (0, 0, End::Failed),
+            (1, 0, End::Established),
+            (9, 3, End::Established),
+        ] {
+            let info = info(CLOSE, 0, acked);
+            let traffic = Traffic {
+                segments_in,
+                ..Traffic::default()
+            };
+            let over = View {
+                traffic,
+                segments_out: 4,
+                ..view(Some(&info), 60)
+            };
+            assert_eq!(over.step(), Step::Done(expected), "{acked}");
+        }
+        let info = info(CLOSE, 0, 9);
+        let cleared = self::info(CLOSE, 0, 0);
+        let traffic = Traffic {
+            min_rtt: Some(RTT),
+            ..Traffic::default()
+        };
+        let reset = View {
+            traffic,
+            ..view(Some(&cleared), 60)
+        };
+        assert_eq!(reset.step(), Step::Done(End::Gone));
+        let late = View {
+            released: true,
+            bytes_sent: 8,
+            ..view(Some(&info), 60)
+        };
+        assert_eq!(late.step(), Step::Done(End::WroteLate));
     }
 
     #[test]

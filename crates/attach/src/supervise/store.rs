@@ -59,9 +59,15 @@ impl Store {
         }
         let written = beside(".new");
         let mut file = open_for_writing(&written)?;
-        file.set_len(0)?;
-        file.write_all(print(memory).as_bytes())?;
-        fs::rename(&written, &self.path)?;
+        let replaced = file
+            .set_len(0)
+            .and_then(|()| file.write_all(print(memory).as_bytes()))
+            .and_then(|()| fs::rename(&written, &self.path));
+        if replaced.is_err() {
+            // A part of it is of no use, and takes room.
+            let _ = fs::remove_file(&written);
+        }
+        replaced?;
         self.read_at = file.metadata()?.modified().ok();
         Ok(())
     }
@@ -78,9 +84,10 @@ fn open_for_writing(path: &Path) -> io::Result<File> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(LIMIT).read_to_string(&mut text)?;
-    Ok(text)
+    let mut text = Vec::new();
+    File::open(path)?.take(LIMIT).read_to_end(&mut text)?;
+    // A line that is no text makes no sense, and is left out like others.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn print(memory: &Memory) -> String {
@@ -218,6 +225,32 @@ mod tests {
         ] {
             assert_eq!(parse(&text).len(), taken, "{text}");
         }
+    }
+
+    #[test]
+    fn a_damaged_file_is_repaired() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("destinations");
+        let mut damaged = format!("{HEADER}\n192.0.2.1:80 1 2 3 4 0 60000 client\n").into_bytes();
+        damaged.extend_from_slice(b"\xff\xfe\n192.0.2.1:81 1 2\xff 3 4 0 60000 client\n");
+        fs::write(&path, damaged).unwrap();
+        let mut store = Store::new(path.clone());
+        let mut memory = Memory::new(100);
+        memory.merge(store.refresh().unwrap());
+        assert_eq!(memory.entries().count(), 1);
+        memory.answered(at(82), NOW, None);
+        store.save(&mut memory).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 3, "{text}");
+    }
+
+    #[test]
+    fn what_can_not_be_replaced_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("destinations");
+        fs::create_dir(&path).unwrap();
+        Store::new(path).save(&mut Memory::new(100)).unwrap_err();
+        assert!(!folder.path().join("destinations.new").exists());
     }
 
     proptest::proptest! {

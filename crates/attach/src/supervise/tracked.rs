@@ -12,7 +12,7 @@ use rustix::net::SendFlags;
 use super::observe::{Connection, Note};
 use super::shared::{Directions, Slot};
 use super::sockaddr;
-use super::step::{End, Step, View, patience};
+use super::step::{End, Step, Traffic, View, patience};
 use crate::sys::{process, socket};
 
 /// A connection that is being made.
@@ -75,7 +75,12 @@ pub(crate) struct Look {
 }
 
 /// Offsets in `struct tcp_info`.
+const LAST_DATA_SENT: usize = 44;
+const LAST_DATA_RECEIVED: usize = 52;
 const SEGMENTS_OUT: usize = 136;
+const MIN_RTT: usize = 148;
+const DATA_SEGMENTS_IN: usize = 152;
+const DATA_SEGMENTS_OUT: usize = 156;
 const BYTES_SENT: usize = 200;
 
 impl Tracked {
@@ -103,6 +108,7 @@ impl Tracked {
             info: info.as_ref(),
             segments_out,
             bytes_sent: field(bytes.as_deref(), BYTES_SENT).map_or(0, u64::from_ne_bytes),
+            traffic: traffic(bytes.as_deref()),
             asked: self.asked,
             begun: self.begun,
             seen_deferred: self.seen_deferred,
@@ -132,7 +138,7 @@ impl Tracked {
         };
         self.seen_deferred |= is_unsent;
         self.repeated |= look.repeats_syn;
-        let has_received = info.and_then(|info| info.bytes_received()).unwrap_or(0) > 0;
+        let has_received = view.traffic.segments_in > 0;
         self.wrote_first |= self.released && !look.is_connecting && view.bytes_sent > 0 && !has_received;
         look
     }
@@ -271,6 +277,20 @@ fn local(socket: &OwnedFd) -> Option<Local> {
         address,
         interface: interface.map_or(0, i32::cast_unsigned),
     })
+}
+
+fn traffic(info: Option<&[u8]>) -> Traffic {
+    let number = |at| field(info, at).map_or(0, u32::from_ne_bytes);
+    let ms = |at| Duration::from_millis(number(at).into());
+    // All bits are set until there is a sample.
+    let min_rtt = Some(number(MIN_RTT)).filter(|us| !matches!(us, 0 | &u32::MAX));
+    Traffic {
+        segments_in: number(DATA_SEGMENTS_IN),
+        segments_out: number(DATA_SEGMENTS_OUT),
+        since_out: ms(LAST_DATA_SENT),
+        since_in: ms(LAST_DATA_RECEIVED),
+        min_rtt: min_rtt.map(|us| Duration::from_micros(us.into())),
+    }
 }
 
 fn field<const N: usize>(info: Option<&[u8]>, at: usize) -> Option<[u8; N]> {

@@ -73,7 +73,8 @@ pub(crate) fn allow_tracer(pid: u32) {
     unsafe { libc::prctl(SET_TRACER, libc::c_ulong::from(pid), 0_u64, 0_u64, 0_u64) };
 }
 
-/// Ignores what asks a process to end, or tells of a terminal or a child. It ends by itself, when its work is done.
+/// Ignores what asks a process to end, or tells of a terminal, a child or a limit. It ends by itself, when its work is done; and what is
+/// too large for a file (`ulimit -f`) is an error like others.
 pub(crate) fn ignore_signals() {
     for signal in [
         libc::SIGHUP,
@@ -81,6 +82,7 @@ pub(crate) fn ignore_signals() {
         libc::SIGQUIT,
         libc::SIGTERM,
         libc::SIGPIPE,
+        libc::SIGXFSZ,
         libc::SIGCHLD,
         libc::SIGTSTP,
         libc::SIGTTIN,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use libc::{c_int, socklen_t};
 
@@ -23,6 +23,12 @@ pub(crate) fn integer(socket: BorrowedFd<'_>, level: c_int, option: c_int) -> io
         )
     };
     check(returned.into()).map(|_| value)
+}
+
+/// shutdown(2), for any number and any direction: who supervises this process may answer it.
+pub(crate) fn shutdown(number: RawFd, how: c_int) -> io::Result<()> {
+    // SAFETY: the call takes two integers, and leaves memory alone.
+    check(unsafe { libc::shutdown(number, how) }.into()).map(drop)
 }
 
 /// Names the network namespace of a socket; None before Linux 5.14.

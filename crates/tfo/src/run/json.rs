@@ -1,7 +1,7 @@
 //! The report as a file that programs read.
 
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Seek, Write};
 use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
@@ -28,12 +28,11 @@ pub(super) fn write(report: &Report, file: &mut File, within: Duration) -> io::R
             Err(error) => return Err(error.into()),
         }
         file.rewind()?;
+        // At once: somebody may read it while it is written for the second time.
+        file.write_all(&text)?;
+        return file.set_len(len);
     }
-    io::Write::write_all(&mut Patient::new(&*file, within), &text)?;
-    match is_file {
-        true => file.set_len(len),
-        false => Ok(()),
-    }
+    Patient::new(&*file, within).write_all(&text)
 }
 
 #[cfg(test)]

@@ -41,8 +41,9 @@ use recorder::{Destination, Recorder};
 /// Where there is a cookie, connect() returns at once, and the SYN leaves with the program's first bytes. If the program writes nothing
 /// for 5 ms, or 250 ms while it computes or waits for a processor, but in no case for longer than a round trip, the SYN leaves
 /// without data. Programs that read first, write late, or write more at once than a SYN takes can lose that time. So a port where the server
-/// speaks first is remembered and left alone, and so is, for a minute and longer, a destination where two connections in a row saved nothing.
-/// The ClientHello of today's browsers is such: with a post-quantum key share it has about 2,000 bytes, and a SYN takes 1,420.
+/// speaks first is left alone for an hour and longer, and so is, for a minute and longer, a destination where two connections in a row
+/// lost that time. Data that a server ignores costs none, so such a server is tried each time. The ClientHello of today's browsers is too
+/// large: with a post-quantum key share it has about 2,000 bytes, and a SYN takes 1,420.
 ///
 /// The data in a SYN can be delivered twice: the network may repeat the SYN, and so may somebody who captured it. By running a program this
 /// way you say that a repeated first request does no harm. Unless told otherwise it is done only on ports where that holds: TLS, DNS,
@@ -97,7 +98,9 @@ It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by 
 programs below it (sudo, ping) have no privilege: run tfo run inside of sudo instead. It warns
 where PROGRAM is one; of those that a script starts it does not know. connect(), getpeername()
 and shutdown() take some 10 us longer; other calls are not looked at, nor are connections made
-by io_uring, of Multipath TCP or in another network namespace. A socket that blocks gets
+by io_uring, of Multipath TCP or in another network namespace. Before the first bytes are
+written, TCP_MAXSEG reads 536, and a write of none on a socket that does not block fails with
+EINPROGRESS. A socket that blocks gets
 ordinary connections in a program that handles timers, SIGCHLD or real-time signals (but for
 Java): one that interrupts the first write could make the kernel send it twice. Programs that
 want reports of seccomp for themselves (EBUSY) can't have them below it. Two more processes,
@@ -108,7 +111,8 @@ $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in 
 The report on standard error comes when the program ends, and tells how many processes it has
 left running. FILE.json is written then, and again when the last of those has ended. What it
 holds from an earlier run stays until then; if it can't be written, the report goes to
-standard error.
+standard error. A program that exits has ended when its report is written; one that a signal
+kills can't be held back, and its report comes a moment later.
 
 It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
 is run with --cap-add SYS_PTRACE; podman allows all. A unit with
@@ -174,8 +178,9 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         },
         listen: args.listen.then_some(ListenOptions::DEFAULT_QUEUE),
         memory: memory.clone(),
-        // So that a report on a terminal stands before the next prompt; and the end of a container's first process ends all others in it.
-        holds_exit: matches!(args.report, Some(None)) || std::process::id() == 1,
+        // So that a report on a terminal stands before the next prompt, and one in a file is there for who waits for the program; and the
+        // end of a container's first process ends all others in it.
+        holds_exit: args.report.is_some() || std::process::id() == 1,
         placement,
     };
     privilege::warn(program);
@@ -186,12 +191,15 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         false => None,
     };
     match supervise::supervise(settings, observer) {
-        Err(reason) if args.require => return Err(reason).context(NOT_RUN),
+        Err(reason) if args.require && !reason.is_supervised_already() => {
+            return Err(reason).context(NOT_RUN);
+        }
         Err(reason) => {
-            warning::print(format_args!("running without Fast Open: {reason}"));
+            let problem = Problem::of_supervision(&reason);
+            warn(&problem);
             // Who reads the file is to know, too.
             if let Some(file) = &file {
-                problems.push(Problem::of_supervision(&reason));
+                problems.push(problem);
                 let report = recorder(problems)?.report(false);
                 json::write(&report, &mut file.share()?, Duration::from_secs(2))
                     .context("can't write the report")?;
@@ -235,6 +243,11 @@ impl Args {
         let Some(Some(path)) = &self.report else {
             return Ok(None);
         };
+        if path.as_os_str() == "-" {
+            let error = anyhow::anyhow!("the report can't go to standard output, which is the program's");
+            return Err(error)
+                .hint("--report alone writes it to standard error, --report=FILE.json to a file");
+        }
         OutputFile::open(path, Access::Anybody)
             .context("there is no file for the report")
             .hint("name a file in a folder that you may write to")

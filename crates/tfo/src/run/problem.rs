@@ -4,6 +4,7 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use fastopen_attach::supervise::NotSupervised;
 use fastopen_host::sysctl::{self, FastOpenBits};
 use serde::Serialize;
 
@@ -29,6 +30,8 @@ pub(super) enum Kind {
     DescriptorLimit,
     /// The program ran without a supervisor.
     NotSupervised,
+    /// Another `tfo run` supervises the program already.
+    AlreadySupervised,
 }
 
 impl Problem {
@@ -89,10 +92,21 @@ impl Problem {
         }
     }
 
-    pub(super) fn of_supervision(error: &impl ToString) -> Self {
+    pub(super) fn of_supervision(reason: &NotSupervised) -> Self {
+        let (problem, text) = match reason.is_supervised_already() {
+            true => (
+                Kind::AlreadySupervised,
+                "this is already under tfo run, whose options and report apply, and not those given here"
+                    .to_owned(),
+            ),
+            false => (
+                Kind::NotSupervised,
+                format!("running without Fast Open: {reason}"),
+            ),
+        };
         Self {
-            problem: Kind::NotSupervised,
-            text: format!("the program ran without Fast Open: {}", error.to_string()),
+            problem,
+            text,
             fix: None,
         }
     }

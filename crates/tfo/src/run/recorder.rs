@@ -13,7 +13,7 @@ use fastopen::Outcome;
 use fastopen_attach::supervise::{Connection, Left, Note, Observer};
 
 use super::patient::{Patient, takes_more};
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::report::{Listener, Report, Row};
 use super::{json, text};
 use crate::{printable, units};
@@ -40,6 +40,8 @@ pub(super) struct Recorder {
     rows: BTreeMap<Key, Sum>,
     listeners: Vec<Listener>,
     problems: Vec<Problem>,
+    /// Of which standard error has been told.
+    told: Vec<Kind>,
     memory: Option<PathBuf>,
     /// Standard error is not this process's any more.
     let_go: bool,
@@ -62,7 +64,7 @@ struct Sum {
 }
 
 impl Recorder {
-    /// With the problems that are known beforehand, and the file of the memory.
+    /// With the problems that are known beforehand and have been told, and the file of the memory.
     pub(super) fn new(
         program: &[OsString],
         destination: Destination,
@@ -80,6 +82,7 @@ impl Recorder {
             left_out: 0,
             rows: BTreeMap::new(),
             listeners: Vec::new(),
+            told: problems.iter().map(|problem| problem.problem).collect(),
             problems,
             memory,
             let_go: false,
@@ -124,32 +127,43 @@ impl Recorder {
         if self.problems.iter().any(|known| known.problem == problem.problem) {
             return;
         }
-        if self.verbose {
-            self.say(|out| text::problem(&problem, out));
+        if self.verbose && self.say(|out| text::problem(&problem, out)) {
+            self.told.push(problem.problem);
         }
         self.problems.push(problem);
     }
 
+    /// For standard error, which is told of each problem once.
+    fn report_as_text(&self, complete: bool) -> Report {
+        let mut report = self.report(complete);
+        report
+            .problems
+            .retain(|known| !self.told.contains(&known.problem));
+        report
+    }
+
     /// Writes a line to standard error if that takes it at once: the program's calls wait while this process writes.
-    fn say(&mut self, line: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    /// Says whether it did.
+    fn say(&mut self, line: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> bool {
         if !takes_more(io::stderr(), Duration::ZERO) {
             self.left_out += 1;
-            return;
+            return false;
         }
         let mut out = anstream::stderr().lock();
         if self.left_out > 0 {
             let _ = text::left_out(std::mem::take(&mut self.left_out), &mut out);
         }
-        let _ = line(&mut out);
+        line(&mut out).is_ok()
     }
 
     /// Writes it; what a file does not take goes to standard error, so that it is not lost.
     fn write(&mut self, complete: bool, left: Left) {
         let report = self.report(complete);
+        let as_text = self.report_as_text(complete);
         match &mut self.destination {
             Destination::Nowhere => {}
             Destination::StandardError if complete => {}
-            Destination::StandardError => to_standard_error(|out| text::report(&report, left, out)),
+            Destination::StandardError => to_standard_error(|out| text::report(&as_text, left, out)),
             Destination::File(path, file) => {
                 let Err(error) = json::write(&report, file, REPORT_WITHIN) else {
                     return;
@@ -158,7 +172,7 @@ impl Recorder {
                     let path = printable::path(path);
                     to_standard_error(|out| {
                         text::not_written(&path, &error, out)?;
-                        text::report(&report, left, out)
+                        text::report(&as_text, left, out)
                     });
                 }
             }

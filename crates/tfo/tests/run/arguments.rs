@@ -51,6 +51,14 @@ fn the_reports_file_has_an_equals_sign() {
     let ran = tfo_run(&world, &["--report", "echo", "hello"]);
     assert_eq!(ran.stdout, b"hello\n", "{ran:?}");
     assert!(ran.stderr.starts_with(b"tfo: no TCP connection"), "{ran:?}");
+    // Standard output is the program's.
+    let ran = tfo_run(&world, &["--report=-", "echo", "hello"]);
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(
+        ran.status.code() == Some(2) && ran.stdout.is_empty() && said.contains("hint: --report alone"),
+        "{said}"
+    );
+    assert!(!world.state.path().join("-").exists());
     let ran = tfo_run(&world, &["--report", "file.json", "echo"]);
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(
@@ -77,6 +85,7 @@ fn rules_that_are_none() {
             "http://example.com/",
             "'http://example.com/' is no host; a rule names one, as in example.com:443",
         ),
+        ("80", "'80' is no host; for ports: did you mean :80?"),
         ("192.0.2.0/40", "'192.0.2.0/40' is no network"),
     ] {
         for option in ["--only", "--except"] {

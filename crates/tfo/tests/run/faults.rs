@@ -34,6 +34,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("processes_that_still_run", processes_that_still_run),
         test("a_memory_that_can_not_be_kept", a_memory_that_can_not_be_kept),
         test("a_disk_that_hangs", a_disk_that_hangs),
+        test("files_may_not_grow", files_may_not_grow),
     ]
 }
 
@@ -65,7 +66,7 @@ fn after(world: &World, script: &str, options: &[&str], program: &[&str]) -> Out
     command.output().unwrap()
 }
 
-/// Told at the start and in the report; and the fix is one.
+/// Told at the start, and not again in a report to the same place, but in a file; and the fix is one.
 fn a_bit_that_is_off() {
     let world = world();
     let client = world.lab.client().unwrap();
@@ -88,7 +89,7 @@ fn a_bit_that_is_off() {
             .under(&[option, &["--report"]].concat(), &["true"])
             .output()
             .unwrap();
-        assert_eq!(text(&output.stderr).matches(&fix).count(), 2, "{output:?}");
+        assert_eq!(text(&output.stderr).matches(&fix).count(), 1, "{output:?}");
         let output = world
             .under(&[option, &["--require"]].concat(), &["echo", "a"])
             .output()
@@ -104,6 +105,25 @@ fn a_bit_that_is_off() {
         let ran = world.run(option, &["true"]);
         assert_eq!((ran.stderr().as_str(), problems(&ran.report)), ("", vec![]));
     }
+}
+
+/// `ulimit -f`: the signal that goes with it must not end the supervisor.
+fn files_may_not_grow() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let output = after(&world, "ulimit -f 0", &["--report=report.json"], &CURL);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        said.contains("can't write the report to report.json: File too large")
+            && said.contains("1 connection"),
+        "{said}"
+    );
+    // It tries once more when nothing is left to be supervised.
+    wait_until("nobody is left", || {
+        processes("tfo-supervisor", world.state.path()).is_empty()
+    });
+    assert!(!world.state.path().join("tfo/destinations.new").exists());
 }
 
 fn a_report_that_can_not_be_written() {
@@ -160,11 +180,8 @@ fn an_earlier_report_stays() {
     let new = world.state.path().join("new.json");
     let inner = |file: &Path| {
         let report = format!("--report={}", file.display());
-        let program = [TFO, "run", "--require", &report, "--", "true"];
-        assert_eq!(
-            world.under(&[], &program).output().unwrap().status.code(),
-            Some(2)
-        );
+        let output = after(&world, "ulimit -n 8", &["--require", &report], &["true"]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
     };
     let before = fs::read(&file).unwrap();
     [&file, &new].into_iter().for_each(|file| inner(file));
@@ -194,10 +211,7 @@ fn a_report_without_a_supervisor() {
     let world = world();
     let file = world.state.path().join("inner.json");
     let report = format!("--report={}", file.display());
-    let output = world
-        .under(&[], &[TFO, "run", &report, "--", "echo", "hello"])
-        .output()
-        .unwrap();
+    let output = after(&world, "ulimit -n 8", &[&report], &["echo", "hello"]);
     assert_eq!(text(&output.stdout), "hello\n", "{output:?}");
     let report: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert_eq!(problems(&report), ["not-supervised"], "{report:#}");

@@ -1,18 +1,24 @@
 //! What is told of connections that do not go well, and of programs that are slow.
 
+use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
 use fastopen_lab::testing::{LabTest, test};
 use serde_json::Value;
 
-use super::support::{TFO, echo, serve, wait_until, world};
+use super::support::{TFO, echo, http, serve, wait_until, world};
 
 pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("a_refused_connection_has_failed", a_refused_connection_has_failed),
         test("what_is_not_answered", what_is_not_answered),
         test("late_writers_are_told_apart", late_writers_are_told_apart),
+        test("a_late_look_blames_no_server", a_late_look_blames_no_server),
+        test(
+            "what_is_over_at_the_first_look_has_worked",
+            what_is_over_at_the_first_look_has_worked,
+        ),
         test(
             "what_is_left_out_is_counted_once",
             what_is_left_out_is_counted_once,
@@ -20,6 +26,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test("large_first_writes_save_nothing", large_first_writes_save_nothing),
         test("nobody_reads_standard_error", nobody_reads_standard_error),
         test("a_report_to_a_pipe", a_report_to_a_pipe),
+        test(
+            "the_file_is_there_when_the_program_has_ended",
+            the_file_is_there_when_the_program_has_ended,
+        ),
     ]
 }
 
@@ -99,6 +109,69 @@ s.sendall(b'late'); s.shutdown(socket.SHUT_WR); print(s.makefile().read())
     }
 }
 
+/// Stops the program's supervisor, as a busy machine may for a while, and lets it go on.
+const STOP_SUPERVISOR: &str = "
+import glob, os, signal, socket, time
+state = os.environb[b'XDG_STATE_HOME']
+def is_it(folder):
+    try: return open(folder + 'comm').read() == 'tfo-supervisor\\n' and state in open(folder + 'environ', 'rb').read()
+    except OSError: return False
+[supervisor] = [int(folder.split('/')[2]) for folder in glob.glob('/proc/[0-9]*/') if is_it(folder)]
+def stop(): os.kill(supervisor, signal.SIGSTOP)
+def go_on(): os.kill(supervisor, signal.SIGCONT); time.sleep(0.3)
+";
+
+/// The request and its answer are both there when the supervisor looks for the first time since the handshake.
+fn a_late_look_blames_no_server() {
+    let world = world();
+    serve(world.server(), 80, http);
+    let script = format!(
+        "{STOP_SUPERVISOR}
+s = socket.create_connection(('192.0.2.2', 80))
+time.sleep(0.1)
+stop()
+s.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n'); print(s.recv(15))
+go_on()
+"
+    );
+    for expected in [
+        ("no-cookie", "first-contact"),
+        ("not-attempted", "released"),
+        ("not-attempted", "released"),
+        ("not-attempted", "saves-nothing"),
+    ] {
+        let ran = world.run(&["--all"], &["python3", "-c", &script]);
+        assert_eq!(ran.row(80), expected, "{:#} {}", ran.report, ran.stderr());
+    }
+}
+
+/// The server resets it when it has answered, since it leaves something unread.
+fn what_is_over_at_the_first_look_has_worked() {
+    let world = world();
+    serve(world.server(), 7, |mut stream| {
+        stream.read_exact(&mut [0; 4])?;
+        stream.write_all(b"enough")
+    });
+    let script = format!(
+        "{STOP_SUPERVISOR}
+s = socket.create_connection(('192.0.2.2', 7))
+s.setblocking(False); s.sendall(b'more than that'); s.setblocking(True)
+stop()
+try:
+    while s.recv(15): pass
+except ConnectionResetError: pass
+go_on()
+"
+    );
+    // An ordinary connection is let go and found by its addresses, as long as there is one.
+    let first = "import socket; socket.create_connection(('192.0.2.2', 7)).close()";
+    world.run(&["--all"], &["python3", "-c", first]);
+    for _ in 0..2 {
+        let ran = world.run(&["--all"], &["python3", "-c", &script]);
+        assert_eq!(ran.row(7), ("accepted", ""), "{:#} {}", ran.report, ran.stderr());
+    }
+}
+
 /// What does not fit into the SYN is complete at the server no sooner than without: no round trip is claimed, and after two in a row it is not
 /// tried for a while.
 fn large_first_writes_save_nothing() {
@@ -172,6 +245,23 @@ print('done')
     wait_until("it ends with the program", || {
         super::support::processes("tfo-supervisor", world.state.path()).is_empty()
     });
+}
+
+/// Whoever has waited for the program may read it: it is this run's, and whole.
+fn the_file_is_there_when_the_program_has_ended() {
+    let world = world();
+    let file = world.state.path().join("report.json");
+    let report = format!("--report={}", file.display());
+    for run in 0..20 {
+        let run = run.to_string();
+        // Without a pipe, whose end would have to be waited for.
+        let mut command = world.under(&[&report], &["true", &run]);
+        assert!(command.stderr(Stdio::null()).status().unwrap().success());
+        let text = std::fs::read_to_string(&file).unwrap();
+        let report: Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{run}: {error}: {text}"));
+        assert_eq!(report["program"][1], run, "{report:#}");
+    }
 }
 
 fn a_report_to_a_pipe() {

@@ -80,16 +80,54 @@ fn no_proc() {
     assert_is_not_run(&in_sandbox(&world, &sandbox, &["--require"], &curl));
 }
 
+/// By another `tfo run` the program has Fast Open, and by anybody else it has not.
 fn supervised_already() {
     let world = world();
+    let program = ["sh", "-c", "echo hello"];
     let outer = [TFO, "run", "--"];
-    let ran = in_sandbox(&world, &outer, &["--require"], &["sh", "-c", "echo hello"]);
-    assert_is_not_run(&ran);
-    assert!(
-        text(&ran.stderr).contains("supervised by somebody else"),
-        "{ran:?}"
+    for options in [&["--require", "--report"][..], &["--report=inner.json"], &[]] {
+        let ran = in_sandbox(&world, &outer, options, &program);
+        assert!(ran.status.success() && ran.stdout == b"hello\n", "{ran:?}");
+        let said = text(&ran.stderr);
+        assert_eq!(
+            said.matches("already under tfo run, whose options and report apply")
+                .count(),
+            1,
+            "{said}"
+        );
+        assert!(
+            !said.contains("without fast open") && !said.contains("connection"),
+            "{said}"
+        );
+    }
+    let report = std::fs::read(world.state.path().join("inner.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(
+        report["problems"][0]["problem"], "already-supervised",
+        "{report:#}"
     );
+
+    let [seccomp, reported] = [libc::SYS_seccomp, libc::SYS_acct].map(|call| call.to_string());
+    let other = ["python3", "-c", LISTEN, &seccomp, &reported];
+    let ran = in_sandbox(&world, &other, &[], &program);
+    assert_runs_without(&ran, "supervised by somebody else");
+    assert_is_not_run(&in_sandbox(&world, &other, &["--require"], &program));
 }
+
+/// Runs the rest of its arguments under a filter that reports a call to a descriptor, as those of container managers do.
+const LISTEN: &str = "
+import ctypes, os, struct, sys
+number, reported = (int(text) for text in sys.argv[1:3])
+instructions = [(0x20, 0, 0, 0), (0x15, 0, 1, reported), (6, 0, 0, 0x7fc00000), (6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *one) for one in instructions))
+program = struct.pack('HxxxxxxQ', len(instructions), ctypes.addressof(code))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+listener = libc.syscall(number, 1, 8, program)
+assert listener >= 0
+os.set_inheritable(listener, True)
+os.execvp(sys.argv[3], sys.argv[3:])
+";
 
 /// As the entry point of a container: the program is the first process, and its end the end of all others, the supervisor too.
 fn the_first_process_of_a_container() {
