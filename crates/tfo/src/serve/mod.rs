@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "http")]
     discard: bool,
     /// How many fast connections may be unconfirmed at once; 0 switches Fast Open off, and net.core.somaxconn is the limit
-    #[arg(long, value_name = "N", default_value_t = ListenOptions::DEFAULT_QUEUE, value_parser = crate::values::number::<u32>(0..=i32::MAX as u64))]
+    #[arg(long, value_name = "N", default_value_t = ListenOptions::DEFAULT_QUEUE, value_parser = crate::values::number::<u32>(0..=u32::MAX.into()))]
     queue: u32,
     #[command(flatten)]
     keys: KeyOptions,
