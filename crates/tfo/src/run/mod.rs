@@ -31,7 +31,7 @@ use recorder::{Destination, Recorder};
 /// Run a program, unchanged, with Fast Open
 ///
 /// The program's connections carry their first bytes in the SYN wherever the kernel has a cookie. It works for every program, statically
-/// linked ones and those in Go included, and for what the program starts. The program keeps its process number, terminal, signals and
+/// linked ones and those in Go included, and for what the program starts. The program keeps its process number (but for Yama, below), terminal, signals and
 /// exit status.
 ///
 /// The first connection to an address and port is an ordinary one, which asks for a cookie; only a destination that answered within the
