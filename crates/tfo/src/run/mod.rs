@@ -31,8 +31,8 @@ use recorder::{Destination, Recorder};
 /// Run a program, unchanged, with Fast Open
 ///
 /// The program's connections carry their first bytes in the SYN wherever the kernel has a cookie. It works for every program, statically
-/// linked ones and those in Go included, and for what the program starts. The program keeps its process number (but for Yama, below), terminal, signals and
-/// exit status.
+/// linked ones and those in Go included, and for what the program starts. The program keeps its process number (but for Yama, below), terminal,
+/// signals and exit status.
 ///
 /// The first connection to an address and port is an ordinary one, which asks for a cookie; only a destination that answered within the
 /// last hour gets data in the SYN, and one that failed is left alone for a minute, then two, up to a day. A host that dies within
