@@ -6,9 +6,8 @@
 //!      └────────── the call goes on ◀──────┘ then: looks after the connection
 //! ```
 //!
-//! - `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`,
-//!   `nested`), and
-//!   `handover` gives the supervisor the descriptor to which the `filter` reports calls.
+//! - `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`, `nested`),
+//!   and `handover` gives the supervisor the descriptor to which the `filter` reports calls.
 //! - The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`, `ending`); what to do about one is
 //!   decided in `rules`, `memory`, `signals`, `step` and `traffic`. The memory's `file` is a thread's (`keeper`, `store`).
 //! - The `guardian` takes over when the supervisor is killed.

@@ -39,9 +39,6 @@ pub(crate) fn patience(rtt: Option<Duration>, is_busy: bool) -> Duration {
 pub(crate) struct View<'a> {
     /// None: the socket is gone.
     pub(crate) info: Option<&'a TcpInfo>,
-    pub(crate) segments_out: u32,
-    pub(crate) bytes_sent: u64,
-    /// Its segments with data.
     pub(crate) traffic: Traffic,
     /// TCP_FASTOPEN_CONNECT was set on it here.
     pub(crate) asked: bool,
@@ -104,8 +101,10 @@ impl View<'_> {
 
     /// Whether connect() returned success although the handshake has not finished.
     pub(crate) fn is_deferred(&self) -> bool {
-        let was_deferred =
-            self.seen_deferred || self.segments_out == 0 || self.bytes_sent > 0 || self.released;
+        let was_deferred = self.seen_deferred
+            || self.traffic.segments_out == 0
+            || self.traffic.bytes_sent > 0
+            || self.released;
         self.state() == Some(TcpState::SynSent) && self.asked && was_deferred
     }
 
@@ -134,7 +133,7 @@ impl View<'_> {
     }
 
     fn while_connecting(&self) -> Step {
-        if self.is_deferred() && self.segments_out == 0 {
+        if self.is_deferred() && self.traffic.segments_out == 0 {
             return match self.age >= self.patience {
                 true => Step::Release,
                 false => Step::Wait,
@@ -144,7 +143,7 @@ impl View<'_> {
             return Step::Done(End::Failed);
         }
         // The program of a deferred one believes it to be connected: closing it must not break off the handshake.
-        match self.held && !self.is_deferred() && self.age >= RELEASE_AFTER && self.segments_out > 0 {
+        match self.held && !self.is_deferred() && self.age >= RELEASE_AFTER && self.traffic.segments_out > 0 {
             true => Step::LetGo,
             false => Step::Wait,
         }
@@ -154,13 +153,13 @@ impl View<'_> {
     fn has_been_established(&self) -> bool {
         let acked = self.info.and_then(TcpInfo::bytes_acked).unwrap_or(0);
         let delivered = self.info.and_then(TcpInfo::delivered).unwrap_or(0);
-        self.was_established || acked > 0 || delivered > 0 || self.traffic.segments_in > 0
+        self.was_established || acked > 0 || delivered > 0 || self.traffic.data_segments_in > 0
     }
 
     fn after_the_end(&self) -> Step {
         Step::Done(match self.released {
             true if self.traffic.proves_server_first() => End::ServerFirst,
-            true if self.bytes_sent > 0 => End::WroteLate,
+            true if self.traffic.bytes_sent > 0 => End::WroteLate,
             _ => End::Established,
         })
     }
@@ -170,7 +169,7 @@ impl View<'_> {
     fn after_release(&self) -> Step {
         let rtt = self.info.and_then(TcpInfo::rtt).unwrap_or_default();
         let is_early = self.since_handshake < rtt * 3 / 4;
-        match (self.traffic.segments_in > 0, self.bytes_sent > 0) {
+        match (self.traffic.data_segments_in > 0, self.traffic.bytes_sent > 0) {
             _ if self.traffic.proves_server_first() => Step::Done(End::ServerFirst),
             (true, true) => Step::Done(End::WroteLate),
             (_, true) if !is_early => Step::Done(End::WroteLate),
@@ -188,7 +187,7 @@ impl View<'_> {
                 self.patience.min(RELEASE_AFTER) - self.age
             }
             true if !self.begun => (self.age / 4).max(finest),
-            true if self.segments_out == 0 => self.patience.clamp(SHORTEST, finest),
+            true if self.traffic.segments_out == 0 => self.patience.clamp(SHORTEST, finest),
             // The first SYN is sent again after a second.
             true => Duration::from_millis(1050),
             false => (self.age / 4).clamp(finest, Duration::from_secs(2)),
@@ -214,8 +213,6 @@ mod tests {
     fn view(info: Option<&TcpInfo>, ms: u64) -> View<'_> {
         View {
             info,
-            segments_out: 0,
-            bytes_sent: 0,
             traffic: Traffic::default(),
             asked: true,
             begun: true,
@@ -228,6 +225,14 @@ mod tests {
             refused: false,
             patience: patience(Some(RTT), false),
             age: Duration::from_millis(ms),
+        }
+    }
+
+    fn sent(segments_out: u32, bytes_sent: u64) -> Traffic {
+        Traffic {
+            segments_out,
+            bytes_sent,
+            ..Traffic::default()
         }
     }
 
@@ -248,8 +253,7 @@ mod tests {
             assert_eq!(busy.step(), step, "{ms} ms");
         }
         let written = View {
-            segments_out: 1,
-            bytes_sent: 9,
+            traffic: sent(1, 9),
             ..view(Some(&info), 5)
         };
         assert_eq!(
@@ -281,14 +285,14 @@ mod tests {
     fn an_ordinary_connection_is_let_go() {
         let asking = info(SYN_SENT, 1, 0);
         let ordinary = View {
-            segments_out: 1,
+            traffic: sent(1, 0),
             ..view(Some(&asking), 5)
         };
         assert_eq!((ordinary.step(), ordinary.is_deferred()), (Step::LetGo, false));
         let plain = info(SYN_SENT, 0, 0);
         let plain = View {
             asked: false,
-            segments_out: 1,
+            traffic: sent(1, 0),
             ..view(Some(&plain), 5)
         };
         assert_eq!(plain.step(), Step::LetGo);
@@ -319,7 +323,7 @@ mod tests {
         let silent = info(ESTABLISHED, 0, 0);
         let released = View {
             released: true,
-            segments_out: 2,
+            traffic: sent(2, 0),
             ..view(Some(&silent), 60)
         };
         assert_eq!(released.step(), Step::LetGo);
@@ -333,7 +337,7 @@ mod tests {
         assert_eq!(released.next_look(Step::LetGo), soon);
         assert_eq!(
             View {
-                bytes_sent: 9,
+                traffic: sent(3, 9),
                 since_handshake: Duration::from_millis(60),
                 ..loose
             }
@@ -349,8 +353,8 @@ mod tests {
             Step::Done(End::Established)
         );
         let banner = Traffic {
-            segments_in: 1,
-            ..Traffic::default()
+            data_segments_in: 1,
+            ..sent(2, 0)
         };
         assert_eq!(
             View {
@@ -367,7 +371,7 @@ mod tests {
     fn the_kernels_times_tell_who_spoke_first() {
         let info = info(ESTABLISHED, 0, 1);
         let ms = Duration::from_millis;
-        for (segments_out, since_out, since_in, min_rtt, expected) in [
+        for (data_segments_out, since_out, since_in, min_rtt, expected) in [
             // The server's answer, however late it is looked at.
             (1, 61, 0, Some(RTT), End::WroteLate),
             (1, 900, 830, Some(RTT), End::WroteLate),
@@ -383,14 +387,13 @@ mod tests {
         ] {
             let seen = View {
                 released: true,
-                segments_out: 3,
-                bytes_sent: 9,
                 traffic: Traffic {
-                    segments_in: 1,
-                    segments_out,
+                    data_segments_in: 1,
+                    data_segments_out,
                     since_out: ms(since_out),
                     since_in: ms(since_in),
                     min_rtt,
+                    ..sent(3, 9)
                 },
                 ..view(Some(&info), 300)
             };
@@ -400,19 +403,18 @@ mod tests {
 
     #[test]
     fn what_is_over_at_the_first_look_has_not_failed() {
-        for (acked, segments_in, expected) in [
+        for (acked, data_segments_in, expected) in [
             (0, 0, End::Failed),
             (1, 0, End::Established),
             (9, 3, End::Established),
         ] {
             let info = info(CLOSE, 0, acked);
             let traffic = Traffic {
-                segments_in,
-                ..Traffic::default()
+                data_segments_in,
+                ..sent(4, 0)
             };
             let over = View {
                 traffic,
-                segments_out: 4,
                 ..view(Some(&info), 60)
             };
             assert_eq!(over.step(), Step::Done(expected), "{acked}");
@@ -430,7 +432,7 @@ mod tests {
         assert_eq!(reset.step(), Step::Done(End::Gone));
         let late = View {
             released: true,
-            bytes_sent: 8,
+            traffic: sent(4, 8),
             ..view(Some(&info), 60)
         };
         assert_eq!(late.step(), Step::Done(End::WroteLate));

@@ -13,7 +13,7 @@ use super::observe::{Connection, Note};
 use super::shared::{Directions, Slot};
 use super::sockaddr;
 use super::step::{End, Step, View, patience};
-use super::traffic::{Traffic, field};
+use super::traffic::Traffic;
 use crate::sys::{process, socket};
 
 /// A connection that is being made.
@@ -75,10 +75,6 @@ pub(crate) struct Look {
     pub(crate) info: Option<TcpInfo>,
 }
 
-/// Offsets in `struct tcp_info`.
-const SEGMENTS_OUT: usize = 136;
-const BYTES_SENT: usize = 200;
-
 impl Tracked {
     pub(crate) fn destination(&self) -> SocketAddr {
         sockaddr::canonical(self.given)
@@ -89,9 +85,9 @@ impl Tracked {
         let bytes = self.info();
         let info = bytes.as_deref().map(TcpInfo::from_bytes);
         let state = info.and_then(|info| info.state());
-        let segments_out = field(bytes.as_deref(), SEGMENTS_OUT).map_or(0, u32::from_ne_bytes);
+        let traffic = Traffic::from_info(bytes.as_deref());
         // One that was refused at once is closed again, and has sent its SYN.
-        self.begun |= state.is_some_and(|state| state != TcpState::Close) || segments_out > 0;
+        self.begun |= state.is_some_and(|state| state != TcpState::Close) || traffic.segments_out > 0;
         if !matches!(state, None | Some(TcpState::Close | TcpState::SynSent)) {
             self.handshake_ended.get_or_insert(now);
         }
@@ -102,9 +98,7 @@ impl Tracked {
         let mut view = View {
             since_handshake,
             info: info.as_ref(),
-            segments_out,
-            bytes_sent: field(bytes.as_deref(), BYTES_SENT).map_or(0, u64::from_ne_bytes),
-            traffic: Traffic::from_info(bytes.as_deref()),
+            traffic,
             asked: self.asked,
             begun: self.begun,
             seen_deferred: self.seen_deferred,
@@ -116,7 +110,7 @@ impl Tracked {
             patience: patience(self.rtt, false),
             age,
         };
-        let is_unsent = view.is_deferred() && view.segments_out == 0;
+        let is_unsent = view.is_deferred() && traffic.segments_out == 0;
         // Asked only when it matters.
         if is_unsent && age >= view.patience {
             view.patience = patience(self.rtt, process::is_busy(self.tid));
@@ -134,8 +128,8 @@ impl Tracked {
         };
         self.seen_deferred |= is_unsent;
         self.repeated |= look.repeats_syn;
-        let has_received = view.traffic.segments_in > 0;
-        self.wrote_first |= self.released && !look.is_connecting && view.bytes_sent > 0 && !has_received;
+        let only_sent = traffic.bytes_sent > 0 && traffic.data_segments_in == 0;
+        self.wrote_first |= self.released && !look.is_connecting && only_sent;
         look
     }
 

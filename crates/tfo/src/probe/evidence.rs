@@ -101,6 +101,20 @@ pub(super) struct Trial {
     pub(super) wire: Option<Seen>,
 }
 
+#[cfg(test)]
+impl Trial {
+    /// A plain one of which nothing else is known.
+    pub(super) fn plain(result: Result<Made, Failure>) -> Self {
+        Self {
+            way: Way::Plain,
+            result,
+            before: Cached::Unknown,
+            after: Cached::Unknown,
+            wire: None,
+        }
+    }
+}
+
 /// The packets of a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {

@@ -73,16 +73,6 @@ impl World<'_> {
     }
 }
 
-fn plain(result: Result<Made, Failure>) -> Trial {
-    Trial {
-        way: Way::Plain,
-        result,
-        before: Cached::Unknown,
-        after: Cached::Unknown,
-        wire: None,
-    }
-}
-
 #[test]
 fn silence_is_tried_again_and_a_refusal_is_an_answer() {
     let connected = || {
@@ -103,7 +93,7 @@ fn silence_is_tried_again_and_a_refusal_is_an_answer() {
         (vec![connected(), silent(), silent()], true),
     ] {
         let evidence = Evidence {
-            trials: results.clone().into_iter().map(plain).collect(),
+            trials: results.clone().into_iter().map(Trial::plain).collect(),
             ..Evidence::new(Machine::Ready, false)
         };
         assert_eq!(next(&evidence, 3).is_some(), goes_on, "{results:?}");

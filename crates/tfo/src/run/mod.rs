@@ -97,15 +97,14 @@ Notes:
 It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by root, setuid
 programs below it (sudo, ping) have no privilege: run tfo run inside of sudo instead. It warns
 where PROGRAM is one; of those that a script starts it does not know. connect(), getpeername()
-and shutdown() take some 10 us longer; other calls are not looked at, nor are connections made
+and shutdown() take some 10 us longer, and more where processors are busy; other calls are not looked at, nor are connections made
 by io_uring, of Multipath TCP or in another network namespace. Before the first bytes are
 written, TCP_MAXSEG reads 536, and a write of none on a socket that does not block fails with
-EINPROGRESS. A socket that blocks gets
-ordinary connections in a program that handles timers, SIGCHLD or real-time signals (but for
-Java): one that interrupts the first write could make the kernel send it twice. Programs that
-want reports of seccomp for themselves (EBUSY) can't have them below it. Two more processes,
-tfo-supervisor and tfo-guardian, stay as long as the program and what it started; if one is
-killed the other takes over. What is learnt of destinations is kept in
+EINPROGRESS. A socket that blocks gets ordinary connections in a program that handles timers,
+SIGCHLD or real-time signals (but for Java): one that interrupts the first write could make the
+kernel send it twice. Programs that want reports of seccomp for themselves (EBUSY) can't have them
+below it. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and what
+it started; if one is killed the other takes over. What is learnt of destinations is kept in
 $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 
 The report on standard error comes when the program ends, and tells how many processes it has
@@ -122,7 +121,8 @@ Where kernel.yama.ptrace_scope is 1 (Ubuntu, Arch), an ordinary user's superviso
 program's parent. The process that was started then stands for the program: it stops, goes on
 and ends as that does, and passes on the signals that it gets, but not SIGSTOP; SIGKILL kills
 both. It waits 10 ms, so that what a process sends to the whole group, or systemd to the whole
-unit, reaches the program once; what others send to each process by its number comes twice. The
+unit, reaches the program once (two more processes, tfo-witness, tell); what others send to each
+process by its number comes twice. The
 program has another number, and getppid() gives it, and daemons, the supervisor's. Only the
 program leaves a core file, and the times that a shell measures leave it out. Under systemd
 with Type=notify or socket activation, which go by the number, the program keeps that, and

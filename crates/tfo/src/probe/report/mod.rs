@@ -120,23 +120,13 @@ mod tests {
     use fastopen::{Outcome, Reason};
 
     use super::*;
-    use crate::probe::evidence::{Cached, Evidence, Machine, Trial};
+    use crate::probe::evidence::{Evidence, Machine, Trial};
     use crate::timed::{Answer, Failure, Made, Way};
-
-    fn plain(result: Result<Made, Failure>) -> Trial {
-        Trial {
-            way: Way::Plain,
-            result,
-            before: Cached::Unknown,
-            after: Cached::Unknown,
-            wire: None,
-        }
-    }
 
     fn made(way: Way, outcome: Outcome) -> Trial {
         Trial {
             way,
-            ..plain(Ok(Made::sample(
+            ..Trial::plain(Ok(Made::sample(
                 outcome,
                 Answer::Bytes(Duration::from_millis(40)),
             )))
@@ -166,11 +156,11 @@ mod tests {
     }
 
     fn failed(failure: Failure) -> Session {
-        session(vec![plain(Err(failure))])
+        session(vec![Trial::plain(Err(failure))])
     }
 
     fn unanswered(times: usize) -> Session {
-        session(vec![plain(Err(Failure::Unanswered)); times])
+        session(vec![Trial::plain(Err(Failure::Unanswered)); times])
     }
 
     fn report(sessions: &[Session]) -> Report {
