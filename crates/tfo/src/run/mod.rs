@@ -25,6 +25,7 @@ use crate::output::{Access, OutputFile};
 use crate::status::Status;
 use crate::style::HINT;
 use crate::warning;
+use json::ReportFile;
 use problem::Problem;
 use recorder::{Destination, Recorder};
 
@@ -108,9 +109,9 @@ it started; if one is killed the other takes over. What is learnt of destination
 $XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 
 The report on standard error comes when the program ends, and tells how many processes it has
-left running. FILE.json is written then, and again when the last of those has ended. What it
-holds from an earlier run stays until then; if it can't be written, the report goes to
-standard error. A program that exits has ended when its report is written; one that a signal
+left running. FILE.json is written then, and again when the last of those has ended, unless
+somebody else, such as a later run, has written it since. What it holds from an earlier run
+stays until then; if it can't be written, the report goes to standard error. A program that exits has ended when its report is written; one that a signal
 kills can't be held back, and its report comes a moment later.
 
 It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
@@ -201,7 +202,8 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
             if let Some(file) = &file {
                 problems.push(problem);
                 let report = recorder(problems)?.report(false);
-                json::write(&report, &mut file.share()?, Duration::from_secs(2))
+                ReportFile::new(file.share()?)
+                    .write(&report, Duration::from_secs(2))
                     .context("can't write the report")?;
             }
         }
@@ -261,7 +263,7 @@ impl Args {
         memory: Option<PathBuf>,
     ) -> anyhow::Result<Recorder> {
         let destination = match (&self.report, file) {
-            (Some(Some(path)), Some(file)) => Destination::File(path.clone(), file.share()?),
+            (Some(Some(path)), Some(file)) => Destination::File(path.clone(), ReportFile::new(file.share()?)),
             (Some(_), _) => Destination::StandardError,
             (None, _) => Destination::Nowhere,
         };

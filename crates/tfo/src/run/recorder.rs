@@ -12,10 +12,11 @@ use std::time::Duration;
 use fastopen::Outcome;
 use fastopen_attach::supervise::{Connection, Left, Note, Observer};
 
+use super::json::ReportFile;
 use super::patient::{Patient, takes_more};
 use super::problem::{Kind, Problem};
 use super::report::{Listener, Report, Row};
-use super::{json, text};
+use super::text;
 use crate::{printable, units};
 
 /// How long the report waits for who does not read it.
@@ -27,7 +28,7 @@ const MOST_ROWS: usize = 10_000;
 pub(super) enum Destination {
     Nowhere,
     StandardError,
-    File(PathBuf, File),
+    File(PathBuf, ReportFile),
 }
 
 /// Adds up what the supervisor sees.
@@ -165,7 +166,7 @@ impl Recorder {
             Destination::StandardError if complete => {}
             Destination::StandardError => to_standard_error(|out| text::report(&as_text, left, out)),
             Destination::File(path, file) => {
-                let Err(error) = json::write(&report, file, REPORT_WITHIN) else {
+                let Err(error) = file.write(&report, REPORT_WITHIN) else {
                     return;
                 };
                 if !self.let_go {

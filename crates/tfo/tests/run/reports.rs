@@ -25,6 +25,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
         ),
         test("large_first_writes_save_nothing", large_first_writes_save_nothing),
         test("nobody_reads_standard_error", nobody_reads_standard_error),
+        test("a_later_run_s_report_stays", a_later_run_s_report_stays),
         test("a_report_to_a_pipe", a_report_to_a_pipe),
         test(
             "the_file_is_there_when_the_program_has_ended",
@@ -262,6 +263,28 @@ fn the_file_is_there_when_the_program_has_ended() {
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{run}: {error}: {text}"));
         assert_eq!(report["program"][1], run, "{report:#}");
     }
+}
+
+/// A run that has left something running writes its report again when that ends: not over a later run's.
+fn a_later_run_s_report_stays() {
+    let world = world();
+    let file = world.state.path().join("report.json");
+    let report = format!("--report={}", file.display());
+    let program = || {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let report: Value = serde_json::from_str(&text).unwrap();
+        (report["program"][3].clone(), report["complete"].clone())
+    };
+    let first = "sleep 1 > /dev/null 2>&1 & true";
+    for (script, name) in [(first, "first"), ("true", "later")] {
+        let mut command = world.under(&[&report], &["sh", "-c", script, name]);
+        assert!(command.stderr(Stdio::null()).status().unwrap().success());
+        assert_eq!(program().0, name);
+    }
+    wait_until("its last report", || program().1 == true);
+    // The first run's last one is due.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(program(), ("later".into(), true.into()));
 }
 
 fn a_report_to_a_pipe() {
