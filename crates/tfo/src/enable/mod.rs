@@ -32,9 +32,10 @@ use selection::Selection;
 
 /// Switch Fast Open on for servers that are running, without a restart
 ///
-/// Sets TCP_FASTOPEN on their listening sockets through duplicates (pidfd_getfd). The server keeps running: nothing of it is
-/// restarted, and its connections stay open. It lasts until the server closes the socket. It takes root, or being the user that the
-/// server runs as (where kernel.yama.ptrace_scope is 0).
+/// Sets TCP_FASTOPEN on their listening sockets through duplicates (pidfd_getfd), which are closed at once: only a server that closes a
+/// listener and opens it again in that very moment finds its port in use. The server keeps running: nothing of it is restarted, and its
+/// connections stay open. It lasts until the server closes the socket. It takes root, or being the user that the server runs as (where
+/// kernel.yama.ptrace_scope is 0).
 ///
 /// With --watch it stays, as a service, and switches on what comes: servers that restart, and others that start later. It looks once a
 /// second for listeners that are new; a new one is plain until then. Rules in a file name ports, addresses, programs, units and network
