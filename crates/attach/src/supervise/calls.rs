@@ -19,6 +19,7 @@ use super::sockaddr::{self, Address};
 use super::step::End;
 use super::supervisor::{Supervisor, seconds};
 use super::tracked::{Tracked, is_bound, reason};
+use super::traffic::Traffic;
 use crate::process::inode_of;
 use crate::sys::seccomp::{Answer, Notification};
 use crate::sys::{process, socket};
@@ -338,9 +339,16 @@ fn clear(held: &OwnedFd) {
 }
 
 /// Whether a connection is to be made: a program may also ask by another connect() how its connection goes, and the kernel says so.
+///
+/// One that was reset is closed as well, and the kernel answers the next connect() with its error, makes no other, and clears its counters:
+/// `__inet_stream_connect` in `net/ipv4/af_inet.c`, `tcp_disconnect` in `net/ipv4/tcp.c`.
 fn is_new(held: &OwnedFd) -> bool {
-    let mut state = [0];
-    socket::tcp_info(held.as_fd(), &mut state).is_ok() && TcpState::from_number(state[0]) == TcpState::Close
+    let mut bytes = [0; Traffic::COUNTERS_END];
+    let Ok(len) = socket::tcp_info(held.as_fd(), &mut bytes) else {
+        return false;
+    };
+    let traffic = Traffic::from_info(bytes.get(..len));
+    TcpState::from_number(bytes[0]) == TcpState::Close && traffic.segments_out == 0
 }
 
 /// Whether the kernel has a cookie for the host; where it can't tell it is taken to have one, so that a deferred connection is never missed.

@@ -325,6 +325,9 @@ impl Supervisor {
             // It would stay in the set for as long as the program has the socket, and wake this process whenever that takes more to send.
             let _ = epoll::delete(&self.epoll, held);
         }
+        if matches!(end, End::Failed | End::Gone) {
+            tracked.withdraw();
+        }
         let connection = tracked.report(end, look.info.as_ref());
         if tracked.went_there() {
             let (destination, now) = (tracked.destination(), seconds());

@@ -163,7 +163,7 @@ impl Tracked {
         }
     }
 
-    /// Takes the option back; false if connect() began at that moment.
+    /// Takes the option back; false if it can't be: its connection is being made, or stands.
     pub(crate) fn withdraw(&self) -> bool {
         let Some(held) = &self.socket else { return true };
         !self.asked

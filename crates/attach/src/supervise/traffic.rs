@@ -31,6 +31,9 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    /// As much of the structure as tells whether anything was sent.
+    pub(crate) const COUNTERS_END: usize = SEGMENTS_OUT + 4;
+
     pub(crate) fn from_info(info: Option<&[u8]>) -> Self {
         let number = |at| field(info, at).map_or(0, u32::from_ne_bytes);
         let ms = |at| Duration::from_millis(number(at).into());

@@ -12,6 +12,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "a_socket_that_is_connected_again",
             a_socket_that_is_connected_again,
         ),
+        test("a_socket_that_was_refused", a_socket_that_was_refused),
         test("readers_of_every_kind", readers_of_every_kind),
         test("a_socket_that_is_handed_on", a_socket_that_is_handed_on),
         test("bound_and_mapped_sockets", bound_and_mapped_sockets),
@@ -56,6 +57,59 @@ for length, port in [(16, 26), (2, 27)]:\n    \
     assert!(rows.iter().all(|row| row["note"] != "own-fast-open"), "{rows:#?}");
     let failed = |row: &&serde_json::Value| row["note"] == "refused" && row["outcome"] == "unknown";
     assert_eq!(rows.iter().filter(failed).count(), 1, "{rows:#?}");
+}
+
+/// The kernel answers the next connect() of a socket that does not block with the error of the one before: that is no connection, and says
+/// nothing of where it was to go. Nothing that was set here is left on a socket whose connection has failed.
+fn a_socket_that_was_refused() {
+    let world = world();
+    let dying = world.server().run(|| fastopen::listen(("::", 7))).unwrap();
+    world.server().spawn(move || {
+        for _ in 0..2 {
+            let _ = echo(dying.accept().unwrap().0);
+        }
+    });
+    serve(world.server(), 8, echo);
+    let script = format!(
+        "{HEAD}import time\n\
+def exchange(port):\n    s = socket.create_connection(('192.0.2.2', port)); s.sendall(b'x'); s.shutdown(1); return s.makefile().read()\n\
+def settle():\n    \
+    deadline = time.monotonic() + 10\n    \
+    while s.getsockopt(6, 30) and time.monotonic() < deadline: time.sleep(0.02)\n    \
+    print(s.getsockopt(6, 30), s.getsockopt(6, 11, 1)[0])\n\
+print(exchange(7), exchange(7), exchange(8), exchange(8))\n\
+s = socket.socket(); s.setblocking(False)\n\
+if attempt(lambda: s.connect(A)) != 'EINPROGRESS': s.send(b'x')\n\
+select.select([s], [], [])\n\
+settle()\n\
+print(attempt(lambda: s.connect(('192.0.2.2', 8))))\n\
+time.sleep(0.5); settle()\n\
+if attempt(lambda: s.connect(('192.0.2.2', 8))) == 'EINPROGRESS': select.select([], [s], [])\n\
+s.setblocking(True); s.sendall(b'y'); s.shutdown(1); print(s.makefile().read())\n"
+    );
+    let ran = world.run(&["--all"], &["python3", "-c", &script]);
+    let expected = "1 bytes: x 1 bytes: x 1 bytes: x 1 bytes: x\n0 7\nECONNREFUSED\n0 7\n1 bytes: y\n";
+    assert_eq!(ran.stdout(), expected, "{} {:#}", ran.stderr(), ran.report);
+    let rows = ran.report["rows"].as_array().unwrap();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let destination = row["destination"].as_str().unwrap();
+            let port = destination.rsplit_once(':').unwrap().1;
+            let outcome = row["outcome"].as_str().unwrap();
+            (port, outcome, row["connections"].as_u64().unwrap())
+        })
+        .collect();
+    for expected in [
+        ("7", "no-cookie", 1),
+        ("7", "accepted", 1),
+        ("7", "unknown", 1),
+        ("8", "not-attempted", 1),
+        ("8", "accepted", 2),
+    ] {
+        assert!(told.contains(&expected), "{expected:?}: {rows:#?}");
+    }
+    assert_eq!(told.len(), 5, "{rows:#?}");
 }
 
 /// Each on a port of its own, where the second connection is deferred: the server's first bytes arrive.
