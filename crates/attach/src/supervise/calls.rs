@@ -22,6 +22,7 @@ use super::tracked::{Tracked, is_bound, reason};
 use super::traffic::Traffic;
 use crate::process::inode_of;
 use crate::sys::seccomp::{Answer, Notification};
+use crate::sys::thread::Thread;
 use crate::sys::{process, socket};
 
 /// A socket of the program's, by a duplicate.
@@ -206,7 +207,10 @@ impl Supervisor {
             Decision::Learn if has_cookie(destination) => plain(Note::FirstContact),
             decision => {
                 let is_known = decision == Decision::Defer;
-                if is_known && is_blocking(held) && signals::may_repeat_a_write(call.tid) {
+                if is_known
+                    && is_blocking(held)
+                    && self.caller(call.tid).map_or(true, signals::may_repeat_a_write)
+                {
                     return plain(Note::Signals);
                 }
                 // A cookie may come between the look and the call, so that the guardian must know of a first contact too.
@@ -269,7 +273,7 @@ impl Supervisor {
         }
     }
 
-    fn switch_on(&self, call: &Notification) -> Option<(Option<SocketAddr>, u32)> {
+    fn switch_on(&mut self, call: &Notification) -> Option<(Option<SocketAddr>, u32)> {
         let queue = self.queue?;
         let held = self.duplicate(call).ok()?.socket;
         let get = || socket::integer(held.as_fd(), libc::IPPROTO_TCP, libc::TCP_FASTOPEN).ok();
@@ -283,10 +287,17 @@ impl Supervisor {
     }
 
     /// The socket that the call is about, if it is one: of the thread that made the call, which was there all the time if it still waits.
-    fn duplicate(&self, call: &Notification) -> io::Result<Duplicate> {
+    fn duplicate(&mut self, call: &Notification) -> io::Result<Duplicate> {
         let none = |code| io::Error::from_raw_os_error(code);
         let number = RawFd::try_from(call.arguments[0] & 0xffff_ffff).map_err(|_| none(libc::EBADF))?;
-        let socket = process::duplicate_of_thread(call.tid, number)?;
+        let socket = match self.caller(call.tid)?.duplicate(number) {
+            // The one that is known had this number earlier.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {
+                self.caller = None;
+                self.caller(call.tid)?.duplicate(number)?
+            }
+            duplicate => duplicate?,
+        };
         if !self.listener.is_waiting(call.id) {
             return Err(none(libc::ESRCH));
         }
@@ -294,8 +305,18 @@ impl Supervisor {
         Ok(Duplicate { socket, inode })
     }
 
-    pub(super) fn tracked(&self, call: &Notification) -> Option<u64> {
-        self.table.number_of(self.duplicate(call).ok()?.inode)
+    /// The thread that makes a call: mostly the one that made the last.
+    fn caller(&mut self, tid: u32) -> io::Result<&mut Thread> {
+        let caller = match self.caller.take() {
+            Some(known) if known.tid() == tid => known,
+            _ => Thread::open(tid)?,
+        };
+        Ok(self.caller.insert(caller))
+    }
+
+    pub(super) fn tracked(&mut self, call: &Notification) -> Option<u64> {
+        let inode = self.duplicate(call).ok()?.inode;
+        self.table.number_of(inode)
     }
 
     fn program_name(&self, tid: u32) -> String {

@@ -1,6 +1,6 @@
 //! What a supervisor does for its children, where the program is one of them.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use rustix::event::epoll;
 
@@ -47,7 +47,6 @@ impl Supervisor {
     /// No task uses the filter any more. The last may not have ended yet.
     pub(super) fn see_calls_end(&mut self) {
         self.calls_are_over = true;
-        let _ = epoll::delete(&self.epoll, self.listener.as_fd());
         self.look_at_children();
     }
 }

@@ -5,18 +5,18 @@
 
 use std::fs;
 
-use crate::sys::process;
+use crate::sys::thread::Thread;
 
 /// By which a Java virtual machine wakes a thread whose socket another thread has closed (`SIGRTMAX - 2`; `NativeThread.c` in OpenJDK).
 /// Its handler has no SA_RESTART, and nothing is written to a closed socket again.
 const JAVA_WAKE_UP: i32 = 62;
 
 /// Whether the program handles signals that come without anybody's doing: timers, children, input, and those of its own invention.
-pub(crate) fn may_repeat_a_write(tid: u32) -> bool {
-    let status = process::status(tid).unwrap_or_default();
+pub(crate) fn may_repeat_a_write(caller: &mut Thread) -> bool {
+    let status = caller.status().unwrap_or_default();
     match unasked(&status) {
         Some(0) => false,
-        Some(caught) if caught == bit(JAVA_WAKE_UP) => !is_java(tid),
+        Some(caught) if caught == bit(JAVA_WAKE_UP) => !is_java(caller.tid()),
         _ => true,
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::children::Children;
@@ -26,13 +26,13 @@ use crate::sys::fork::{self, Side};
 use crate::sys::process;
 use crate::sys::seccomp::{Answer, Listener, Notification};
 use crate::sys::socket;
+use crate::sys::thread::Thread;
 
 /// How many destinations are remembered.
 const DESTINATIONS: usize = 4096;
 /// How often the file of the memory is looked at, and written.
 pub(super) const FILE_INTERVAL: Duration = Duration::from_secs(1);
 
-const CALLS: u64 = 0;
 const GUARDIAN: u64 = 1;
 const PROGRAM: u64 = 2;
 pub(super) const CHILDREN: u64 = 3;
@@ -53,6 +53,13 @@ pub(crate) struct Post {
     pub(crate) ends_all: bool,
     /// If the program is a child of this process.
     pub(crate) children: Option<Children>,
+}
+
+/// What there is to do after a wait.
+struct Ready {
+    /// A call waits, or none will come any more.
+    calls: PollFlags,
+    others: bool,
 }
 
 pub(crate) struct Supervisor {
@@ -77,6 +84,8 @@ pub(crate) struct Supervisor {
     pub(super) file_due: Instant,
     pub(super) table: Table,
     pub(super) marked: Marked,
+    /// Who made the last call.
+    pub(super) caller: Option<Thread>,
     /// This process's network namespace, as sockets name theirs (Linux 5.14).
     pub(super) namespace: Option<u64>,
     /// How many connections may be looked after at once: each takes a descriptor.
@@ -101,16 +110,12 @@ impl Supervisor {
             children,
         } = post;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let watch = |fd: &dyn AsFd, number| {
-            epoll::add(
-                &epoll,
-                fd.as_fd(),
-                epoll::EventData::new_u64(number),
-                epoll::EventFlags::IN,
-            )
-        };
-        watch(&listener, CALLS)?;
-        watch(&guardian_end, GUARDIAN)?;
+        epoll::add(
+            &epoll,
+            &guardian_end,
+            epoll::EventData::new_u64(GUARDIAN),
+            epoll::EventFlags::IN,
+        )?;
         if let Ok(program) = process::open(program) {
             // Once: it stays readable for as long as descendants of the program keep this process here.
             let data = epoll::EventData::new_u64(PROGRAM);
@@ -142,6 +147,7 @@ impl Supervisor {
             file_due: Instant::now() + FILE_INTERVAL,
             table: Table::default(),
             marked: Marked::default(),
+            caller: None,
             namespace: socket::own_namespace(),
             capacity: descriptors::capacity(),
             observer,
@@ -158,27 +164,14 @@ impl Supervisor {
     pub(crate) fn run(&mut self) {
         let mut events = Vec::with_capacity(64);
         loop {
-            events.clear();
-            let timeout = self.timeout();
-            // The only possible error is EINTR, and such signals are ignored.
-            let _ = epoll::wait(
-                &self.epoll,
-                rustix::buffer::spare_capacity(&mut events),
-                timeout.as_ref(),
-            );
-            for event in &events {
-                // The kernel packs them.
-                let (data, flags) = (event.data, event.flags);
-                match data.u64() {
-                    CALLS if flags.contains(epoll::EventFlags::IN) => self.take_call(),
-                    CALLS => self.see_calls_end(),
-                    GUARDIAN => self.replace_guardian(),
-                    PROGRAM => self.program_ended(),
-                    CHILDREN => self.look_at_children(),
-                    FRONT => self.hear_the_front(),
-                    FILE => self.file_was_told_of(),
-                    number => self.told_of(number - CONNECTIONS, flags),
-                }
+            let Ready { calls, others } = self.wait();
+            if calls.contains(PollFlags::IN) {
+                self.take_call();
+            } else if !calls.is_empty() {
+                self.see_calls_end();
+            }
+            if others {
+                self.handle_events(&mut events);
             }
             if self.calls_are_over && self.children.is_none() {
                 return self.end();
@@ -188,6 +181,52 @@ impl Supervisor {
                 self.look_at(number);
             }
             self.keep_file(now);
+        }
+    }
+
+    /// Waits for a call, for anything else that is told, or until something is due.
+    ///
+    /// By poll(), and not by epoll alone: only so does the kernel wake this process on the processor of the thread that calls, as it was asked
+    /// to. Waking another processor takes longer than the whole answer.
+    ///
+    /// Source: `seccomp_do_user_notification` in `kernel/seccomp.c`, `WF_CURRENT_CPU`; `ep_poll_callback` in `fs/eventpoll.c`.
+    fn wait(&self) -> Ready {
+        let others = PollFd::new(&self.epoll, PollFlags::IN);
+        let calls = PollFd::new(&self.listener, PollFlags::IN);
+        let mut waited = [others, calls];
+        let waited = match self.calls_are_over {
+            true => &mut waited[..1],
+            false => &mut waited[..],
+        };
+        // The only possible error is EINTR, and such signals are ignored.
+        let _ = poll(waited, self.timeout().as_ref());
+        Ready {
+            calls: waited.get(1).map_or(PollFlags::empty(), PollFd::revents),
+            others: !waited[0].revents().is_empty(),
+        }
+    }
+
+    fn handle_events(&mut self, events: &mut Vec<epoll::Event>) {
+        events.clear();
+        let at_once = Timespec::default();
+        let _ = epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(events),
+            Some(&at_once),
+        );
+        for event in events {
+            // The kernel packs them.
+            let (data, flags) = (event.data, event.flags);
+            match data.u64() {
+                // It ends when no call can come any more, as this process does.
+                GUARDIAN if self.calls_are_over => {}
+                GUARDIAN => self.replace_guardian(),
+                PROGRAM => self.program_ended(),
+                CHILDREN => self.look_at_children(),
+                FRONT => self.hear_the_front(),
+                FILE => self.file_was_told_of(),
+                number => self.told_of(number - CONNECTIONS, flags),
+            }
         }
     }
 
@@ -392,7 +431,6 @@ fn watch_on(epoll: &OwnedFd, number: u64, tracked: &Tracked, is_connecting: bool
 
 /// Whether a call waits to be received.
 fn has_calls(listener: &Listener) -> bool {
-    use rustix::event::{PollFd, PollFlags, poll};
     let mut calls = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut calls, Some(&Timespec::default())).is_ok() && calls[0].revents().contains(PollFlags::IN)
 }

@@ -1,6 +1,7 @@
 //! The system calls that neither the standard library nor a crate wraps, and all of this crate's `unsafe`.
 //!
 //! - [`process`]: another process by descriptor, a duplicate of one of its descriptors, its memory.
+//! - [`thread`]: one of its threads, whose descriptors may be others.
 //! - [`socket`]: the socket options that the duplicates are for.
 //! - [`seccomp`]: a filter of system calls, and the descriptor on which it reports them.
 //! - [`children`]: what becomes of a process's children.
@@ -15,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod seccomp;
 pub(crate) mod signals;
 pub(crate) mod socket;
+pub(crate) mod thread;
 
 use std::io;
 

@@ -1,8 +1,9 @@
 //! Another process: a descriptor for it, and duplicates of its descriptors.
 
-use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::check;
@@ -12,7 +13,7 @@ pub(crate) fn open(pid: u32) -> io::Result<OwnedFd> {
     pidfd_open(pid, 0)
 }
 
-fn pidfd_open(pid: u32, flags: libc::c_uint) -> io::Result<OwnedFd> {
+pub(super) fn pidfd_open(pid: u32, flags: libc::c_uint) -> io::Result<OwnedFd> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
     // SAFETY: the call takes two integers.
     let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })?;
@@ -32,37 +33,8 @@ fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// A duplicate of the descriptor that has this number in the thread's own table, which it mostly shares with its process.
-pub(crate) fn duplicate_of_thread(tid: u32, number: RawFd) -> io::Result<OwnedFd> {
-    /// `PIDFD_THREAD` (Linux 6.9).
-    const THREAD: libc::c_uint = libc::O_EXCL as libc::c_uint;
-    match pidfd_open(tid, 0) {
-        Ok(first) => duplicate(first.as_fd(), number),
-        // Before 6.18 or so EINVAL, later ENOENT: it is not the first thread of its process.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOENT)) => {
-            match pidfd_open(tid, THREAD) {
-                Ok(thread) => duplicate(thread.as_fd(), number),
-                Err(_) => duplicate_by_process(tid, number),
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// As [`duplicate_of_thread`], for kernels that open no threads: from the process, if the thread has the same file behind that number.
-fn duplicate_by_process(tid: u32, number: RawFd) -> io::Result<OwnedFd> {
-    let process = pidfd_open(process_of(tid)?, 0)?;
-    let file = duplicate(process.as_fd(), number)?;
-    let its_own = std::fs::metadata(format!("/proc/{tid}/fd/{number}"))?;
-    let taken = rustix::fs::fstat(&file)?;
-    match (its_own.dev(), its_own.ino()) == (taken.st_dev, taken.st_ino) {
-        true => Ok(file),
-        false => Err(io::Error::from_raw_os_error(libc::EBADF)),
-    }
-}
-
 /// `/proc/TID/status`.
-pub(crate) fn status(tid: u32) -> io::Result<String> {
+fn status(tid: u32) -> io::Result<String> {
     read_proc(Path::new(&format!("/proc/{tid}/status")))
 }
 
@@ -71,16 +43,21 @@ pub(crate) fn name(tid: u32) -> String {
     read_proc(Path::new(&format!("/proc/{tid}/comm"))).unwrap_or_default()
 }
 
-/// A file of /proc in as few calls as may be: calls of programs wait for some of them. What fits comes at once, and most do.
 fn read_proc(path: &Path) -> io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut bytes = vec![0; 4096];
-    let read = file.read(&mut bytes)?;
-    let is_full = read == bytes.len();
-    bytes.truncate(read);
-    if is_full {
-        file.read_to_end(&mut bytes)?;
+    read_whole(&File::open(path)?)
+}
+
+/// A file of /proc in as few calls as may be: calls of programs wait for some of them. What fits comes at once, and most do.
+pub(super) fn read_whole(file: &File) -> io::Result<String> {
+    let (mut bytes, mut len) = (Vec::new(), 0);
+    while len == 0 || len == bytes.len() {
+        bytes.resize(len + 4096, 0);
+        match file.read_at(&mut bytes[len..], len as u64)? {
+            0 => break,
+            read => len += read,
+        }
     }
+    bytes.truncate(len);
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -215,41 +192,6 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!is_busy(child.id()), "it is gone");
-    }
-
-    /// A thread may have a table of descriptors of its own, in which the same number means another file.
-    #[test]
-    fn a_thread_with_its_own_descriptors() {
-        let (ours, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        let number = ours.as_raw_fd();
-        let ino = |file: &OwnedFd| rustix::fs::fstat(file).unwrap().st_ino;
-        let ours_ino = rustix::fs::fstat(&ours).unwrap().st_ino;
-        let (tell, told) = std::sync::mpsc::channel();
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            let itself = std::fs::read_link("/proc/thread-self").unwrap();
-            let tid: u32 = itself.file_name().unwrap().to_str().unwrap().parse().unwrap();
-            tell.send(tid).unwrap();
-            ended.recv().unwrap();
-            // SAFETY: what this thread closes below is in its own table from here on.
-            assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
-            let file = std::fs::File::open("/dev/null").unwrap();
-            // SAFETY: it replaces a descriptor of this thread's own table, of which nothing else here knows.
-            assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
-            tell.send(tid).unwrap();
-            ended.recv().unwrap();
-        });
-        let tid = told.recv().unwrap();
-        assert_eq!(ino(&duplicate_of_thread(tid, number).unwrap()), ours_ino);
-        assert_eq!(ino(&duplicate_by_process(tid, number).unwrap()), ours_ino);
-        end.send(()).unwrap();
-        told.recv().unwrap();
-        if let Ok(its_own) = duplicate_of_thread(tid, number) {
-            assert_ne!(ino(&its_own), ours_ino);
-        }
-        assert!(duplicate_by_process(tid, number).is_err(), "another file");
-        end.send(()).unwrap();
-        thread.join().unwrap();
     }
 
     #[test]
