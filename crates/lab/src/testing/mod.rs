@@ -80,7 +80,17 @@ pub fn skip(reason: impl Into<String>) -> ! {
 
 /// Enters, and runs the tests that the command line asks for. To be called first thing in `main`.
 pub fn main(tests: impl IntoIterator<Item = LabTest>) -> ExitCode {
-    let arguments = Arguments::from_args();
+    run(Arguments::from_args(), tests)
+}
+
+/// As [`main`], with so many tests at once if the command line does not say how many: for those that mostly wait, as for a time-out.
+pub fn main_with_threads(threads: usize, tests: impl IntoIterator<Item = LabTest>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(threads);
+    run(arguments, tests)
+}
+
+fn run(arguments: Arguments, tests: impl IntoIterator<Item = LabTest>) -> ExitCode {
     let off = env::var("FASTOPEN_LAB").is_ok_and(|value| value == "off");
     if off {
         eprintln!("FASTOPEN_LAB=off: skipping every test that needs a lab");

@@ -32,5 +32,5 @@ fn main() -> ExitCode {
         servers::tests(),
         many::tests(),
     ];
-    testing::main(tests.into_iter().flatten())
+    testing::main_with_threads(4, tests.into_iter().flatten())
 }
