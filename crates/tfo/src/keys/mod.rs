@@ -126,6 +126,11 @@ pub fn run(args: &Args) -> anyhow::Result<Status> {
         true => json::line(&mut out, &report)?,
         false => text::report(&report, &mut out)?,
     }
+    // Last, because what was found is of use even where its file can't be written.
+    #[cfg(target_os = "linux")]
+    if let (Action::Verify(args), Report::Verified(verified)) = (&args.action, &report) {
+        args.write_metrics(verified)?;
+    }
     Ok(status(&report))
 }
 

@@ -11,6 +11,8 @@ use super::report::{Arrived, Ended};
 
 /// How many reports may wait to be received.
 const WAITING: usize = 64;
+/// After a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts and echoes, and reports each connection that has ended. It stops with the runtime.
 pub(crate) fn in_background(listener: TcpListener, idle_timeout: Duration) -> mpsc::Receiver<Ended> {
@@ -24,7 +26,12 @@ pub(crate) fn in_background(listener: TcpListener, idle_timeout: Duration) -> mp
             cut_off,
         };
         let mut id = 0;
-        while let Ok((stream, peer)) = listener.accept().await {
+        loop {
+            let Ok((stream, peer)) = listener.accept().await else {
+                // Its client is gone, or this process has too many descriptors for the moment.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
             id += 1;
             tokio::spawn(connection::follow(id, stream, peer, context.clone()));
         }

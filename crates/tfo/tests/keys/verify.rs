@@ -134,6 +134,18 @@ pub(crate) fn verdicts_are_written_for_prometheus() {
         page.contains(&line) && page.contains("verdict=\"unreachable\"} 1\n"),
         "{page}"
     );
+
+    // What was found is told even where its file can't be written.
+    let nowhere = name(&fleet.file("none/verify.prom"));
+    let output = keys(
+        client,
+        &["verify", "--secret", &secret, "--textfile", &nowhere, &address],
+    );
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(&format!("{address}  agrees\n")), "{told}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains(&format!("can't write {nowhere}: ")), "{error}");
+    assert_eq!(output.status.code(), Some(2), "{error}");
 }
 
 /// A cookie depends on the server's address: different keys and the same look alike.

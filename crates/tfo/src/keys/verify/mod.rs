@@ -112,20 +112,21 @@ impl Args {
             .collect();
         servers.sort_by(|one, other| (&one.target, one.address).cmp(&(&other.target, other.address)));
         let of_servers = worst(servers.iter().map(|server| server.verdict));
-        let verified = Verified {
+        Ok(Verified {
             verdict: match &together {
                 Some(together) if of_servers == Verdict::Agrees => together.verdict,
                 _ => of_servers,
             },
             together,
             servers,
-        };
-        if let Some(path) = &self.textfile {
-            TextFile::at(path)
-                .write(page(&verified, SystemTime::now()))
-                .map_err(anyhow::Error::msg)?;
-        }
-        Ok(verified)
+        })
+    }
+
+    /// Writes the verdicts where `--textfile` says.
+    pub(super) fn write_metrics(&self, verified: &Verified) -> anyhow::Result<()> {
+        let Some(path) = &self.textfile else { return Ok(()) };
+        let page = page(verified, SystemTime::now());
+        TextFile::at(path).write(page).map_err(anyhow::Error::msg)
     }
 
     fn addresses(&self) -> anyhow::Result<Vec<(String, SocketAddr)>> {
