@@ -42,11 +42,19 @@ impl Supervisor {
     fn conclude_as_it_is(&mut self, number: u64) {
         if let Some(tracked) = self.table.get_mut(number) {
             let look = tracked.look(Instant::now());
-            let end = match tracked.handshake_ended {
-                Some(_) => End::Established,
-                None => End::Gone,
-            };
+            let end = tracked.end_so_far();
             self.conclude(number, end, &look);
+        }
+    }
+
+    /// Reports those whose outcome is still open, and goes on looking after their sockets.
+    fn report_as_they_are(&mut self) {
+        for number in self.table.numbers() {
+            let (Some(tracked), Some(observer)) = (self.table.get_mut(number), &mut self.observer) else {
+                continue;
+            };
+            let look = tracked.look(Instant::now());
+            observer.connection(&tracked.report(tracked.end_so_far(), look.info.as_ref()));
         }
     }
 
@@ -70,6 +78,7 @@ impl Supervisor {
         // the kernel tries.
         self.look_on(Duration::from_secs(2));
         self.save();
+        self.report_as_they_are();
         if let Some(observer) = &mut self.observer {
             observer.all_ended();
         }

@@ -1,44 +1,57 @@
 //! Whether a signal could make the kernel send a program's first bytes twice.
 //!
-//! A blocking first write waits for the handshake. If a signal interrupts that wait and its handler has SA_RESTART, the kernel sends the
-//! data twice (`tcp_sendmsg_fastopen`). Nothing tells from outside whether a handler has SA_RESTART.
+//! A blocking first write waits for the handshake. If a signal interrupts that wait the call fails although the data is on its way
+//! (`tcp_sendmsg_fastopen`): with SA_RESTART the kernel itself writes it again, without it programs do that try again after EINTR. A program
+//! that is stopped or traced in that moment writes twice as well, which nothing tells beforehand.
 
 use std::fs;
 
 use crate::sys::thread::Thread;
 
-/// By which a Java virtual machine wakes a thread whose socket another thread has closed (`SIGRTMAX - 2`; `NativeThread.c` in OpenJDK).
-/// Its handler has no SA_RESTART, and nothing is written to a closed socket again.
-const JAVA_WAKE_UP: i32 = 62;
+/// What a Java virtual machine handles for itself: to shut down, to print its threads, to suspend one, and (`SIGRTMAX - 2`) to wake one
+/// whose socket another has closed. Source: `os/posix/signals_posix.cpp`, `NativeThread.c` in OpenJDK.
+const OF_JAVA: [i32; 5] = [libc::SIGHUP, libc::SIGTERM, libc::SIGQUIT, libc::SIGUSR2, 62];
+/// What wget handles, to go on in the background and to draw its bar.
+const OF_WGET: [i32; 3] = [libc::SIGHUP, libc::SIGUSR1, libc::SIGWINCH];
 
-/// Whether the program handles signals that come without anybody's doing: timers, children, input, and those of its own invention.
+/// Whether the program handles a signal that may come while it waits, and goes on afterwards.
 pub(crate) fn may_repeat_a_write(caller: &mut Thread) -> bool {
     let status = caller.status().unwrap_or_default();
-    match unasked(&status) {
-        Some(0) => false,
-        Some(caught) if caught == bit(JAVA_WAKE_UP) => !is_java(caller.tid()),
+    let Some(caught) = caught(&status) else {
+        return true;
+    };
+    match caught {
+        0 => false,
+        _ if caught & !mask(&OF_WGET) == 0 && status.starts_with("Name:\twget\n") => false,
+        _ if caught & !mask(&OF_JAVA) == 0 => !is_java(caller.tid()),
         _ => true,
     }
 }
 
-/// Those among the handled signals, from `/proc/PID/status`; None where that makes no sense.
-fn unasked(status: &str) -> Option<u64> {
-    const NAMED: [i32; 8] = [
-        libc::SIGALRM,
-        libc::SIGCHLD,
-        libc::SIGVTALRM,
-        libc::SIGPROF,
-        libc::SIGIO,
-        libc::SIGURG,
-        libc::SIGXCPU,
-        libc::SIGCONT,
+/// Those signals, from `/proc/PID/status`; None where that makes no sense.
+fn caught(status: &str) -> Option<u64> {
+    /// The program's own doing; and SIGINT, which is to end it, and which every Python program handles.
+    const HARMLESS: [i32; 10] = [
+        libc::SIGINT,
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGABRT,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGSEGV,
+        libc::SIGPIPE,
+        libc::SIGXFSZ,
+        libc::SIGSYS,
     ];
     /// The C library keeps the first three real-time signals for itself.
-    const FIRST_REAL_TIME: i32 = 35;
+    const OF_THE_LIBRARY: [i32; 3] = [32, 33, 34];
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
     let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
-    let real_time = u64::MAX << (FIRST_REAL_TIME - 1);
-    Some(caught & NAMED.iter().fold(real_time, |mask, signal| mask | bit(*signal)))
+    Some(caught & !mask(&HARMLESS) & !mask(&OF_THE_LIBRARY))
+}
+
+fn mask(signals: &[i32]) -> u64 {
+    signals.iter().fold(0, |mask, signal| mask | bit(*signal))
 }
 
 fn bit(signal: i32) -> u64 {
@@ -57,19 +70,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_signals_that_come_by_themselves_count() {
+    fn what_programs_do_to_themselves_is_harmless() {
         let status = |signals: &[i32]| {
-            let mask = signals.iter().fold(0, |mask, signal| mask | bit(*signal));
-            format!("SigIgn:\t0000000000000001\nSigCgt:\t{mask:016x}\nCapInh:\t0\n")
+            format!(
+                "SigIgn:\t0000000000000001\nSigCgt:\t{:016x}\nCapInh:\t0\n",
+                mask(signals)
+            )
         };
-        for harmless in [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1, libc::SIGWINCH, 32, 34] {
-            assert_eq!(unasked(&status(&[harmless])), Some(0), "{harmless}");
+        for harmless in [libc::SIGINT, libc::SIGPIPE, libc::SIGSEGV, 32, 34] {
+            assert_eq!(caught(&status(&[harmless])), Some(0), "{harmless}");
         }
-        for counts in [libc::SIGALRM, libc::SIGCHLD, libc::SIGURG, 35, JAVA_WAKE_UP, 64] {
-            assert_eq!(unasked(&status(&[libc::SIGINT, counts])), Some(bit(counts)));
+        for counts in [
+            libc::SIGALRM,
+            libc::SIGCHLD,
+            libc::SIGTERM,
+            libc::SIGUSR1,
+            libc::SIGWINCH,
+            35,
+            62,
+            64,
+        ] {
+            assert_eq!(caught(&status(&[libc::SIGINT, counts])), Some(bit(counts)));
         }
-        assert_eq!(unasked("Name:\tx\n"), None);
-        assert_eq!(unasked("SigCgt:\tx\n"), None);
+        assert_eq!(caught("Name:\tx\n"), None);
+        assert_eq!(caught("SigCgt:\tx\n"), None);
     }
 
     #[test]

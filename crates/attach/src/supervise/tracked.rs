@@ -177,6 +177,14 @@ impl Tracked {
         }
     }
 
+    /// How it is to be told of if nobody looks again.
+    pub(crate) fn end_so_far(&self) -> End {
+        match self.handshake_ended {
+            Some(_) => End::Established,
+            None => End::Gone,
+        }
+    }
+
     /// Whether the connection went where connect() was asked to go when its address was read.
     pub(crate) fn went_there(&self) -> bool {
         let Some(held) = &self.socket else { return true };

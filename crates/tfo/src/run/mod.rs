@@ -99,14 +99,23 @@ It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by 
 programs below it (sudo, ping) have no privilege: run tfo run inside of sudo instead. It warns
 where PROGRAM is one; of those that a script starts it does not know. connect(), getpeername()
 and shutdown() take some 10 us longer, and more where processors are busy; other calls are not looked at, nor are connections made
-by io_uring, of Multipath TCP or in another network namespace. Before the first bytes are
-written, TCP_MAXSEG reads 536, and a write of none on a socket that does not block fails with
-EINPROGRESS. A socket that blocks gets ordinary connections in a program that handles timers,
-SIGCHLD or real-time signals (but for Java): one that interrupts the first write could make the
-kernel send it twice. Programs that want reports of seccomp for themselves (EBUSY) can't have them
-below it. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and what
-it started; if one is killed the other takes over. What is learnt of destinations is kept in
-$XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
+by io_uring, of Multipath TCP or in another network namespace. Programs that want reports of
+seccomp for themselves (EBUSY) can't have them below it. Two more processes, tfo-supervisor and
+tfo-guardian, stay as long as the program and what it started; if one is killed the other takes
+over. What is learnt of destinations is kept in $XDG_STATE_HOME/tfo/destinations, by default in
+~/.local/state, and for root in /var/lib.
+
+Before the first bytes are written, TCP_INFO says SYN_SENT, TCP_FASTOPEN_CONNECT reads 1 and
+TCP_MAXSEG 536, some options need a connection (IPV6_ADDRFORM), and a write of none on a socket
+that does not block fails with EINPROGRESS. A first byte that is urgent (MSG_OOB) is not.
+
+A signal that interrupts a blocking first write during the handshake makes the kernel send it
+twice. So a socket that blocks gets ordinary connections in a program that handles signals other
+than SIGINT (but for what wget and Java handle). Whoever stops a program (Ctrl-Z) or attaches a
+debugger within that round trip causes the same: leave out by --except what must not bear that.
+A handler without SA_RESTART can interrupt connect(), getpeername() and shutdown() with EINTR in
+the moment before the supervisor takes the call: then nothing has been done, and connect() has
+to be called again.
 
 The report on standard error comes when the program ends, and tells how many processes it has
 left running. FILE.json is written then, and again when the last of those has ended, unless

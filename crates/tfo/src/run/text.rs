@@ -15,7 +15,9 @@ use crate::{printable, units};
 pub(super) fn report(report: &Report, left: Left, out: &mut impl Write) -> io::Result<()> {
     let (pending, running) = (left.connections, left.processes);
     let connections = units::count(report.connections, "connection", "connections");
-    if report.connections == 0 && (pending > 0 || running > 0) {
+    if report.connections == 0 && pending > 0 {
+        writeln!(out, "{BOLD}tfo:{BOLD:#} no connection has an outcome yet")?;
+    } else if report.connections == 0 && running > 0 {
         writeln!(out, "{BOLD}tfo:{BOLD:#} no connection was made yet")?;
     } else if report.connections == 0 {
         writeln!(out, "{BOLD}tfo:{BOLD:#} no TCP connection was made")?;

@@ -13,6 +13,11 @@ pub(crate) fn tests() -> Vec<LabTest> {
     vec![
         test("a_refused_connection_has_failed", a_refused_connection_has_failed),
         test("what_is_not_answered", what_is_not_answered),
+        test("what_is_open_at_the_end_is_told", what_is_open_at_the_end_is_told),
+        test(
+            "who_handles_signals_writes_after_the_handshake",
+            who_handles_signals_writes_after_the_handshake,
+        ),
         test("late_writers_are_told_apart", late_writers_are_told_apart),
         test("a_late_look_blames_no_server", a_late_look_blames_no_server),
         test(
@@ -86,6 +91,52 @@ except OSError as e: print(e.errno)
         (ran.stdout().as_str(), ran.row(7)),
         ("110\n", ("unknown", "unanswered"))
     );
+}
+
+/// A program that ends at once, without a word or with data that a dead host does not take: its connection is in the report.
+fn what_is_open_at_the_end_is_told() {
+    let world = world();
+    serve(world.server(), 7, echo);
+    let learn = "
+import socket
+for i in range(2):
+    s = socket.create_connection(('192.0.2.2', 7)); s.sendall(b'x'); s.shutdown(1); s.makefile().read()
+";
+    let speechless = "import socket\nsocket.create_connection(('192.0.2.2', 7)).close()";
+    let hasty = "
+import socket
+s = socket.socket(); s.setblocking(False); s.connect_ex(('192.0.2.2', 7)); s.send(b'x')
+";
+    world.run(&["--all"], &["python3", "-c", learn]);
+    let ran = world.run(&["--all"], &["python3", "-c", speechless]);
+    assert_eq!(ran.row(7), ("not-attempted", "released"), "{:#}", ran.report);
+    let drop = fastopen_lab::Rule::drop()
+        .from("client")
+        .on(fastopen_lab::SegmentKind::Syn);
+    world.lab.set_rules([drop]).unwrap();
+    let ran = world.run(&["--all"], &["python3", "-c", hasty]);
+    assert_eq!(ran.row(7), ("unknown", "unanswered"), "{:#}", ran.report);
+}
+
+/// One that comes during the first write of a socket that blocks would make the kernel send it twice.
+fn who_handles_signals_writes_after_the_handshake() {
+    let world = world();
+    serve(world.server(), 7, echo);
+    let script = "
+import signal, socket, sys
+for number in sys.argv[1:]: signal.signal(int(number), lambda *_: None)
+s = socket.create_connection(('192.0.2.2', 7)); s.sendall(b'x'); s.shutdown(1); print(s.makefile().read())
+";
+    for handled in ["", "", "10", "12", "15", "28", "2"] {
+        let mut program = vec!["python3", "-c", script];
+        program.extend(Some(handled).filter(|handled| !handled.is_empty()));
+        let ran = world.run(&["--all"], &program);
+        assert_eq!(ran.stdout(), "1 bytes: x\n");
+        match handled {
+            "10" | "12" | "15" | "28" => assert_eq!(ran.row(7).1, "signals", "{handled}"),
+            _ => assert_ne!(ran.row(7).1, "signals", "{handled}"),
+        }
+    }
 }
 
 /// It answered all the time: it has not failed.
