@@ -251,7 +251,12 @@ fn act(action: Action, which: &Which, switch: impl Fn(&Held) -> Socket) -> anyho
     let absent = which.selection.without(&chosen);
     let sockets: Vec<Socket> = chosen.into_iter().map(switch).collect();
     let server_bit = sysctl::fast_open()?.map(|bits| (bits, bits.contains(FastOpenBits::SERVER)));
-    let report = Report::new(action, sockets, &absent, server_bit, entered.as_ref());
+    let mut report = Report::new(action, sockets, &absent, server_bit, entered.as_ref());
+    let others = all.iter().filter(|held| !which.selection.includes(held));
+    report.beside = others
+        .filter(|held| held.listener.fast_open_queue != Some(0))
+        .map(|held| held.listener.address)
+        .collect();
     if report.none_was_permitted() {
         let error = anyhow::anyhow!(report.first_error().unwrap_or_default().to_owned());
         return Err(match rustix::process::geteuid().is_root() {

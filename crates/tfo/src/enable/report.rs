@@ -43,6 +43,9 @@ pub(super) struct Report {
     /// What undoing it takes beside the listeners.
     #[serde(skip)]
     pub(super) netns: Option<String>,
+    /// Where other listeners, which were not meant, have Fast Open.
+    #[serde(skip)]
+    pub(super) beside: Vec<SocketAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -165,6 +168,7 @@ impl Report {
             listeners,
             sysctl: server_bit.map(|(bits, _)| bits.bits()),
             missing,
+            beside: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The report as a person reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 
@@ -43,11 +43,18 @@ pub(super) fn report(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let is_on = |socket: &Socket| socket.error.is_none() && socket.now != Some(0);
     if report.action == Action::Enable && report.listeners.iter().any(is_on) {
         writeln!(out, "{DIM}replay:{DIM:#} {REPLAY}")?;
+        let unchanged = |socket: &&Socket| socket.before == socket.now && socket.now != Some(0);
+        let unchanged = report.listeners.iter().filter(unchanged);
+        let others = unchanged
+            .map(|socket| socket.address)
+            .chain(report.beside.iter().copied())
+            .collect();
         for command in undo(
             groups
                 .keys()
                 .filter(|key| key.3.is_none())
                 .map(|key| (key.0, key.1, key.2)),
+            &others,
             report.netns.as_deref(),
         ) {
             writeln!(out, "{DIM}undo:{DIM:#} {command}")?;
@@ -137,23 +144,36 @@ pub(super) fn change(socket: &Socket) -> String {
     }
 }
 
-/// What brings back the state before, by address.
+/// What brings back the state before, by address: with a remark where that is not all that it does, since others have Fast Open at the same.
 fn undo(
     changed: impl Iterator<Item = (SocketAddr, Option<u32>, Option<u32>)>,
+    others: &BTreeSet<SocketAddr>,
     netns: Option<&str>,
 ) -> Vec<String> {
-    let mut by_queue: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    let mut by_queue: BTreeMap<u32, Vec<SocketAddr>> = BTreeMap::new();
     for (address, before, _) in changed.filter(|(_, before, now)| before != now) {
         let addresses = by_queue.entry(before.unwrap_or(0)).or_default();
-        let address = word(address);
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
     let netns = netns.map_or_else(String::new, |netns| format!("--netns {netns} "));
-    let command = |(queue, addresses): (u32, Vec<String>)| match queue {
-        0 => format!("tfo disable {netns}{}", addresses.join(" ")),
-        _ => format!("tfo enable {netns}--queue {queue} {}", addresses.join(" ")),
+    let command = |(queue, addresses): (u32, Vec<SocketAddr>)| {
+        let words = |addresses: &mut dyn Iterator<Item = &SocketAddr>| {
+            addresses
+                .map(|address| word(*address))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let remark = match words(&mut addresses.iter().filter(|address| others.contains(address))) {
+            none if none.is_empty() => none,
+            shared => format!(" # the other sockets at {shared}, too"),
+        };
+        let addresses = words(&mut addresses.iter());
+        match queue {
+            0 => format!("tfo disable {netns}{addresses}{remark}"),
+            _ => format!("tfo enable {netns}--queue {queue} {addresses}{remark}"),
+        }
     };
     by_queue.into_iter().map(command).collect()
 }
@@ -196,15 +216,23 @@ mod tests {
         ];
         let changed = changed.map(|(address, before, now)| (address.parse().unwrap(), before, now));
         assert_eq!(
-            undo(changed.iter().copied(), None),
+            undo(changed.iter().copied(), &BTreeSet::new(), None),
             [
                 "tfo disable 0.0.0.0:80 '[::]:80'",
                 "tfo enable --queue 16 0.0.0.0:443"
             ]
         );
         assert_eq!(
-            undo(changed.into_iter().take(1), Some("/run/netns/blue")),
+            undo(
+                changed.into_iter().take(1),
+                &BTreeSet::new(),
+                Some("/run/netns/blue")
+            ),
             ["tfo disable --netns /run/netns/blue 0.0.0.0:80"]
+        );
+        assert_eq!(
+            undo(changed.into_iter().take(2), &BTreeSet::from([changed[1].0]), None),
+            ["tfo disable 0.0.0.0:80 '[::]:80' # the other sockets at '[::]:80', too"]
         );
     }
 }

@@ -20,6 +20,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
             a_part_that_is_not_there_is_told,
         ),
         test("processes_of_one_namespace", processes_of_one_namespace),
+        test("undoing_one_of_a_group", undoing_one_of_a_group),
         test("a_users_own_server", a_users_own_server),
         test(
             "processes_that_cannot_be_are_told_why",
@@ -160,6 +161,36 @@ fn processes_of_one_namespace() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("call it once for each"), "{said}");
+}
+
+/// Listeners are undone by address, which the sockets of a group share: it is said that the others' Fast Open ends, too.
+fn undoing_one_of_a_group() {
+    let lab = lab("3");
+    let server = lab.server().unwrap();
+    let script = "import socket, sys, time\n\
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.bind(('', 7)); s.listen()\n\
+open(sys.argv[1], 'w'); time.sleep(600)";
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = ["one", "two"].map(|name| {
+        let ready = folder.path().join(name);
+        let mut command = program(server, "python3");
+        command.args(["-c", script]).arg(&ready);
+        let started = start(server, command, "python3", &[7]);
+        while !ready.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        started
+    });
+    let enable = |which: &super::support::Server| {
+        let pid = which.0.id().to_string();
+        String::from_utf8(tfo(server, &["enable", "--pid", &pid]).stdout).unwrap()
+    };
+    let (first, second) = (enable(&one), enable(&two));
+    assert!(!first.contains("the other sockets"), "they have none: {first}");
+    assert!(
+        second.contains(" 0.0.0.0:7 # the other sockets at 0.0.0.0:7, too\n"),
+        "{second}"
+    );
 }
 
 /// Without any privilege, as the user that the server runs as.

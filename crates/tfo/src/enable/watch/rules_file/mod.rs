@@ -2,8 +2,8 @@
 
 mod values;
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,14 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Rules> {
     const LONGEST: u64 = 1 << 20;
 
     let mut text = String::new();
-    File::open(path)
+    // Opening a pipe could wait for ever, and it can't be read again.
+    let is_file = |found: &Metadata| match found.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is not a regular file")),
+    };
+    fs::metadata(path)
+        .and_then(|found| is_file(&found))
+        .and_then(|()| File::open(path))
         .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
         .with_context(|| format!("can't read the rules from {}", path.display()))
         .hint(format!("{EXAMPLE}; or name listeners: tfo enable --watch :443"))?;
@@ -334,6 +341,18 @@ mod tests {
             let error = format!("{error:#}");
             assert!(error.contains(told), "{text:?}: {error}");
             assert!(hint.contains(help), "{text:?}: {error}: {hint}");
+        }
+    }
+
+    #[test]
+    fn only_a_regular_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("enable.toml");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [&*pipe, folder.path()] {
+            let error = format!("{:#}", read(path).unwrap_err());
+            assert!(error.contains("it is not a regular file"), "{error}");
         }
     }
 
