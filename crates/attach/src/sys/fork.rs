@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::RawFd;
 
-use super::check;
+use super::{check, start};
 
 /// Which side of a fork this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,16 +126,15 @@ fn close_range(first: libc::c_uint, last: libc::c_uint) {
 
 /// Puts the program in this process's place, found as the shell finds it; returns the error that prevented it.
 ///
-/// The mask of blocked signals stays as it was inherited; SIGPIPE, which Rust's runtime ignores, is given back.
+/// The mask of blocked signals stays as it was inherited; what Rust's runtime has changed is given back.
 pub(crate) fn exec(program: &CString, arguments: &[CString]) -> io::Error {
     let mut pointers: Vec<_> = arguments.iter().map(|argument| argument.as_ptr()).collect();
     pointers.push(std::ptr::null());
-    // SAFETY: the default runs no handler.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    start::give_on();
     // SAFETY: the strings end with a zero, their list with a null pointer, and all outlive the call.
     unsafe { libc::execvp(program.as_ptr(), pointers.as_ptr()) };
     let error = io::Error::last_os_error();
-    // SAFETY: as above.
+    // SAFETY: ignoring runs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     error
 }

@@ -7,6 +7,7 @@
 //! - [`children`]: what becomes of a process's children.
 //! - [`signals`]: signals that a process takes one by one, and passes on.
 //! - [`fork`]: new processes, what they keep of their parent, and how one becomes a program.
+//! - [`start`]: what Rust's runtime changes before `main`.
 //! - [`page`]: memory that a process and its children share.
 
 pub(crate) mod children;
@@ -16,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod seccomp;
 pub(crate) mod signals;
 pub(crate) mod socket;
+mod start;
 pub(crate) mod thread;
 
 use std::io;

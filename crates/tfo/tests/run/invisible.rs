@@ -19,6 +19,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "standard_output_ends_with_the_program",
             standard_output_ends_with_the_program,
         ),
+        test("what_a_program_starts_with", what_a_program_starts_with),
         test("a_supervisor_of_orphans_sleeps", a_supervisor_of_orphans_sleeps),
         test("programs_that_start_programs", programs_that_start_programs),
         test("a_filter_of_the_programs_own", a_filter_of_the_programs_own),
@@ -63,6 +64,38 @@ fn exit_statuses_and_signals() {
     }
     signal(child.id(), "-INT");
     assert_eq!(child.wait().unwrap().signal(), Some(2));
+}
+
+/// Closed standard streams, and SIGPIPE ignored, as systemd starts services: Rust's runtime changes both.
+fn what_a_program_starts_with() {
+    let world = world();
+    let program = [
+        "sh",
+        "-c",
+        "grep SigIgn /proc/self/status >report; for n in 0 1 2; do [ -e /proc/$$/fd/$n ] && echo $n; done >>report; echo hi",
+    ];
+    let under: Vec<&str> = [TFO, "run", "--"].into_iter().chain(program).collect();
+    for start in [
+        "exec \"$@\"",
+        "exec \"$@\" <&-",
+        "exec \"$@\" >&-",
+        "exec \"$@\" 2>&-",
+        "exec \"$@\" <&- >&- 2>&-",
+        "trap '' PIPE; exec \"$@\"",
+    ] {
+        let [bare, under] = [&program[..], &under].map(|program| {
+            let output = world
+                .bare(&[&["sh", "-c", start, "sh"], program].concat())
+                .env("XDG_STATE_HOME", world.state.path())
+                .output()
+                .unwrap();
+            (
+                output,
+                std::fs::read_to_string(world.state.path().join("report")).unwrap(),
+            )
+        });
+        assert_eq!(under, bare, "{start}");
+    }
 }
 
 fn process_number_group_session_and_descriptors() {
