@@ -166,6 +166,14 @@ fn gre(payload: &[u8]) -> Option<Inner<'_>> {
     Some(match protocol {
         IPV4 | IPV6 => Ok(rest),
         BRIDGED => ip_packet(Layer::Ethernet, rest),
+        // EoIP, of MikroTik's routers: a length and the tunnel's number in the key's place. Without a frame it is a keepalive.
+        0x6400 if rest.is_empty() => return None,
+        0x6400 if flags & VERSION == 1 => ip_packet(Layer::Ethernet, rest),
+        // WCCP, of web caches: version 2 has four bytes of its own in front (net/ipv4/gre_demux.c).
+        0x883e => match rest.first().map(|first| first >> 4) {
+            Some(4) => Ok(rest),
+            _ => rest.get(4..).ok_or(LinkError::Short),
+        },
         0x88be if flags & SEQUENCE == 0 => ip_packet(Layer::Ethernet, rest),
         0x88be | 0x22eb => mirrored(protocol, rest),
         other => ip_packet(Layer::EtherType(other), rest),

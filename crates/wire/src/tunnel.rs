@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Tunnel {
     /// IP in IP (RFC 2003, RFC 4213).
     IpInIp,
-    /// GRE (RFC 2784, RFC 2890), the one of PPTP (RFC 2637), and ERSPAN in it.
+    /// GRE (RFC 2784, RFC 2890), the one of PPTP (RFC 2637) and that of EoIP, and ERSPAN and WCCP in it.
     Gre,
     /// Ethernet in IP (RFC 3378).
     EtherIp,

@@ -56,9 +56,9 @@ fn a_connection_is_an_object_without_the_cookie() {
         "answered_after": 0.5,
         "syn": {"option": "cookie", "kind": 34, "cookie_len": 8, "data_bytes": 18},
         "syn_ack": {"option": "none", "kind": null, "cookie_len": 0, "acked_bytes": 18, "data_bytes": 0},
-        "rounds_used": 1,
-        "rounds_saved": 1,
-        "notes": [{"note": "reset", "by": "server"}],
+        "rounds_used": null,
+        "rounds_saved": 0,
+        "notes": [{"note": "reset", "by": "server", "before_data": true}],
         "steps": [
             {"number": 1, "time": 0.0, "from": "client",
              "event": "syn", "option": "cookie", "kind": 34, "cookie_len": 8, "data_bytes": 18, "again": false},

@@ -81,6 +81,16 @@ fn tunnels(inner: &[u8]) -> Vec<(Tunnel, Vec<u8>)> {
             Tunnel::Gre,
             outer(false, 47, &gre(0x30, 0x81, &[0x88, 0x0b], 3, &ppp)),
         ),
+        // EoIP.
+        (
+            Tunnel::Gre,
+            outer(false, 47, &gre(0x20, 1, &[0x64, 0], 1, &frame)),
+        ),
+        // WCCP.
+        (
+            Tunnel::Gre,
+            outer(false, 47, &gre(0, 0, &[0x88, 0x3e], 0, &behind(&[0; 4], inner))),
+        ),
         (
             Tunnel::Gre,
             outer(
@@ -218,6 +228,11 @@ fn what_only_looks_like_a_tunnel_is_none() {
             "{port}"
         );
     }
+    let keepalive_of_eoip = outer(false, 47, &[0x20, 1, 0x64, 0, 0, 0, 9, 0]);
+    assert_eq!(
+        decode(&keepalive_of_eoip),
+        Err(DecodeError::NotTcp { protocol: 47 })
+    );
     let arp = udp(4789, &[&[8, 0, 0, 0, 0, 0, 9, 0][..], &[2; 12], &[8, 6]].concat());
     let not_ip = LinkError::NotIp { protocol: 0x0806 };
     assert_eq!(decode(&arp), Err(DecodeError::Link(not_ip)));

@@ -69,7 +69,7 @@ impl Counter {
     pub const fn summary(self) -> &'static str {
         match self {
             Self::Active => "SYN data accepted by servers",
-            Self::ActiveFail => "SYN data refused, or SYN lost",
+            Self::ActiveFail => "failed, accepted ones included",
             Self::Passive => "fast connections accepted here",
             Self::PassiveFail => "invalid cookies received",
             Self::PassiveAltKey => "fast by the backup key",
@@ -88,7 +88,7 @@ impl Counter {
         match self {
             Self::Active => "A server accepted all the data in the SYN of an outgoing connection.",
             Self::ActiveFail => {
-                "The data in the SYN of an outgoing connection was not accepted, or the SYN was lost."
+                "The data in the SYN of an outgoing connection was not accepted, or the SYN was lost; or a fast connection, also one accepted here, kept timing out."
             }
             Self::Passive => {
                 "A listener here accepted a connection by its cookie, before the handshake had finished."
@@ -106,7 +106,7 @@ impl Counter {
                 "A client asked for a cookie, whether or not the listener that it asked uses Fast Open."
             }
             Self::Blackhole => {
-                "Fast Open looked like the cause of a dead connection, so the kernel stopped using it for a while."
+                "Fast Open looked like the cause of a dead connection, outgoing or accepted here, so the kernel stopped using it for outgoing ones for a while."
             }
             Self::AcceptQueueOverflow => {
                 "A SYN or the end of a handshake was dropped because the listener's accept queue was full."

@@ -38,6 +38,8 @@ pub(super) struct Report {
     pub(super) complete: usize,
     /// How many of the fast connections in them were accepted.
     pub(super) accepted: usize,
+    /// How many of all fast connections were accepted, answered or not.
+    pub(super) accepted_in_all: usize,
     /// How many pairs were asked for.
     pub(super) wanted: u32,
     pub(super) interrupted: bool,
@@ -104,6 +106,7 @@ impl Report {
             reliability: Reliability::of(&[]),
             complete: 0,
             accepted: 0,
+            accepted_in_all: 0,
             wanted,
             interrupted: false,
             failure: None,
@@ -114,13 +117,11 @@ impl Report {
 
     /// Draws the conclusions from the pairs.
     pub(super) fn conclude(&mut self, random: &mut Random) {
-        let answered: Vec<_> = self.pairs.iter().filter(|pair| pair.times().is_some()).collect();
         let times = self.times();
         self.complete = times.len();
-        self.accepted = answered
-            .iter()
-            .filter(|pair| pair.outcome == Some("accepted"))
-            .count();
+        let accepted = self.pairs.iter().filter(|pair| pair.outcome == Some("accepted"));
+        self.accepted = accepted.clone().filter(|pair| pair.times().is_some()).count();
+        self.accepted_in_all = accepted.count();
         let medians = Medians::of(&times, RESAMPLES, random);
         self.ratio = medians.as_ref().and_then(Medians::ratio).map(Range::from);
         self.saved_ms = medians.as_ref().and_then(Medians::difference).map(|less| Range {
@@ -138,7 +139,7 @@ impl Report {
         match self.ratio {
             _ if self.address.is_none() => Verdict::Unreachable,
             _ if self.reliability.fast_is_worse() => Verdict::LessReliable,
-            _ if self.accepted == 0 && !self.pairs.is_empty() => Verdict::NotAccepted,
+            _ if self.accepted_in_all == 0 && !self.pairs.is_empty() => Verdict::NotAccepted,
             Some(ratio) if self.complete >= ENOUGH => match (ratio.high < 1.0, ratio.low > 1.0) {
                 (_, true) => Verdict::Later,
                 _ if self.reliability.fast_may_be_worse() => Verdict::PerhapsLessReliable,
@@ -240,6 +241,20 @@ mod tests {
             .for_each(|pair| pair.outcome = Some("ignored"));
         report.conclude(&mut Random::new(1));
         assert_eq!((report.verdict, report.accepted), (Verdict::NotAccepted, 0));
+    }
+
+    #[test]
+    fn what_was_accepted_and_then_silent_is_not_called_unaccepted() {
+        let mut report = sample([(20.0, 40.0); 2]);
+        for pair in &mut report.pairs {
+            (pair.fast, pair.plain) = (None, None);
+        }
+        report.conclude(&mut Random::new(1));
+        assert_eq!(
+            (report.complete, report.accepted, report.accepted_in_all),
+            (0, 0, 2)
+        );
+        assert_eq!(report.verdict, Verdict::TooFew);
     }
 
     /// A path on which Fast Open halves the time, where so many of 40 pairs were changed.

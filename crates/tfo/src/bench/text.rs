@@ -161,14 +161,19 @@ fn spread(times: Times) -> [String; 2] {
 
 fn pairs(report: &Report) -> String {
     let complete = count(report.complete as u64, "pair", "pairs");
+    let (accepted, all) = (report.accepted, report.pairs.len());
+    let lacking = all - report.complete;
+    if lacking == 0 {
+        return format!("{complete} answered, {accepted} of the fast connections accepted");
+    }
     let mut text = format!(
-        "{complete} answered, {} of the fast connections accepted",
-        report.accepted
+        "{complete} answered on both sides, {accepted} of the fast connections in them accepted, {lacking} not answered on both: their \
+         times are left out"
     );
-    let lacking = report.pairs.len() - report.complete;
-    if lacking > 0 {
+    if report.accepted_in_all > accepted {
         text.push_str(&format!(
-            ", {lacking} without an answer on both sides: their times are left out"
+            "; of all {all} fast connections {} were accepted, answered or not",
+            report.accepted_in_all
         ));
     }
     text
@@ -247,6 +252,34 @@ mod tests {
         insta::assert_snapshot!(printed(&sample(
             (0..20).map(|n| (20.0 + f64::from(n % 5), 20.0 + f64::from((n + 2) % 5)))
         )));
+    }
+
+    #[test]
+    fn which_connections_are_counted_is_said() {
+        let told = |fast_too: bool, outcome| {
+            let mut report = sample([(20.0, 40.0); 20]);
+            for pair in &mut report.pairs[..4] {
+                (pair.fast, pair.outcome) = (None, outcome);
+                if fast_too {
+                    pair.plain = None;
+                }
+            }
+            report.conclude(&mut crate::stats::Random::new(1));
+            pairs(&report)
+        };
+        assert_eq!(
+            told(false, Some("accepted")),
+            "16 pairs answered on both sides, 16 of the fast connections in them accepted, 4 not answered on both: their times are left \
+             out; of all 20 fast connections 20 were accepted, answered or not"
+        );
+        assert_eq!(
+            told(true, None),
+            "16 pairs answered on both sides, 16 of the fast connections in them accepted, 4 not answered on both: their times are left out"
+        );
+        assert_eq!(
+            pairs(&sample([(20.0, 40.0); 20])),
+            "20 pairs answered, 20 of the fast connections accepted"
+        );
     }
 
     #[test]

@@ -71,10 +71,10 @@ Examples:
                                          The system calls behind it, in the sources
 
 Exit status:
-  0  the server took the data in the SYN
+  0  the server took the data in the SYN, and then answered or closed without a reset
   1  it connected and Fast Open did not work, or it did not connect
   2  wrong usage, or this system lacks something: the output says what to do
-  3  inconclusive";
+  3  inconclusive, as where the server did not answer";
 
 impl Args {
     /// Connects, and says what happened.

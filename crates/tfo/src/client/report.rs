@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fastopen::{Attempt, AttemptEnd, ConnectError, Outcome, Reason};
+use fastopen::{Attempt, AttemptEnd, CallError, ConnectError, Outcome, Reason};
 use serde::{Serialize, Serializer};
 
 use super::failure::Failure;
@@ -96,6 +96,18 @@ pub(crate) struct AttemptReport {
     pub(crate) elapsed: Duration,
     pub(crate) end: &'static str,
     pub(crate) error: Option<String>,
+    /// What answered the SYN in place of a SYN-ACK, where it was not silence.
+    #[serde(skip)]
+    pub(super) refused: Option<Refused>,
+}
+
+/// What answered a SYN in place of a SYN-ACK, as the kernel's error tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// ECONNREFUSED: a RST, or ICMP port unreachable.
+    Reset,
+    /// EHOSTUNREACH and the like: another ICMP error.
+    Icmp,
 }
 
 /// How a connection ended.
@@ -178,8 +190,17 @@ impl Report {
         self.end == Some(End::Interrupted)
     }
 
-    /// The server accepted the data in the SYN, and yet the connection did not work afterwards: nothing came back.
-    fn is_unanswered(&self) -> bool {
+    /// What answered the fast SYN to the address that a plain one reached, where something did.
+    pub(super) fn fast_syn_refused(&self) -> Option<Refused> {
+        self.attempts
+            .iter()
+            .filter(|attempt| attempt.syn == "fast" && Some(attempt.address) == self.address)
+            .find_map(|attempt| attempt.refused)
+    }
+
+    /// Nothing came back after the handshake: no byte, and no FIN after which the connection closed in the ordinary way, as one does that
+    /// only uploads.
+    pub(super) fn is_unanswered(&self) -> bool {
         self.received == 0 && self.end != Some(End::Closed)
     }
 
@@ -243,9 +264,7 @@ impl Report {
 
     /// After the handshake the connection worked, too.
     fn was_carried_through(&self) -> bool {
-        let reset = self.end == Some(End::Reset);
-        let unacknowledged = self.delivery == Some(Delivery::Unacknowledged);
-        !(unacknowledged || self.is_unanswered() && (reset || self.lost_packets()))
+        self.delivery != Some(Delivery::Unacknowledged) && !self.is_unanswered()
     }
 }
 
@@ -259,6 +278,17 @@ impl From<&Attempt> for AttemptReport {
             elapsed: attempt.elapsed,
             end: attempt.end.name(),
             error: attempt.end.error().map(|error| error.to_string()),
+            refused: attempt.end.error().and_then(Refused::by),
+        }
+    }
+}
+
+impl Refused {
+    fn by(error: CallError) -> Option<Self> {
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Some(Self::Reset),
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Some(Self::Icmp),
+            _ => None,
         }
     }
 }
@@ -313,6 +343,7 @@ mod tests {
             let report = Report {
                 outcome: Some(outcome),
                 cookie_cached,
+                end: Some(End::Closed),
                 ..Report::default()
             };
             assert_eq!(report.status().code(), code, "{outcome} {cookie_cached:?}");
@@ -342,13 +373,17 @@ mod tests {
             (End::Closed, Complete, 0, 0, false, 0),
             (End::Closed, Complete, 5, 3, false, 0),
             (End::Silent, Complete, 5, 0, false, 0),
-            (End::Silent, Complete, 0, 0, false, 0),
+            (End::Silent, Complete, 0, 0, false, 3),
+            (End::Silent, Complete, 0, 0, true, 3),
             (End::Silent, Complete, 0, 1, false, 3),
+            (End::Broken, Complete, 0, 0, false, 3),
             (End::Silent, Unacknowledged, 0, 4, false, 1),
             (End::Broken, Unacknowledged, 0, 4, false, 1),
             (End::Silent, CutOff, 5, 0, true, 1),
             (End::Closed, CutOff, 5, 0, true, 1),
             (End::Interrupted, CutOff, 0, 0, true, 1),
+            (End::Interrupted, Complete, 0, 0, false, 3),
+            (End::Interrupted, Complete, 5, 0, false, 0),
             (End::Interrupted, Unacknowledged, 0, 1, false, 3),
             (End::Reset, Complete, 5, 0, false, 0),
             (End::Reset, Complete, 0, 0, false, 3),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use fastopen::{Outcome, Reason};
 
-use super::report::{Delivery, End, MEASURABLE, Report};
+use super::report::{Delivery, End, MEASURABLE, Refused, Report};
 use crate::own_server::OwnServer;
 
 /// What happened to the SYN and the data in it.
@@ -24,7 +24,15 @@ pub(crate) fn explain(report: &Report, outcome: Outcome) -> &'static str {
             }
             None => "the data in the SYN was not accepted; it was sent again after the handshake",
         },
-        Outcome::SynLost => "the SYN with the Fast Open option got no answer, and a plain one connected",
+        Outcome::SynLost => match report.fast_syn_refused() {
+            Some(Refused::Reset) => {
+                "the SYN with the Fast Open option was refused (answered with a reset), and a plain one connected"
+            }
+            Some(Refused::Icmp) => {
+                "the SYN with the Fast Open option was answered with an ICMP error, and a plain one connected"
+            }
+            None => "the SYN with the Fast Open option got no answer, and a plain one connected",
+        },
         Outcome::NotAttempted(reason) => explain_reason(reason),
         Outcome::Unknown if report.server_first => explain_unproven(report),
         _ => "the system does not report what became of the SYN",
@@ -43,6 +51,12 @@ fn explain_accepted(report: &Report) -> &'static str {
         }
         Some(End::Broken) => {
             "the server took the data in the SYN, and the connection broke without an answer"
+        }
+        Some(End::Closed) => {
+            "the server took the data in the SYN, and closed the connection without an answer"
+        }
+        Some(End::Interrupted) => {
+            "the server took the data in the SYN, and had sent no answer when the wait was interrupted"
         }
         _ => "the server took the data in the SYN, and sent no answer",
     }
@@ -92,6 +106,9 @@ fn whatever_the_server(report: &Report) -> Option<&'static str> {
         Outcome::Accepted if report.broke_after_the_handshake() => Some(
             "see whether the same connection works without Fast Open; if it does, something on the path breaks those whose SYN carried data",
         ),
+        Outcome::Accepted if report.is_unanswered() && report.end == Some(End::Silent) => Some(
+            "only an answer shows that the connection works after the handshake: send what this server answers, or see whether it answers without Fast Open",
+        ),
         Outcome::Accepted => None,
         Outcome::NoCookie => Some(match report.cookie_cached {
             Some(true) => {
@@ -113,9 +130,17 @@ fn whatever_the_server(report: &Report) -> Option<&'static str> {
                 "run it again: a server with new keys has just granted a new cookie; if it stays so, tfo probe names the causes that are left"
             }
         }),
-        Outcome::SynLost => Some(
-            "something on the path drops SYNs with Fast Open; this process does not use it there for a minute",
-        ),
+        Outcome::SynLost => Some(match report.fast_syn_refused() {
+            Some(Refused::Reset) => {
+                "something on the path, or in front of the server, answers SYNs with Fast Open by a reset; this process does not use it there for a minute"
+            }
+            Some(Refused::Icmp) => {
+                "a router or firewall on the path refuses SYNs with Fast Open; this process does not use it there for a minute"
+            }
+            None => {
+                "something on the path drops SYNs with Fast Open; this process does not use it there for a minute"
+            }
+        }),
         Outcome::NotAttempted(reason) => next_step_for(reason),
         Outcome::Unknown if report.server_first => Some(next_step_unproven(report)),
         _ => Some("a capture shows it: tcpdump -n -i any 'tcp[tcpflags] & tcp-syn != 0'"),

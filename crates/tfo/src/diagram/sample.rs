@@ -97,6 +97,15 @@ pub(crate) fn silent_afterwards() -> Connection {
     wire.connection()
 }
 
+/// A server that takes the data and resets the connection.
+pub(crate) fn reset_unanswered() -> Connection {
+    let mut wire = Wire::new();
+    wire.packet(0, true, "S", [100, 0], COOKIE, 18);
+    wire.packet(60, false, "S.", [500, 119], &[], 0);
+    wire.packet(61, false, "R.", [501, 119], &[], 0);
+    wire.connection()
+}
+
 /// A server that speaks first, to a client that presented its cookie.
 pub(crate) fn banner() -> Connection {
     let mut wire = Wire::new();

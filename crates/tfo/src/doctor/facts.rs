@@ -95,18 +95,34 @@ impl Facts {
 
 fn signs() -> Signs {
     let exists = |path| Path::new(path).exists();
-    let namespace = |process: u32| fs::read_link(format!("/proc/{process}/ns/net")).ok();
-    let ours = namespace(std::process::id());
-    // An ordinary user can't read that of process 1, nor can root everywhere; but an ancestor of the same user.
-    let others = ancestors().chain([1]).filter_map(namespace);
+    let ours = std::process::id();
+    let is_elsewhere = |process| shares_network(ours, process) == Some(false);
     Signs {
         // One of the settings that are the whole machine's, and that other namespaces don't have: net/ipv4/sysctl_net_ipv4.c.
         initial: exists("/proc/sys/net/ipv4/tcp_mem"),
         kubernetes: env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
         docker: exists("/.dockerenv"),
         podman: exists("/run/.containerenv"),
-        nested: ours.is_some_and(|ours| others.into_iter().any(|other| other != ours)),
+        nested: ancestors().chain([1]).any(is_elsewhere),
     }
+}
+
+/// Whether two processes are in one network namespace, where that can be seen.
+fn shares_network(one: u32, other: u32) -> Option<bool> {
+    let link = |process: u32| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    match (link(one), link(other)) {
+        (Some(one), Some(other)) => Some(one == other),
+        // Another user's link is not readable, but anyone may look into its net folder: each network namespace has files of its own there
+        // (fs/proc/proc_net.c).
+        _ => Some(net_file(one)? == net_file(other)?),
+    }
+}
+
+/// What identifies the network namespace's files in a process's `/proc` folder.
+fn net_file(process: u32) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let file = fs::metadata(format!("/proc/{process}/net/dev")).ok()?;
+    Some(file.ino())
 }
 
 /// The processes from which this one comes, as far as they are in this PID namespace.

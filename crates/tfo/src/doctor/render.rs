@@ -58,7 +58,15 @@ fn fix(fix: &Fix, level: Level, columns: usize, out: &mut impl Write) -> io::Res
         Level::Ok | Level::Note => "to change it",
         Level::Warning | Level::Problem => "fix",
     };
-    writeln!(out, "{INDENT}{label}: {BOLD}{}{BOLD:#}", fix.command)?;
+    let command = &fix.command;
+    // The command stays whole, on a line of its own where there is little room.
+    let room = |taken: usize| taken + display(command) <= columns;
+    let before = match () {
+        () if room(INDENT.len() + label.len() + 2) => " ".to_owned(),
+        () if room(INDENT.len()) => format!("\n{INDENT}"),
+        () => "\n  ".to_owned(),
+    };
+    writeln!(out, "{INDENT}{label}:{before}{BOLD}{command}{BOLD:#}")?;
     for persist in &fix.persist {
         let text = format!("{BOLD}{}{BOLD:#} in {}", persist.what, persist.place);
         writeln!(out, "{}", hang(&format!("{INDENT}permanently: "), &text, columns))?;
@@ -247,7 +255,8 @@ mod tests {
                 for line in drawn_in(facts, columns).lines() {
                     // A single word, a command, or a name and its number.
                     let whole = line.trim().split(' ').count() <= 2
-                        || line.contains("sysctl -w")
+                        || line.starts_with("  sysctl -w")
+                        || line.starts_with("  sudo sysctl -w")
                         || line.contains("sudo te")
                         || line.trim_start().starts_with('\'')
                         || line.contains("printf");

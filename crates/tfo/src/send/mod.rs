@@ -108,13 +108,15 @@ Examples:
   tfo send --server-first -e 192.0.2.2:25 'QUIT\\r\\n'  SMTP: the greeting, then a command
 
 Exit status (of the last connection):
-  0  the server took the data in the SYN, or with --server-first spoke before the client's ACK could
-     reach it; with --policy off: it connected
+  0  the server took the data in the SYN, and then answered or, as after an upload, acknowledged
+     everything and closed without a reset; with --server-first it spoke before the client's ACK
+     could reach it; with --policy off: it connected, and then the same
   1  Fast Open did not work (ignored, syn-lost, no cookie granted), there was no connection, it
      broke off after the handshake, or not all the data was sent
   2  wrong usage, or this system lacks something: the error says what to do
   3  inconclusive: the first cookie was granted only now (run it again), nothing was tried,
-     the server did not answer, or with --server-first nothing proves a saved round trip";
+     the server did not answer (it was silent until --timeout or an interruption, or reset the
+     connection), or with --server-first nothing proves a saved round trip";
 
 /// Connects, as often as asked, and prints a report each time.
 ///

@@ -91,13 +91,14 @@ Examples:
   tfo trace --read *.pcap --json | jq -r 'select(.verdict == \"ignored\") | .server'
 
 Notes:
-Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE, VXLAN, Geneve, GTP-U and L2TP;
-packets of L2TP version 3 and of ESP are counted.
+Captures are looked into through VLANs, PPPoE, MPLS, IP in IP, GRE (also EoIP), VXLAN, Geneve,
+GTP-U and L2TP; packets of L2TP version 3 and of ESP are counted.
 Live, tunnels are not looked into: watch the interface at the end of the tunnel.
 As root, it becomes the user who called sudo, or nobody, once its files and sockets are open.
 
 Verdicts:
-  accepted            the SYN-ACK acknowledged all data in the SYN: one round trip saved
+  accepted            the SYN-ACK acknowledged all data in the SYN: one round trip saved, unless the
+                      server then fell silent, or the connection was reset before it sent data
   ignored             the SYN carried data, and the SYN-ACK acknowledged none of it or not all
   syn-lost            the SYN with data or a cookie got no answer, and one without connected
   dataless            the SYN presented a cookie and carried no data

@@ -106,7 +106,20 @@ mod tests {
         );
         assert_eq!(
             reason(&silent),
-            "SYN-ACK acknowledges all 18 (packet 2, after 60.0 ms); then nothing from the server, and 2 packets sent again"
+            "SYN-ACK acknowledges all 18 (packet 2, after 60.0 ms); then nothing from the server, and at least 2 packets sent again"
+        );
+    }
+
+    #[test]
+    fn a_server_that_resets_without_an_answer_saves_nothing() {
+        let reset = sample::reset_unanswered();
+        assert_eq!(
+            (reset.verdict, reset.rounds_saved(), reset.rounds_used()),
+            (Verdict::Accepted, 0, None)
+        );
+        assert_eq!(
+            reason(&reset),
+            "SYN-ACK acknowledges all 18 (packet 2, after 60.0 ms); reset by the server before it sent data"
         );
     }
 

@@ -213,6 +213,19 @@ fn a_server_that_leaves_fast_ones_unanswered() {
     assert!(trouble("fast") >= 6, "{report:#}");
     assert_ne!(report["verdict"], "sooner", "{report:#}");
     assert_ne!(status, 0);
+    let samples = report["samples"].as_array().unwrap();
+    let accepted = samples.iter().filter(|pair| pair["outcome"] == "accepted");
+    let (all, answered) = (
+        accepted.clone().count(),
+        accepted
+            .filter(|pair| !pair["fast_ms"].is_null() && !pair["plain_ms"].is_null())
+            .count(),
+    );
+    assert!(answered < all, "{report:#}");
+    assert_eq!(
+        (&report["accepted_in_all"], &report["accepted"]),
+        (&all.into(), &answered.into())
+    );
 }
 
 fn a_path_that_loses_fast_syns() {

@@ -13,11 +13,11 @@ mod terminal;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{ExitCode, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastopen::ReplaySafe;
 use fastopen_lab::testing::{self, test};
-use fastopen_lab::{Host, HostSpec, Lab, Scenario};
+use fastopen_lab::{Host, HostSpec, Lab, Rule, Scenario, SegmentKind};
 use serde_json::Value;
 
 const FAST_OPEN: &str = "net.ipv4.tcp_fastopen";
@@ -37,6 +37,14 @@ fn main() -> ExitCode {
         test(
             "connections_and_cookies_are_told",
             connections_and_cookies_are_told,
+        ),
+        test(
+            "a_client_that_vanishes_is_no_outgoing_failure",
+            a_client_that_vanishes_is_no_outgoing_failure,
+        ),
+        test(
+            "a_network_namespace_is_one_for_every_user",
+            a_network_namespace_is_one_for_every_user,
         ),
         test("keys_are_never_told", keys_are_never_told),
         test("a_closed_pipe_ends_it_quietly", a_closed_pipe_ends_it_quietly),
@@ -155,6 +163,83 @@ fn connections_and_cookies_are_told() {
     assert!(cookie["cookie"].as_str().unwrap().ends_with('…'), "{cookie}");
     let (report_of_server, _) = report(server, &[]);
     assert_eq!(counter(&report_of_server, "TCPFastOpenPassive"), 2);
+}
+
+/// The kernel counts it as an active failure of the server's, and pauses the server's outgoing Fast Open.
+fn a_client_that_vanishes_is_no_outgoing_failure() {
+    let server = HostSpec::new("server")
+        .with_sysctl(FAST_OPEN, "3")
+        .with_sysctl("net.ipv4.tcp_fastopen_blackhole_timeout_sec", "3600");
+    let vanishes = Rule::blackhole()
+        .from("client")
+        .on(SegmentKind::Syn)
+        .with_data(true);
+    let scenario = Scenario::new("vanishing")
+        .with_rtt(Duration::from_millis(1))
+        .with_host(server)
+        .with_rule(vanishes);
+    let lab = Lab::new(&scenario).unwrap();
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    let listener = listen(server);
+    let connect = || client.run(|| fastopen::connect(listener.local_addr().unwrap(), ReplaySafe(b"hello")));
+    drop((connect().unwrap(), listener.accept().unwrap()));
+    let connected = connect().unwrap();
+    let (mut accepted, _) = listener.accept().unwrap();
+    accepted.write_all(b"an answer that never arrives").unwrap();
+    let counter = |report: &Value, name: &str| {
+        let counters = report["counters"].as_array().unwrap();
+        let counter = counters.iter().find(|counter| counter["name"] == name).unwrap();
+        counter["value"].as_u64().unwrap()
+    };
+    let started = Instant::now();
+    let told = loop {
+        let (told, _) = report(server, &[]);
+        if counter(&told, "TCPFastOpenActiveFail") > 0 {
+            break told;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{told:#}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    drop((connected, accepted));
+    assert_eq!(
+        (
+            counter(&told, "TCPFastOpenActive"),
+            counter(&told, "TCPFastOpenPassive")
+        ),
+        (0, 1)
+    );
+    assert_eq!(counter(&told, "TCPFastOpenBlackhole"), 1);
+    let findings = told["findings"].as_array().unwrap();
+    let finding = |id: &str| findings.iter().find(|finding| finding["id"] == id).unwrap();
+    let active = finding("active");
+    assert_eq!(
+        active["sentence"],
+        "No connection from here was fast; 1 failure may be of connections accepted here."
+    );
+    let blackhole = finding("blackhole");
+    assert!(
+        blackhole["reason"].as_str().unwrap().contains("accepted here"),
+        "{blackhole}"
+    );
+}
+
+/// Also for one who may not read the links of other users' processes, where the machine has a container's mark.
+fn a_network_namespace_is_one_for_every_user() {
+    let lab = lab("3");
+    let mut command = lab.client().unwrap().command("unshare").unwrap();
+    // From another user namespace, processes outside are as good as another user's.
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-ec"])
+        .arg(
+            "! readlink /proc/$PPID/ns/net; mount -t tmpfs none /run; touch /run/.containerenv; exec \"$0\" doctor --json",
+        )
+        .arg(env!("CARGO_BIN_EXE_tfo"))
+        .env_remove("KUBERNETES_SERVICE_HOST");
+    let told = command.output().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    let report: Value =
+        serde_json::from_slice(&told.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
+    assert_eq!(report["place"], "network-namespace");
 }
 
 fn keys_are_never_told() {

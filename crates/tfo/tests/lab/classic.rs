@@ -1,10 +1,11 @@
 //! `tcp-fast-open`: the classic command line, with the answer.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::process::Output;
+use std::thread;
 
-use fastopen_lab::Host;
 use fastopen_lab::testing::{LabTest, test};
+use fastopen_lab::{Host, Lab, Scenario};
 
 use crate::programs::{Server, client, near, server};
 
@@ -26,6 +27,8 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "it_connects_to_the_port_that_was_bound",
             it_connects_to_the_port_that_was_bound,
         ),
+        test("without_an_answer_it_is_unclear", without_an_answer_it_is_unclear),
+        test("a_refused_syn_is_no_drop", a_refused_syn_is_no_drop),
         test(
             "its_advice_names_no_option_that_it_lacks",
             its_advice_names_no_option_that_it_lacks,
@@ -119,4 +122,34 @@ fn its_advice_names_no_option_that_it_lacks() {
     // Options that both programs have, or none, and their order does not matter.
     let (said, status) = tcp_fast_open(server(&lab), &["-s", "-p", "-l"]);
     assert_eq!(status, Some(0), "{said}");
+}
+
+fn without_an_answer_it_is_unclear() {
+    let lab = near();
+    let listener: TcpListener = server(&lab).run(|| fastopen::listen("[::]:0")).unwrap();
+    let (address, port) = (
+        server(&lab).ipv4().to_string(),
+        listener.local_addr().unwrap().port(),
+    );
+    thread::spawn(move || {
+        let kept: Vec<_> = listener.incoming().collect();
+        drop(kept);
+    });
+    let (said, status) = tcp_fast_open(client(&lab), &["-s", &address, "-p", &port.to_string()]);
+    assert!(said.contains("client  accepted"), "{said}");
+    assert!(said.contains("answer  none"), "{said}");
+    assert!(!said.contains("worked"), "{said}");
+    assert!(said.contains("gave no clear result"), "{said}");
+    assert!(said.contains("hint: only an answer shows"), "{said}");
+    assert_eq!(status, Some(3), "{said}");
+}
+
+fn a_refused_syn_is_no_drop() {
+    let lab = Lab::new(&Scenario::named("reset").unwrap()).unwrap();
+    let tfo = Server::start(server(&lab), &[]);
+    let (address, port) = (server(&lab).ipv4().to_string(), tfo.port.to_string());
+    let (said, status) = tcp_fast_open(client(&lab), &["-s", &address, "-p", &port]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("answered with a reset"), "{said}");
+    assert!(!said.contains("drops"), "{said}");
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{Lab, Scenario};
+use fastopen_lab::{Lab, Rule, Scenario};
 use serde_json::Value;
 
 use crate::programs::{Server, client, near, send, send_report, server, target, tfo_send};
@@ -37,6 +37,18 @@ pub(crate) fn tests() -> Vec<LabTest> {
         test(
             "what_was_accepted_and_never_answered_saved_nothing",
             what_was_accepted_and_never_answered_saved_nothing,
+        ),
+        test(
+            "a_server_that_never_answers_is_inconclusive",
+            a_server_that_never_answers_is_inconclusive,
+        ),
+        test(
+            "an_ordinary_end_without_an_answer_works",
+            an_ordinary_end_without_an_answer_works,
+        ),
+        test(
+            "a_path_that_drops_the_answer_is_inconclusive",
+            a_path_that_drops_the_answer_is_inconclusive,
         ),
     ]
 }
@@ -246,4 +258,57 @@ fn what_was_accepted_and_never_answered_saved_nothing() {
     // Plainly it works, and says so.
     let (reports, status) = send(client(&lab), &["--policy", "off", &target, "hello"]);
     assert_eq!((&reports[0]["received"], status), (&5.into(), 0));
+}
+
+fn a_server_that_never_answers_is_inconclusive() {
+    let lab = near();
+    let (keep, kept) = std::sync::mpsc::channel();
+    let target = serve(&lab, move |stream| drop(keep.send(stream)));
+    for policy in ["auto", "off"] {
+        let arguments = ["--policy", policy, "--timeout", "500ms", &target, "hello"];
+        let (reports, status) = send(client(&lab), &arguments);
+        let report = &reports[0];
+        assert_eq!((&report["end"], status), (&"silent".into(), 3), "{report}");
+        assert_eq!(report["delivery"], "complete", "{report}");
+    }
+    let output = tfo_send(client(&lab), &["--timeout", "500ms", &target, "hello"])
+        .output()
+        .unwrap();
+    let report = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{report}");
+    assert!(report.contains("hint: only an answer shows"), "{report}");
+    drop(kept);
+}
+
+/// As of an upload, to which a server need not say anything.
+fn an_ordinary_end_without_an_answer_works() {
+    let lab = near();
+    let target = serve(&lab, |mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    for policy in ["auto", "off"] {
+        let (reports, status) = send(client(&lab), &["--policy", policy, &target, "hello"]);
+        let report = &reports[0];
+        assert_eq!((&report["end"], status), (&"closed".into(), 0), "{report}");
+        assert_eq!(
+            (&report["delivery"], &report["received"]),
+            (&"complete".into(), &0.into()),
+            "{report}"
+        );
+    }
+}
+
+fn a_path_that_drops_the_answer_is_inconclusive() {
+    let drop_answers = Rule::drop().from("server").with_data(true);
+    let scenario = Scenario::new("test")
+        .with_rtt(Duration::from_millis(2))
+        .with_rule(drop_answers);
+    let lab = Lab::new(&scenario).unwrap();
+    let tfo = Server::start(server(&lab), &[]);
+    let target = target(server(&lab).ipv4().into(), tfo.port);
+    let arguments = ["-n2", "--timeout", "700ms", &target, "hello"];
+    let (reports, status) = send(client(&lab), &arguments);
+    let last = &reports[1];
+    assert_eq!((&last["outcome"], status), (&"accepted".into(), 3), "{last}");
+    assert_eq!((&last["end"], &last["received"]), (&"silent".into(), &0.into()));
 }

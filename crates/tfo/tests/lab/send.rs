@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use fastopen_lab::testing::{LabTest, test};
-use fastopen_lab::{Lab, Scenario};
+use fastopen_lab::{Lab, OptionState, Rule, Scenario, SegmentKind};
 use rustix::process::Signal;
 
 use crate::piped::spawn_piped;
@@ -34,6 +34,14 @@ pub(crate) fn tests() -> Vec<LabTest> {
             a_silent_server_is_not_waited_for,
         ),
         test("ctrl_c_still_prints_the_report", ctrl_c_still_prints_the_report),
+        test(
+            "an_interruption_before_the_answer_is_inconclusive",
+            an_interruption_before_the_answer_is_inconclusive,
+        ),
+        test(
+            "a_refused_syn_is_told_from_a_lost_one",
+            a_refused_syn_is_told_from_a_lost_one,
+        ),
         test(
             "send_ends_quietly_with_its_reader",
             it_ends_quietly_with_its_reader,
@@ -219,6 +227,65 @@ fn ctrl_c_still_prints_the_report() {
         (&report["end"], &report["sent"]),
         (&"interrupted".into(), &5.into())
     );
+}
+
+fn an_interruption_before_the_answer_is_inconclusive() {
+    let lab = near();
+    let listener = server(&lab).run(|| TcpListener::bind("[::]:80")).unwrap();
+    let here = target(server(&lab).ipv4().into(), 80);
+    for signal in [Signal::TERM, Signal::INT] {
+        let arguments = ["--json", "--policy", "off", &here, "hello"];
+        let program = Program::start(tfo_send(client(&lab), &arguments));
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 5]).unwrap();
+        // Until this side's FIN, and so all of the data, is acknowledged.
+        assert_eq!(stream.read(&mut [0; 5]).unwrap(), 0);
+        thread::sleep(Duration::from_millis(100));
+        program.signal(signal);
+        let (lines, _, status) = program.end();
+        let report = send_report(&lines[0]);
+        assert_eq!(
+            (&report["end"], status.code()),
+            (&"interrupted".into(), Some(3)),
+            "{report}"
+        );
+    }
+}
+
+fn a_refused_syn_is_told_from_a_lost_one() {
+    let cookie = |rule: Rule| {
+        rule.from("client")
+            .on(SegmentKind::Syn)
+            .with_option(OptionState::Cookie)
+    };
+    for (rule, said, hint) in [
+        (
+            cookie(Rule::reset()),
+            "was refused (answered with a reset)",
+            "by a reset",
+        ),
+        (
+            cookie(Rule::prohibit()),
+            "was answered with an ICMP error",
+            "refuses SYNs",
+        ),
+        (cookie(Rule::drop()), "got no answer", "drops SYNs"),
+    ] {
+        let scenario = Scenario::new("test")
+            .with_rtt(Duration::from_millis(2))
+            .with_rule(rule);
+        let lab = Lab::new(&scenario).unwrap();
+        let tfo = Server::start(server(&lab), &[]);
+        let target = target(server(&lab).ipv4().into(), tfo.port);
+        send(client(&lab), &[&target, "hello"]);
+        let output = tfo_send(client(&lab), &[&target, "hello"]).output().unwrap();
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert!(report.starts_with("syn-lost: "), "{report}");
+        assert!(report.contains(said), "{said:?} is not in: {report}");
+        assert!(report.contains(hint), "{hint:?} is not in: {report}");
+        let claims_a_drop = report.contains("no answer") || report.contains("drops");
+        assert_eq!(claims_a_drop, said == "got no answer", "{report}");
+    }
 }
 
 fn it_ends_quietly_with_its_reader() {

@@ -164,6 +164,9 @@ fn http_is_answered() {
         "a".repeat(100_000)
     ));
     assert!(post.starts_with("HTTP/1.1 405 "), "{post}");
+    let two_lengths = ask("GET / HTTP/1.1\r\nHost: lab\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na");
+    assert!(two_lengths.starts_with("HTTP/1.1 400 "), "{two_lengths}");
+    assert!(two_lengths.contains("\r\nConnection: close\r\n"), "{two_lengths}");
 }
 
 fn discard_answers_nothing() {

@@ -213,6 +213,25 @@ pub(crate) fn what_is_not_there_is_said() {
         let empty = request.starts_with("HEAD") || status.starts_with("431");
         assert_eq!(body.is_empty(), empty, "{request}: {body}");
     }
+    for (head, status) in [
+        ("GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n", "400 "),
+        (
+            "GET /metrics HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+            "400 ",
+        ),
+        (
+            "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "400 ",
+        ),
+        ("GET /metrics HTTP/1.0\r\n\r\n", "200 "),
+    ] {
+        let mut stream = server.run(|| TcpStream::connect(address)).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, told) = answer.split_once(' ').unwrap();
+        assert!(told.starts_with(status), "{head}: {answer}");
+    }
 }
 
 /// Its answer comes while it still sends.

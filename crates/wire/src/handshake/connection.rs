@@ -46,11 +46,12 @@ impl Connection {
     pub const MAX_STEPS: usize = 24;
 
     /// How many round trips pass until an answer can be there: see [`Verdict::rounds_used`]. One where the server's data came
-    /// [early](Note::EarlyData), none where it was [silent](Note::SilentAfterwards) after it had accepted.
+    /// [early](Note::EarlyData), none where it was [silent](Note::SilentAfterwards) after it had accepted, or the connection was
+    /// [reset](Note::Reset) before it had sent data.
     pub fn rounds_used(&self) -> Option<u8> {
         match () {
             () if self.has(|note| matches!(note, Note::EarlyData { .. })) => Some(1),
-            () if self.has(|note| matches!(note, Note::SilentAfterwards { .. })) => None,
+            () if self.was_in_vain() => None,
             () => self.verdict.rounds_used(),
         }
     }
@@ -59,9 +60,24 @@ impl Connection {
     pub fn rounds_saved(&self) -> u8 {
         match self.verdict {
             Verdict::Dataless => u8::from(self.has(|note| matches!(note, Note::EarlyData { .. }))),
-            Verdict::Accepted => u8::from(!self.has(|note| matches!(note, Note::SilentAfterwards { .. }))),
+            Verdict::Accepted => u8::from(!self.was_in_vain()),
             _ => 0,
         }
+    }
+
+    /// Whether no answer can have come, although the data in the SYN were accepted.
+    fn was_in_vain(&self) -> bool {
+        let ends_it = |note: &Note| {
+            matches!(
+                note,
+                Note::SilentAfterwards { .. }
+                    | Note::Reset {
+                        before_data: true,
+                        ..
+                    }
+            )
+        };
+        self.verdict == Verdict::Accepted && self.has(ends_it)
     }
 
     fn has(&self, is_it: impl Fn(&Note) -> bool) -> bool {

@@ -59,6 +59,8 @@ pub enum Note {
     Reset {
         /// Who did.
         by: Side,
+        /// Whether the server had sent no data until then: a connection that was accepted has saved nothing.
+        before_data: bool,
     },
     /// The server's first data came sooner than the client's acknowledgment of the SYN-ACK can have reached the server: it accepted the
     /// connection at the SYN, and a server that speaks first saved a round trip.
@@ -68,7 +70,8 @@ pub enum Note {
     },
     /// The server took the data in the SYN and was silent from then on, though packets were sent again: nothing was saved.
     SilentAfterwards {
-        /// How many packets were sent again: the client's data or FIN, and the server's SYN-ACK.
+        /// How many packets were seen to be sent again, at least: the client's data or FIN, and the server's SYN-ACK. Those that come
+        /// after [`Limits::settle`](super::Limits::settle) are not counted.
         resent: u32,
     },
     /// An ICMP error quotes the SYN.
@@ -143,16 +146,23 @@ impl fmt::Display for Note {
             Self::SynMissing => f.write_str("SYN not captured"),
             Self::SynAckMissing => f.write_str("SYN-ACK not captured"),
             Self::AnsweredSynMissing => f.write_str("the SYN that was answered is not captured"),
-            Self::Reset { by } => write!(f, "reset by the {by}"),
+            Self::Reset { by, before_data } => match (by, before_data) {
+                (_, false) => write!(f, "reset by the {by}"),
+                (Side::Server, true) => f.write_str("reset by the server before it sent data"),
+                (Side::Client, true) => f.write_str("reset by the client before the server sent data"),
+            },
             Self::EarlyData { number } => write!(
                 f,
                 "the server's data in packet {number} came before the client's ACK could reach it: one round trip saved"
             ),
             Self::SilentAfterwards { resent: 1 } => {
-                f.write_str("then nothing from the server, and one packet sent again")
+                f.write_str("then nothing from the server, and at least one packet sent again")
             }
             Self::SilentAfterwards { resent } => {
-                write!(f, "then nothing from the server, and {resent} packets sent again")
+                write!(
+                    f,
+                    "then nothing from the server, and at least {resent} packets sent again"
+                )
             }
             Self::IcmpError { by, kind } => write!(f, "ICMP from {by}: {kind}"),
             Self::NoAnswerSeen { syns, waited } => {

@@ -184,7 +184,12 @@ impl Handshake {
             self.other_packets = true;
         } else {
             self.reset = true;
-            self.note(Note::Reset { by: from });
+            let before_data = !self.seen[Side::Server as usize].data
+                && self.answer.is_none_or(|answer| answer.data_bytes == 0);
+            self.note(Note::Reset {
+                by: from,
+                before_data,
+            });
         }
     }
 

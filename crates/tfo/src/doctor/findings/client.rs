@@ -85,8 +85,8 @@ fn blackhole(facts: &Facts) -> Option<Finding> {
             "The kernel switched Fast Open off {}, for {seconds} s or longer each time.",
             count(fired, "time")
         ),
-        "Fast connections died after their handshakes. Each time the kernel makes connections plain for a while, to every destination of \
-         this network namespace, because of one bad path.",
+        "Fast connections died after their handshakes: outgoing ones, or ones accepted here whose client vanished. Each time the kernel \
+         makes connections from here plain for a while, to every destination of this network namespace, because of one bad path or client.",
     );
     Some(finding.with_advice([
         "Leave it as it is where programs here don't remember bad paths themselves: the timer is the kernel's only guard against paths that \

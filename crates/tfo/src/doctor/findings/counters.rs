@@ -27,6 +27,10 @@ const TOLERATED: u64 = 10;
 
 fn active(counters: &Counters) -> Option<Finding> {
     let (succeeded, failed) = (counters.get(Counter::Active)?, counters.get(Counter::ActiveFail)?);
+    let accepted_here = counters.get(Counter::Passive).unwrap_or(0);
+    if failed > 0 && accepted_here > 0 {
+        return Some(either_way(succeeded, failed, accepted_here));
+    }
     let tried = succeeded.saturating_add(failed);
     let sentence = match tried {
         0 => "No connection from here has tried to be fast yet.".to_owned(),
@@ -48,6 +52,41 @@ fn active(counters: &Counters) -> Option<Finding> {
         )
     };
     Some(Finding::new(level, "active", sentence, reason))
+}
+
+/// The kernel counts connections that time out after a fast handshake as active failures, whichever side opened them
+/// (`net/ipv4/tcp_fastopen.c:tcp_fastopen_active_detect_blackhole`).
+fn either_way(succeeded: u64, failed: u64, accepted_here: u64) -> Finding {
+    const BOTH: &str = "TCPFastOpenActiveFail counts outgoing connections whose data was not accepted or whose SYN was lost, and also \
+                        connections accepted here by their cookie whose client no longer acknowledged anything: it vanished, or the \
+                        path to it drops what follows the handshake.";
+    let failures = count(failed, "failure");
+    let (sentence, whose) = match succeeded {
+        0 => (
+            format!("No connection from here was fast; {failures} may be of connections accepted here."),
+            "Whether any from here tried is not known (TCPFastOpenActive is 0).",
+        ),
+        _ => (
+            format!(
+                "{} from here {} fast; {failures} may be of such, or of connections accepted here.",
+                count(succeeded, "connection"),
+                if succeeded == 1 { "was" } else { "were" }
+            ),
+            "tfo probe HOST:PORT finds out whether outgoing ones fail.",
+        ),
+    };
+    let level = match () {
+        () if exceeds(
+            failed,
+            succeeded.saturating_add(failed).saturating_add(accepted_here),
+        ) =>
+        {
+            Level::Warning
+        }
+        () if exceeds(failed, succeeded.saturating_add(failed)) => Level::Note,
+        () => Level::Ok,
+    };
+    Finding::new(level, "active", sentence, format!("{BOTH} {whose}"))
 }
 
 fn passive(counters: &Counters) -> Option<Finding> {
@@ -150,10 +189,53 @@ mod tests {
     }
 
     #[test]
+    fn failures_of_accepted_connections_are_not_called_outgoing() {
+        let names = "TCPFastOpenActive TCPFastOpenActiveFail TCPFastOpenPassive";
+        for (values, level, said) in [
+            (
+                "0 0 7",
+                Level::Ok,
+                "No connection from here has tried to be fast yet.",
+            ),
+            (
+                "0 1 100",
+                Level::Note,
+                "No connection from here was fast; 1 failure may be of connections accepted here.",
+            ),
+            (
+                "0 3 7",
+                Level::Warning,
+                "No connection from here was fast; 3 failures may be of connections accepted here.",
+            ),
+            (
+                "1 2 100",
+                Level::Note,
+                "1 connection from here was fast; 2 failures may be of such, or of connections accepted here.",
+            ),
+            (
+                "90 2 100",
+                Level::Ok,
+                "90 connections from here were fast; 2 failures may be of such, or of connections accepted here.",
+            ),
+            (
+                "1 9 0",
+                Level::Warning,
+                "Of 10 connections from here that tried to be fast 9 failed.",
+            ),
+        ] {
+            let finding = active(&parse(names, values)).unwrap();
+            assert_eq!((finding.level, &finding.sentence[..]), (level, said), "{values}");
+        }
+    }
+
+    #[test]
     fn counts_at_the_end_of_their_range_don_t_overflow() {
         let most = u64::MAX.to_string();
         let names = "TCPFastOpenPassive TCPFastOpenPassiveFail";
         let finding = passive(&parse(names, &format!("{most} {most}"))).unwrap();
+        assert_eq!(finding.level, Level::Warning);
+        let names = "TCPFastOpenActive TCPFastOpenActiveFail TCPFastOpenPassive";
+        let finding = active(&parse(names, &format!("{most} {most} {most}"))).unwrap();
         assert_eq!(finding.level, Level::Warning);
     }
 

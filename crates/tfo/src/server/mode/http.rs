@@ -71,19 +71,43 @@ fn parse(head: &[u8]) -> Option<Request> {
 }
 
 fn classify(request: &httparse::Request<'_, '_>) -> Request {
-    let hosts = request
-        .headers
-        .iter()
-        .filter(|header| header.name.eq_ignore_ascii_case("host"))
-        .count();
+    let hosts = values(request, "host").count();
     // RFC 9112, section 3.2: an HTTP/1.1 request names its host once.
     let names_its_host = hosts == 1 || (hosts == 0 && request.version == Some(0));
     match request.method {
-        _ if !names_its_host => Request::Malformed,
+        _ if !names_its_host || !has_one_length(request) => Request::Malformed,
         Some("GET") => Request::Get,
         Some("HEAD") => Request::Head,
         _ => Request::OtherMethod,
     }
+}
+
+/// Whether all that read the request agree on where it ends (RFC 9112, sections 6.1 and 6.3): one number, however often it is given, or
+/// chunks.
+fn has_one_length(request: &httparse::Request<'_, '_>) -> bool {
+    let is_a_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut lengths = values(request, "content-length")
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
+    let coding = values(request, "transfer-encoding").last();
+    match (lengths.next(), coding) {
+        (None, None) => true,
+        (Some(first), None) => is_a_number(first) && lengths.all(|length| length == first),
+        (None, Some(codings)) => {
+            let last = codings.rsplit(',').next().unwrap_or_default();
+            request.version == Some(1) && last.trim().eq_ignore_ascii_case("chunked")
+        }
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// The values of a header, one for each time that it is given; what is no text is not the empty text either.
+fn values<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> impl Iterator<Item = &'a str> {
+    request
+        .headers
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| str::from_utf8(header.value).unwrap_or("?"))
 }
 
 struct Answer<'a> {
@@ -146,6 +170,7 @@ mod tests {
 
     #[test]
     fn requests() {
+        let with = |header: &str| format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
         for (head, request) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Some(Request::Get)),
             ("\r\nGET /x?y HTTP/1.1\r\nHOST: a\r\n\r\nmore", Some(Request::Get)),
@@ -158,6 +183,31 @@ mod tests {
                 Some(Request::Malformed),
             ),
             ("GET /\r\n\r\n", Some(Request::Malformed)),
+            (
+                &with("Content-Length: 5\r\nContent-Length: 6"),
+                Some(Request::Malformed),
+            ),
+            (&with("Content-Length: 5, 6"), Some(Request::Malformed)),
+            (&with("Content-Length: -5"), Some(Request::Malformed)),
+            (&with("Content-Length:"), Some(Request::Malformed)),
+            (&with("Content-Length: \u{e9}"), Some(Request::Malformed)),
+            (
+                &with("Content-Length: 5\r\nTransfer-Encoding: chunked"),
+                Some(Request::Malformed),
+            ),
+            (
+                &with("Transfer-Encoding: chunked, gzip"),
+                Some(Request::Malformed),
+            ),
+            (
+                "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+                Some(Request::Malformed),
+            ),
+            (
+                &with("Content-Length: 5\r\ncontent-length: 5, 5"),
+                Some(Request::Get),
+            ),
+            (&with("Transfer-Encoding: gzip, Chunked"), Some(Request::Get)),
             ("\x16\x03\x01\x02", Some(Request::Malformed)),
             ("GET / HTTP/1.1\r\nHost: a\r\n", None),
             ("", None),

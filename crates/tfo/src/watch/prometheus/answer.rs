@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use hyper::body::Body;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
 
 use super::super::report::Report;
 use super::super::sampler::Sampler;
@@ -18,7 +18,7 @@ pub(super) async fn to<B: Body>(
     request: &Request<B>,
     sampler: &Sampler,
 ) -> Result<Response<String>, Infallible> {
-    Ok(match refusal(request.method(), request.uri().path()) {
+    Ok(match refusal(request) {
         Some(refusal) => refusal,
         None => match sampler.snapshot().await {
             Ok(snapshot) => answer(
@@ -32,7 +32,14 @@ pub(super) async fn to<B: Body>(
 }
 
 /// What is answered where there are no metrics.
-fn refusal(method: &Method, path: &str) -> Option<Response<String>> {
+fn refusal<B>(request: &Request<B>) -> Option<Response<String>> {
+    let (method, path) = (request.method(), request.uri().path());
+    let hosts = request.headers().get_all(HOST).iter().count();
+    // RFC 9112, section 3.2: an HTTP/1.1 request names its host once.
+    if hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11) {
+        let text = "The request must have one Host header\n".to_owned();
+        return Some(answer(StatusCode::BAD_REQUEST, TEXT, text));
+    }
     if path != "/metrics" {
         let text = "The metrics are at /metrics\n".to_owned();
         return Some(answer(StatusCode::NOT_FOUND, TEXT, text));
@@ -54,4 +61,26 @@ fn answer(status: StatusCode, kind: &'static str, body: String) -> Response<Stri
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_its_host_once() {
+        let status = |version, hosts: &[&str]| {
+            let mut request = Request::builder().uri("/metrics").version(version);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            let refusal = refusal(&request.body(()).unwrap());
+            refusal.map_or(200, |response| response.status().as_u16())
+        };
+        assert_eq!(status(Version::HTTP_11, &["a"]), 200);
+        assert_eq!(status(Version::HTTP_11, &[]), 400);
+        assert_eq!(status(Version::HTTP_11, &["a", "a"]), 400);
+        assert_eq!(status(Version::HTTP_10, &[]), 200);
+        assert_eq!(status(Version::HTTP_10, &["a", "b"]), 400);
+    }
 }

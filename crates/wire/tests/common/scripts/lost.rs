@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fastopen_wire::Side::{Client, Server};
+use fastopen_wire::Side::{self, Client, Server};
 use fastopen_wire::{FallbackCause, Note, Verdict};
 
 use super::{COOKIE, OTHER, after, fast, timeout};
@@ -198,6 +198,38 @@ pub(super) fn scripts() -> Vec<Script> {
                 packet(70, Server, "R", 0),
             ],
         )
-        .note(Note::Reset { by: Server }),
+        .note(reset(Server, true)),
+        Script::new(
+            "the client resets what has no answer yet",
+            Verdict::Accepted,
+            vec![
+                fast(0),
+                syn_ack(60, 18),
+                packet(61, Client, "A", 0).sequence(18),
+                packet(70, Client, "R", 0).sequence(18),
+            ],
+        )
+        .note(reset(Client, true)),
+        Script::new(
+            "the server answers and resets",
+            Verdict::Accepted,
+            vec![
+                fast(0),
+                syn_ack(60, 18),
+                packet(61, Server, "A", 18).data(9),
+                packet(62, Server, "R", 0),
+            ],
+        )
+        .note(reset(Server, false)),
+        Script::new(
+            "the server answers in its SYN-ACK and resets",
+            Verdict::Accepted,
+            vec![fast(0), syn_ack(60, 18).data(9), packet(70, Server, "R", 0)],
+        )
+        .note(reset(Server, false)),
     ]
+}
+
+fn reset(by: Side, before_data: bool) -> Note {
+    Note::Reset { by, before_data }
 }

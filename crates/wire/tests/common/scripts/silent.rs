@@ -40,6 +40,19 @@ pub(super) fn scripts() -> Vec<Script> {
             ],
         )
         .note(resent(1)),
+        // It is reported after three seconds, whatever follows.
+        Script::new(
+            "the server sends its SYN-ACK again and again",
+            Verdict::Accepted,
+            vec![
+                fast(0),
+                syn_ack(60, 18),
+                syn_ack(1060, 18),
+                syn_ack(3100, 18),
+                syn_ack(7100, 18),
+            ],
+        )
+        .note(resent(1)),
         Script::new(
             "what was sent again is answered",
             Verdict::Accepted,
