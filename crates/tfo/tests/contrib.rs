@@ -94,6 +94,17 @@ fn units_and_manifests_run_a_command_that_exists() {
     }
 }
 
+/// systemd searches the encrypted stores only for LoadCredentialEncrypted=.
+#[test]
+fn credentials_lie_where_the_unit_looks_for_them() {
+    let unit = read("contrib/systemd/tfo-keys.service");
+    let (head, settings) = unit.split_once("[Unit]").expect("a unit");
+    assert!(settings.contains("\nLoadCredential=tfo.secret\n"), "{settings}");
+    let at = |text: &str| head.find(text).unwrap_or_else(|| panic!("{text}: {head}"));
+    assert!(at("--secret /etc/credstore/tfo.secret") < at("/etc/credstore.encrypted/"));
+    assert!(at("LoadCredential=\n#   LoadCredentialEncrypted=tfo.secret") < at("/etc/credstore.encrypted/"));
+}
+
 /// Every file below that folder.
 fn files(folder: &str) -> Vec<String> {
     let mut files = Vec::new();

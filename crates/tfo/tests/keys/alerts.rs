@@ -49,7 +49,7 @@ pub(crate) fn every_alert_is_tested_and_its_runbook_names_a_command() {
         assert!(tests.contains(record), "{record} is not tested");
     }
     let runbooks: Vec<&str> = values(&rules, "runbook").collect();
-    assert_eq!((alerts.len(), runbooks.len()), (14, 14));
+    assert_eq!((alerts.len(), runbooks.len()), (17, 17));
     for runbook in runbooks {
         let commands: Vec<&str> = runbook.split("tfo ").skip(1).collect();
         assert!(!commands.is_empty(), "{runbook}");
