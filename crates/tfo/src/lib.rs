@@ -48,6 +48,8 @@ pub mod key_options;
 pub mod keys;
 #[cfg(target_os = "linux")]
 mod listener_address;
+#[cfg(target_os = "linux")]
+mod local_error;
 pub mod man;
 #[cfg(target_os = "linux")]
 mod metrics_page;

@@ -45,6 +45,7 @@ impl Engine {
             Action::Delay(by) => transit.due += *by,
             Action::Duplicate => transit.copies += 1,
             Action::StripOption => transit.edit(TcpPacket::strip_fast_open),
+            Action::StripData => transit.edit(TcpPacket::strip_data),
             Action::ForgeCookie(forgery) => {
                 transit.edit(|packet| packet.change_cookie(|cookie| forge(forgery, cookie)));
             }

@@ -61,6 +61,12 @@ impl TcpPacket {
         }
     }
 
+    /// Removes what stands behind the TCP header.
+    pub(crate) fn strip_data(&mut self) {
+        self.bytes.truncate(self.options_end());
+        self.set_len(self.bytes.len());
+    }
+
     /// Replaces the cookie, if there is one, by what the function makes of it. Other options move as needed; what would need more
     /// than a header's 40 bytes of options is left alone.
     pub(crate) fn change_cookie(&mut self, change: impl FnOnce(&[u8]) -> Vec<u8>) {
@@ -96,6 +102,11 @@ impl TcpPacket {
         self.bytes.splice(old, padded);
         let data_offset = self.tcp + 12;
         self.bytes[data_offset] = self.bytes[data_offset] & 0x0f | (words as u8) << 4;
+        self.set_len(total);
+    }
+
+    /// Writes the packet's length into its IP header.
+    fn set_len(&mut self, total: usize) {
         if self.bytes[0] >> 4 == IPV4 {
             self.bytes[2..4].copy_from_slice(&(total as u16).to_be_bytes());
         } else {

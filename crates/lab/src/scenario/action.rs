@@ -20,6 +20,8 @@ pub enum Action {
     Duplicate,
     /// Replace its Fast Open option by no-operations.
     StripOption,
+    /// Remove what a TCP segment carries behind its header.
+    StripData,
     /// Drop it, and answer with a RST that its sender accepts.
     Reset,
     /// Drop it, and tell its sender by ICMP that no packet of more than so many bytes passes, as a router does.

@@ -96,6 +96,11 @@ impl Rule {
         Self::new(Action::StripOption)
     }
 
+    /// Removes the data from TCP segments.
+    pub fn strip_data() -> Self {
+        Self::new(Action::StripData)
+    }
+
     /// Drops TCP segments and answers them with a RST.
     pub fn reset() -> Self {
         Self::new(Action::Reset)

@@ -121,7 +121,10 @@ fn describe(address: SocketAddr, failure: &Failure) -> String {
         Failure::Refused => format!("{address} refuses the connection"),
         Failure::Unanswered => format!("{address} does not answer"),
         Failure::NoRoute => format!("there is no route to {address}"),
-        Failure::Here(error) => error.clone(),
+        Failure::Here(why, error) => match why.hint() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.clone(),
+        },
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::io::ErrorKind;
 
-use fastopen::{Attempt, CallError, ConnectError};
+use fastopen::{CallError, ConnectError};
 use serde::{Serialize, Serializer};
 
+use crate::local_error::LocalError;
 use crate::program;
 use crate::status::Status;
 
@@ -23,7 +24,7 @@ enum Cause {
     /// No address of the server is of the family to connect from.
     NoAddress,
     /// This system: an option that it lacks or does not allow.
-    Here(CallError),
+    Here(CallError, LocalError),
     /// The server or the path refused.
     There(ErrorKind),
     Interrupted,
@@ -46,7 +47,7 @@ impl Failure {
 
     pub(super) fn status(&self) -> Status {
         match self.cause {
-            Cause::Usage | Cause::NoAddress | Cause::Here(_) => Status::Unusable,
+            Cause::Usage | Cause::NoAddress | Cause::Here(..) => Status::Unusable,
             Cause::There(_) => Status::Fails,
             Cause::Interrupted => Status::Inconclusive,
         }
@@ -55,17 +56,13 @@ impl Failure {
     /// What to do about it, whatever the program.
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self.cause {
-            Cause::Here(error) if error.kind() == ErrorKind::AddrNotAvailable && error.call() != "bind" => {
-                Some(
-                    "this machine has no address of that family to connect from (see ip address), or no free port is left",
-                )
+            Cause::Here(error, _) if error.call() == "bind" => None,
+            Cause::Here(error, _)
+                if error.kind() == ErrorKind::Unsupported && error.call() == "sendto(MSG_FASTOPEN)" =>
+            {
+                Some("switch Fast Open on for clients; tfo doctor prints the command")
             }
-            Cause::Here(error) => match error.call() {
-                "sendto(MSG_FASTOPEN)" => {
-                    Some("switch Fast Open on for clients; tfo doctor prints the command")
-                }
-                _ => None,
-            },
+            Cause::Here(_, why) => why.hint(),
             Cause::There(ErrorKind::ConnectionRefused) => {
                 Some("nothing listens there, or a firewall refuses it; a server to try: tfo serve")
             }
@@ -75,6 +72,7 @@ impl Failure {
             Cause::There(ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable) => {
                 Some("this machine has no route there: see ip route get")
             }
+            Cause::There(ErrorKind::PermissionDenied) => LocalError::Prohibited.hint(),
             Cause::Usage | Cause::NoAddress | Cause::There(_) | Cause::Interrupted => None,
         }
     }
@@ -82,7 +80,7 @@ impl Failure {
     /// The call that this system refused.
     pub(crate) fn refused_call(&self) -> Option<&'static str> {
         match self.cause {
-            Cause::Here(error) => Some(error.call()),
+            Cause::Here(error, _) => Some(error.call()),
             _ => None,
         }
     }
@@ -100,26 +98,29 @@ impl Failure {
 
 impl From<&ConnectError> for Failure {
     fn from(error: &ConnectError) -> Self {
-        let here = last_failure(error.attempts()).filter(|call| is_about_this_system(*call));
+        let last = LocalError::last(error.attempts());
+        let here = last.filter(|(call, _)| is_about_this_system(*call));
         Self {
             message: error.to_string(),
             cause: match error {
                 ConnectError::NoAddress => Cause::NoAddress,
-                error => here.map_or(Cause::There(error.kind()), Cause::Here),
+                error => here.map_or(Cause::There(error.kind()), |(call, why)| Cause::Here(call, why)),
             },
         }
     }
 }
 
-fn last_failure(attempts: &[Attempt]) -> Option<CallError> {
-    attempts.iter().rev().find_map(|attempt| attempt.end.error())
-}
-
 /// Only connecting asks the network; every other call asks this system alone. Sending with the SYN asks both. The address to connect
-/// from is always this system's.
+/// from, and whether there is a way to the server's at all, is always this system's.
 fn is_about_this_system(error: CallError) -> bool {
     match error.call() {
-        _ if error.kind() == ErrorKind::AddrNotAvailable => true,
+        _ if matches!(
+            error.kind(),
+            ErrorKind::AddrNotAvailable | ErrorKind::InvalidInput
+        ) =>
+        {
+            true
+        }
         "connect" => false,
         "sendto(MSG_FASTOPEN)" => error.kind() == ErrorKind::Unsupported,
         _ => true,

@@ -1,7 +1,8 @@
 //! Why Fast Open does not come about: every cause that the evidence leaves, the likeliest first. One that stands alone is certain.
 
-use super::evidence::{AtOnce, Evidence, Grant, Seen, SynAckLook, Trial};
+use super::evidence::{Evidence, Grant, Reply, Seen, SynAckLook, Trial};
 use super::verdict::Cause;
+use crate::local_error::LocalError;
 use crate::own_server::OwnServer;
 
 /// A SYN with more data than this is longer than what every path carries.
@@ -13,7 +14,9 @@ const FORWARDERS: &[&str] = &["docker-proxy", "rootlessport", "slirp4netns", "pa
 /// Why handshakes succeed and no cookie comes.
 pub(super) fn of_no_cookie(evidence: &Evidence) -> Vec<Cause> {
     if let Some(own) = &evidence.checks.own_server {
-        return of_own_server(own);
+        // Where the queue is full, data without a cookie is not taken by a server that needs none, either.
+        let may_need_none = own.overflowed || evidence.checks.taken_without_cookie != Some(false);
+        return of_own_server(own, may_need_none);
     }
     if evidence.checks.taken_without_cookie == Some(true) {
         return vec![Cause::NeedsNoCookie];
@@ -49,7 +52,8 @@ pub(super) fn of_ignored_data(evidence: &Evidence) -> Vec<Cause> {
         return vec![Cause::CookieAltered];
     }
     if let Some(own) = &evidence.checks.own_server {
-        return of_own_server(own);
+        // A server that needs no cookie takes the data whatever the cookie.
+        return of_own_server(own, false);
     }
     let proxied = proxied(evidence);
     if proxied == Proxied::Certainly {
@@ -63,6 +67,7 @@ pub(super) fn of_ignored_data(evidence: &Evidence) -> Vec<Cause> {
     };
     causes.extend([
         Cause::OptionStripped,
+        Cause::DataStripped,
         Cause::AnsweredInItsPlace,
         Cause::SynCookies,
         Cause::QueueFull,
@@ -77,7 +82,7 @@ pub(super) fn of_ignored_data(evidence: &Evidence) -> Vec<Cause> {
 }
 
 /// A server's settings on this machine, read rather than inferred. Where they are in order, what remains is what can't be read.
-fn of_own_server(own: &OwnServer) -> Vec<Cause> {
+fn of_own_server(own: &OwnServer, may_need_no_cookie: bool) -> Vec<Cause> {
     if own
         .program
         .as_deref()
@@ -92,23 +97,22 @@ fn of_own_server(own: &OwnServer) -> Vec<Cause> {
     if own.listener_asks == Some(false) {
         return vec![Cause::ListenerOff];
     }
-    if own.needs_no_cookie() {
+    if may_need_no_cookie && own.needs_no_cookie() {
         return vec![Cause::NeedsNoCookie];
     }
     if own.syn_cookies {
         return vec![Cause::SynCookies];
     }
     // The counters are those of all listeners.
-    if own.syn_cookies_sent {
-        return vec![Cause::SynCookies, Cause::QueueFull, Cause::NeedsNoCookie];
+    let mut causes = match (own.syn_cookies_sent, own.overflowed, own.listener_asks) {
+        (true, ..) => vec![Cause::SynCookies, Cause::QueueFull],
+        (false, true, _) | (.., Some(_)) => vec![Cause::QueueFull],
+        (.., None) => vec![Cause::ListenerOff, Cause::QueueFull],
+    };
+    if may_need_no_cookie {
+        causes.push(Cause::NeedsNoCookie);
     }
-    if own.overflowed {
-        return vec![Cause::QueueFull, Cause::NeedsNoCookie];
-    }
-    match own.listener_asks {
-        None => vec![Cause::ListenerOff, Cause::QueueFull, Cause::NeedsNoCookie],
-        Some(_) => vec![Cause::QueueFull, Cause::NeedsNoCookie],
-    }
+    causes
 }
 
 /// Why connections whose SYN's data was taken, or that asked for a cookie, are silent afterwards where plain ones are answered.
@@ -158,8 +162,36 @@ pub(super) fn of_lost_syns(evidence: &Evidence) -> Vec<Cause> {
     };
     match evidence.checks.small_segments_help {
         Some(true) => vec![by_length],
-        None if syn_bytes.is_some_and(|bytes| bytes > LARGE_SYN) => vec![Cause::FastSynDropped, by_length],
-        _ => vec![Cause::FastSynDropped],
+        None if syn_bytes.is_some_and(|bytes| bytes > LARGE_SYN) => {
+            let mut causes = dropped_or_rejected(Cause::FastSynDropped, evidence);
+            causes.push(by_length);
+            causes
+        }
+        _ => dropped_or_rejected(Cause::FastSynDropped, evidence),
+    }
+}
+
+/// Why SYNs that ask for a cookie are lost, and plain ones are not.
+pub(super) fn of_lost_requests(evidence: &Evidence) -> Vec<Cause> {
+    dropped_or_rejected(Cause::RequestDropped, evidence)
+}
+
+/// Where nobody saw that no ICMP error came, there may have been one: after it the kernel sends a plain SYN as after a lost one.
+fn dropped_or_rejected(dropped: Cause, evidence: &Evidence) -> Vec<Cause> {
+    match evidence.checks.fast_failure {
+        Some(Reply::Nothing) => vec![dropped],
+        _ => vec![dropped, Cause::FastSynRejected],
+    }
+}
+
+/// Why this system makes no attempt.
+pub(super) fn of_local_error(why: LocalError) -> Cause {
+    match why {
+        LocalError::NoAddress | LocalError::NoFamily => Cause::NoLocalAddress,
+        LocalError::NoZone => Cause::ZoneMissing,
+        LocalError::BlackholeRoute => Cause::BlackholeRoute,
+        LocalError::Prohibited | LocalError::Forbidden => Cause::RefusedHere,
+        LocalError::Exhausted | LocalError::Other => Cause::FailedHere,
     }
 }
 
@@ -173,13 +205,15 @@ pub(super) fn size_may_matter(evidence: &Evidence) -> bool {
 /// Why no plain connection comes about.
 pub(super) fn of_unreachability(evidence: &Evidence, refused: bool) -> Vec<Cause> {
     match evidence.checks.plain_failure {
-        Some(AtOnce::Icmp(icmp)) if icmp.is_prohibition() => vec![Cause::Prohibited],
-        Some(AtOnce::Icmp(icmp)) if icmp.meaning() == "port unreachable" => vec![Cause::PortUnreachable],
-        Some(AtOnce::Icmp(_)) => vec![Cause::IcmpUnreachable],
-        Some(AtOnce::Reset) => vec![Cause::Refused],
-        Some(AtOnce::Here) => vec![Cause::NoRoute],
-        None if refused => vec![Cause::Refused, Cause::PortUnreachable],
-        None => vec![Cause::NoRoute, Cause::IcmpUnreachable],
+        Some(Reply::Icmp(rejection)) if rejection.icmp.is_prohibition() => vec![Cause::Prohibited],
+        Some(Reply::Icmp(rejection)) if rejection.icmp.meaning() == "port unreachable" => {
+            vec![Cause::PortUnreachable]
+        }
+        Some(Reply::Icmp(_)) => vec![Cause::IcmpUnreachable],
+        Some(Reply::Reset) => vec![Cause::Refused],
+        Some(Reply::Here) => vec![Cause::NoRoute],
+        Some(Reply::Nothing) | None if refused => vec![Cause::Refused, Cause::PortUnreachable],
+        Some(Reply::Nothing) | None => vec![Cause::NoRoute, Cause::IcmpUnreachable],
     }
 }
 
@@ -233,7 +267,9 @@ fn proxied_by(looks: &[(bool, &SynAckLook, Option<u8>)]) -> Proxied {
 /// Whether a cause is possible where there may be no path, or packets were seen.
 fn is_possible(cause: Cause, evidence: &Evidence) -> bool {
     match cause {
-        Cause::OptionStripped | Cause::AnsweredInItsPlace | Cause::CookieAltered => !evidence.local,
+        Cause::OptionStripped | Cause::DataStripped | Cause::AnsweredInItsPlace | Cause::CookieAltered => {
+            !evidence.local
+        }
         _ => true,
     }
 }

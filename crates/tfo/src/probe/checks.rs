@@ -1,16 +1,17 @@
 //! What is looked at after the connections of the schedule, where they leave several causes possible: which check is needed, and what
 //! it comes to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use fastopen_host::counters::Counters;
 
 use super::causes::size_may_matter;
-use super::evidence::{AtOnce, Evidence, Trial};
-use super::verdict::{Judgement, Verdict};
+use super::evidence::{Evidence, Reply, Trial};
+use super::icmp::Rejection;
+use super::verdict::{Cause, Judgement, Verdict};
 use crate::own_server::OwnServer;
-use crate::timed::variation::{self, Ended, Variation};
+use crate::timed::variation::{self, Ended, FirstSyn, Variation};
 
 /// How long the answer to such a connection may take, where that is not what it is made for.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -35,7 +36,10 @@ pub(super) fn next(evidence: &Evidence, judgement: &Judgement, made: &[Check]) -
     let wanted = [
         (Check::OwnServer, evidence.local && undecided),
         (Check::PlainFailure, evidence.plain().any(Trial::failed_at_once)),
-        (Check::FastFailure, evidence.fast().any(Trial::failed_at_once)),
+        (
+            Check::FastFailure,
+            evidence.fast().any(Trial::failed_at_once) || loses_fast_syns(judgement),
+        ),
         (Check::WithoutCookie, verdict == Verdict::NoCookie),
         (Check::SmallSegments, size_may_matter(evidence)),
     ];
@@ -43,6 +47,10 @@ pub(super) fn next(evidence: &Evidence, judgement: &Judgement, made: &[Check]) -
         .into_iter()
         .find(|(check, wanted)| *wanted && !made.contains(check));
     next.map(|(check, _)| check)
+}
+
+fn loses_fast_syns(judgement: &Judgement) -> bool {
+    judgement.verdict == Verdict::SynLost || judgement.causes.contains(&Cause::SometimesLost)
 }
 
 /// Makes a check, and enters into the evidence what it came to.
@@ -59,10 +67,10 @@ pub(super) async fn make(
     match check {
         Check::OwnServer => checks.own_server = OwnServer::find(address, risen),
         Check::PlainFailure => {
-            checks.plain_failure = at_once(connect(Variation::Plain, SILENCE).await);
+            checks.plain_failure = reply(address, connect(Variation::Plain, SILENCE).await);
         }
         Check::FastFailure => {
-            checks.fast_failure = at_once(connect(Variation::Fast, SILENCE).await);
+            checks.fast_failure = reply(address, connect(Variation::Fast, SILENCE).await);
         }
         Check::WithoutCookie => {
             checks.taken_without_cookie = match connect(Variation::WithoutCookie, SILENCE).await {
@@ -119,14 +127,31 @@ fn small_segments(worked: &[bool]) -> Turn {
     }
 }
 
-fn at_once(ended: Ended) -> Option<AtOnce> {
+fn reply(address: SocketAddr, ended: Ended) -> Option<Reply> {
+    let rejection = |icmp| Reply::Icmp(Rejection::new(icmp, address.ip(), own_address(address)));
     match ended {
-        Ended::Icmp(icmp) => Some(AtOnce::Icmp(icmp)),
-        Ended::Refused => Some(AtOnce::Reset),
-        Ended::NotPossible => Some(AtOnce::Here),
-        // It fails in another way than before: inconclusive.
-        Ended::Unanswered | Ended::Connected { .. } => None,
+        Ended::Icmp(icmp) => Some(rejection(icmp)),
+        Ended::Refused => Some(Reply::Reset),
+        Ended::NotPossible => Some(Reply::Here),
+        Ended::Unanswered => Some(Reply::Nothing),
+        Ended::Connected { first_syn, .. } => match first_syn {
+            FirstSyn::Rejected(icmp) => Some(rejection(icmp)),
+            FirstSyn::Lost => Some(Reply::Nothing),
+            // It fares better than those before: inconclusive.
+            FirstSyn::Answered => None,
+        },
     }
+}
+
+/// The address that this machine connects from. To connect a datagram socket sends nothing.
+fn own_address(target: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = match target {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(target).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What probing one address has shown so far. Everything that is said of it is drawn from here.
 
 use fastopen::Outcome;
-use fastopen_host::connecting::IcmpError;
 use fastopen_wire::{Connection, Cookie, FastOpen, OptionKind};
 
+use super::icmp::Rejection;
+use crate::local_error::LocalError;
 use crate::own_server::OwnServer;
 use crate::timed::{Answer, Failure, Made, Way};
 
@@ -26,22 +27,24 @@ pub(super) struct Checks {
     pub(super) taken_without_cookie: Option<bool>,
     /// Whether a connection with small segments fared better than those before it.
     pub(super) small_segments_help: Option<bool>,
-    /// What answered the SYN of a connection that failed at once, for plain ones and for fast ones.
-    pub(super) plain_failure: Option<AtOnce>,
-    pub(super) fast_failure: Option<AtOnce>,
+    /// What answered a SYN where earlier ones failed at once or were lost, for plain ones and for fast ones.
+    pub(super) plain_failure: Option<Reply>,
+    pub(super) fast_failure: Option<Reply>,
     /// Of an address of this machine: its listener and its settings.
     pub(super) own_server: Option<OwnServer>,
 }
 
-/// Why a connection attempt failed before its time was up.
+/// What answered the SYN of a connection that did not come about, or only with a second SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AtOnce {
+pub(super) enum Reply {
     /// An ICMP error came.
-    Icmp(IcmpError),
+    Icmp(Rejection),
     /// A RST came.
     Reset,
     /// No SYN left this machine.
     Here,
+    /// Nothing did, not even an ICMP error that the kernel kept from the program.
+    Nothing,
 }
 
 impl Evidence {
@@ -66,6 +69,35 @@ impl Evidence {
     pub(super) fn ends_without_answer(&self) -> bool {
         let mut made = self.plain().filter_map(Trial::made).peekable();
         made.peek().is_some() && made.all(|made| matches!(made.answer, Answer::Closed | Answer::Reset))
+    }
+
+    /// Why this system made no attempt, the last time that it did not.
+    pub(super) fn local_error(&self) -> Option<LocalError> {
+        let failures = self
+            .trials
+            .iter()
+            .rev()
+            .filter_map(|trial| trial.result.as_ref().err());
+        failures.into_iter().find_map(|failure| match failure {
+            Failure::Here(why, _) => Some(*why),
+            _ => None,
+        })
+    }
+
+    /// The ICMP error that answers fast SYNs.
+    pub(super) fn fast_rejection(&self) -> Option<Rejection> {
+        match self.checks.fast_failure {
+            Some(Reply::Icmp(rejection)) => Some(rejection),
+            _ => None,
+        }
+    }
+
+    /// The ICMP error that answers plain SYNs.
+    pub(super) fn plain_rejection(&self) -> Option<Rejection> {
+        match self.checks.plain_failure {
+            Some(Reply::Icmp(rejection)) => Some(rejection),
+            _ => None,
+        }
     }
 
     /// Whether no plain connection is ever answered, and each was waited for.

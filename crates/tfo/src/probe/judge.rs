@@ -7,7 +7,7 @@
 use fastopen::{Outcome, Reason};
 
 use super::causes;
-use super::evidence::{AtOnce, Evidence, Machine, Trial};
+use super::evidence::{Evidence, Machine, Reply, Trial};
 use super::tally::{ACCEPTED_IN_A_ROW, REPEATS, REPEATS_LOST, Tally};
 use super::verdict::{Cause, Judgement, Verdict};
 use crate::timed::Failure;
@@ -40,11 +40,11 @@ fn this_machine(evidence: &Evidence) -> Option<Cause> {
         Machine::Incapable => return Some(Cause::KernelLacksIt),
         Machine::Ready | Machine::SendsWithoutCookie | Machine::Unknown => {}
     }
-    let rejected_elsewhere = matches!(evidence.checks.fast_failure, Some(AtOnce::Icmp(_)));
+    let rejected_elsewhere = evidence.fast_rejection().is_some();
     evidence
         .fast()
         .filter_map(|trial| match (&trial.result, trial.outcome()) {
-            (Err(Failure::Here(_)), _) if !rejected_elsewhere => Some(Cause::RefusedHere),
+            (Err(Failure::Here(why, _)), _) if !rejected_elsewhere => Some(causes::of_local_error(*why)),
             (_, Some(Outcome::NotAttempted(Reason::Blackhole))) => Some(Cause::BlackholeTimer),
             (_, Some(Outcome::NotAttempted(Reason::Sysctl))) => Some(Cause::ClientBitOff),
             (_, Some(Outcome::NotAttempted(Reason::Unsupported))) => Some(Cause::KernelLacksIt),
@@ -54,17 +54,16 @@ fn this_machine(evidence: &Evidence) -> Option<Cause> {
 }
 
 fn unreachable(evidence: &Evidence, last: &Trial) -> Judgement {
-    let answered = matches!(
-        evidence.checks.plain_failure,
-        Some(AtOnce::Icmp(_) | AtOnce::Reset)
-    );
+    let answered = matches!(evidence.checks.plain_failure, Some(Reply::Icmp(_) | Reply::Reset));
     match &last.result {
         // A path may lose the few packets of one attempt.
         Err(Failure::Unanswered) | Ok(_) if evidence.trials.len() < REPEATS_LOST => {
             Judgement::unfinished(Cause::NothingTried)
         }
         Err(Failure::Unanswered) | Ok(_) => Judgement::certain(Verdict::Unreachable, [Cause::Unanswered]),
-        Err(Failure::Here(_)) if !answered => Judgement::certain(Verdict::ThisMachine, [Cause::RefusedHere]),
+        Err(Failure::Here(why, _)) if !answered => {
+            Judgement::certain(Verdict::ThisMachine, [causes::of_local_error(*why)])
+        }
         Err(failure) => {
             let refused = *failure == Failure::Refused;
             Judgement::certain(Verdict::Unreachable, causes::of_unreachability(evidence, refused))
@@ -178,7 +177,7 @@ fn judge_requests(evidence: &Evidence, tally: &Tally) -> Judgement {
         .fast()
         .any(|trial| trial.outcome() == Some(Outcome::Unknown));
     match tally.main_failure() {
-        Some(Verdict::SynLost) => Judgement::certain(Verdict::SynLost, [Cause::RequestDropped]),
+        Some(Verdict::SynLost) => Judgement::certain(Verdict::SynLost, causes::of_lost_requests(evidence)),
         Some(Verdict::DataIgnored) => Judgement::certain(Verdict::NoCookie, causes::of_no_cookie(evidence)),
         Some(verdict) => after_the_syn(verdict, evidence, tally, Cause::RequestRefused),
         None if untold => Judgement::unsettled(Cause::KernelDoesNotTell),

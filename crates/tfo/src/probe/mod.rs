@@ -5,13 +5,14 @@
 //!   what next     connects    values      decides   says       draws
 //! ```
 //!
-//! [`schedule`], [`judge`], its [`tally`] and [`causes`], and [`notes`] are pure. `batch` probes many targets at a time, `sniffer` looks
+//! [`schedule`], [`judge`], its [`tally`] and [`causes`], [`notes`] and [`words`] are pure. `batch` probes many targets at a time, `sniffer` looks
 //! at packets where that is allowed, and `checks` are further connections where causes look alike.
 
 mod batch;
 mod causes;
 mod checks;
 mod evidence;
+mod icmp;
 mod judge;
 mod notes;
 mod report;

@@ -2,7 +2,7 @@
 
 use fastopen_wire::OptionKind;
 
-use super::evidence::{AtOnce, Evidence, Trial};
+use super::evidence::{Evidence, Reply, Trial};
 use super::verdict::{Judgement, Verdict};
 use crate::timed::Service;
 
@@ -23,11 +23,12 @@ pub(super) fn of(evidence: &Evidence, judgement: &Judgement, service: Option<Ser
     .collect()
 }
 
-fn failure(failure: Option<AtOnce>, kind: &str) -> Option<String> {
+fn failure(failure: Option<Reply>, kind: &str) -> Option<String> {
     match failure? {
-        AtOnce::Icmp(icmp) => Some(format!("the answer to a {kind} SYN was: {icmp}")),
-        AtOnce::Reset => Some(format!("the answer to a {kind} SYN was a RST")),
-        AtOnce::Here => Some(format!("no {kind} SYN left this machine")),
+        Reply::Icmp(icmp) => Some(format!("the answer to a {kind} SYN was: {icmp}")),
+        Reply::Reset => Some(format!("the answer to a {kind} SYN was a RST")),
+        Reply::Here => Some(format!("no {kind} SYN left this machine")),
+        Reply::Nothing => None,
     }
 }
 

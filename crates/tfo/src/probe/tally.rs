@@ -3,7 +3,7 @@
 use fastopen::Outcome;
 use fastopen_wire::Cookie;
 
-use super::evidence::{AtOnce, Evidence, Grant, Trial};
+use super::evidence::{Evidence, Grant, Trial};
 use super::verdict::Verdict;
 use crate::stats::more_often;
 use crate::timed::Failure;
@@ -91,6 +91,7 @@ impl Tally {
         let was_heard = trial.was_heard() || ended_alike;
         let plain_connects = control.is_some_and(|control| control.made().is_some());
         let plain_is_heard = control.is_some_and(Trial::was_heard);
+        let by_icmp = evidence.fast_rejection().is_some();
         if accepted && was_heard {
             self.good += 1;
         } else if trial.was_silent() && plain_is_heard {
@@ -102,7 +103,6 @@ impl Tally {
                 control.is_some_and(|control| control.made().is_some() && !control.was_cut_off()),
             );
         } else if trial.failed_at_once() {
-            let by_icmp = matches!(evidence.checks.fast_failure, Some(AtOnce::Icmp(_)));
             match (&trial.result, by_icmp) {
                 _ if !plain_connects => {}
                 (_, true) => self.rejected += 1,
@@ -112,8 +112,12 @@ impl Tally {
                 _ => {}
             }
         } else if trial.lost_its_syn() {
-            self.lost +=
-                usize::from(plain_connects && control.is_some_and(|control| !control.lost_its_syn()));
+            let fares_worse = plain_connects && control.is_some_and(|control| !control.lost_its_syn());
+            // The kernel sends a plain SYN after an ICMP error that comes while it still sends the fast one, as after a lost one.
+            match by_icmp {
+                true => self.rejected += usize::from(fares_worse),
+                false => self.lost += usize::from(fares_worse),
+            }
         } else if trial.outcome() == Some(Outcome::Unknown) {
             self.untold += 1;
         } else if trial.made().is_some() {

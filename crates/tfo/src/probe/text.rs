@@ -165,11 +165,8 @@ fn address(out: &mut impl Write, report: &Report, address: &AddressReport, colum
     if report.verdict != Some(verdict) || verdict == Verdict::Works {
         row("this means", verdict.in_words().to_owned())?;
     }
-    for (place, cause) in address.causes.iter().enumerate() {
-        row(
-            if place == 0 { "because" } else { "or" },
-            cause.in_words().to_owned(),
-        )?;
+    for (place, cause) in address.because.iter().enumerate() {
+        row(if place == 0 { "because" } else { "or" }, cause.clone())?;
         if let Some(Some(evidence)) = address.decided_by.get(place) {
             row("", format!("{DIM}which would show in {evidence}{DIM:#}"))?;
         }
@@ -221,7 +218,9 @@ fn tally(address: &AddressReport, way: Way) -> String {
 }
 
 fn describe(connection: &ConnectionReport) -> String {
-    use super::report::End::{Answered, Closed, NoRoute, NotPermitted, Refused, Reset, Silent, Unanswered};
+    use super::report::End::{
+        Answered, Closed, NoRoute, NotPermitted, NotPossible, Refused, Reset, Silent, Unanswered,
+    };
     let end = match connection.end {
         Answered => "answered",
         Closed => "closed without an answer",
@@ -231,6 +230,7 @@ fn describe(connection: &ConnectionReport) -> String {
         Unanswered => "without any answer",
         NoRoute => "unreachable",
         NotPermitted => "not permitted by this system",
+        NotPossible => "not possible on this system",
     };
     let repeated = match (connection.way, connection.syn_repeated) {
         (Way::Plain, Some(true)) => ", with a second SYN",

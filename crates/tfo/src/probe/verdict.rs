@@ -18,7 +18,7 @@ pub(super) enum Verdict {
     CookieRefused,
     /// The handshake succeeds without the data.
     DataIgnored,
-    /// Fast SYNs get no answer.
+    /// Fast SYNs get no SYN-ACK.
     SynLost,
     /// A RST answers fast SYNs, or ends fast connections.
     Reset,
@@ -44,6 +44,10 @@ pub(super) enum Cause {
     BlackholeTimer,
     SendsWithoutCookie,
     RefusedHere,
+    NoLocalAddress,
+    ZoneMissing,
+    BlackholeRoute,
+    FailedHere,
     Refused,
     PortUnreachable,
     Prohibited,
@@ -56,6 +60,7 @@ pub(super) enum Cause {
     SynCookies,
     NeedsNoCookie,
     OptionStripped,
+    DataStripped,
     AnsweredInItsPlace,
     QueueFull,
     CookieAltered,

@@ -1,17 +1,49 @@
 //! Verdicts, causes, what would tell them apart, and what to do, in words.
 
+use super::evidence::Evidence;
 use super::verdict::{Cause, Judgement, Verdict};
+use crate::local_error::LocalError;
 use crate::own_server::OwnServer;
 
 /// The verdict and its causes in a sentence.
-pub(super) fn says(judgement: &Judgement) -> String {
+pub(super) fn says(judgement: &Judgement, evidence: &Evidence) -> String {
     let verdict = judgement.verdict.in_words();
-    let causes: Vec<_> = judgement.causes.iter().map(|cause| cause.in_words()).collect();
+    let causes = because(judgement, evidence);
     match causes.as_slice() {
         [] => verdict.to_owned(),
         [only] => format!("{verdict}: {only}"),
         [others @ .., last] => format!("{verdict}: either {}, or {last}", others.join(", or ")),
     }
+}
+
+/// The causes in words, with what the evidence names: who sent an ICMP error, and why this system makes no attempt.
+pub(super) fn because(judgement: &Judgement, evidence: &Evidence) -> Vec<String> {
+    let in_words = |cause: &Cause| match cause {
+        Cause::FastSynRejected | Cause::SometimesRejected => {
+            let rejection = evidence.fast_rejection()?;
+            Some(format!("{}: {rejection}", cause.in_words()))
+        }
+        Cause::PortUnreachable | Cause::Prohibited | Cause::IcmpUnreachable => Some(format!(
+            "the answer to SYNs is an ICMP error: {}",
+            evidence.plain_rejection()?
+        )),
+        Cause::NoLocalAddress
+        | Cause::ZoneMissing
+        | Cause::BlackholeRoute
+        | Cause::RefusedHere
+        | Cause::FailedHere => Some(evidence.local_error()?.in_words().to_owned()),
+        Cause::NeedsNoCookie => {
+            let own = evidence.checks.own_server.as_ref()?;
+            (!own.needs_no_cookie()).then(|| {
+                "the server needs no cookie and grants none (TCP_FASTOPEN_NO_COOKIE; 0x200 in net.ipv4.tcp_fastopen is off)".to_owned()
+            })
+        }
+        _ => None,
+    };
+    let causes = judgement.causes.iter();
+    causes
+        .map(|cause| in_words(cause).unwrap_or_else(|| cause.in_words().to_owned()))
+        .collect()
 }
 
 impl Verdict {
@@ -22,7 +54,7 @@ impl Verdict {
             Self::NoCookie => "no cookie is granted, so that no data can be sent in a SYN",
             Self::CookieRefused => "cookies that are granted here are refused on a later connection",
             Self::DataIgnored => "the handshake succeeds, but the data in the SYN is not taken",
-            Self::SynLost => "fast SYNs get no answer, where plain ones do",
+            Self::SynLost => "fast SYNs get no SYN-ACK, where plain ones do",
             Self::Reset => "fast connections are reset, where plain ones are not",
             Self::Rejected => "fast SYNs are answered with an ICMP error, where plain ones connect",
             Self::Blackholed => {
@@ -39,11 +71,16 @@ impl Verdict {
 }
 
 /// What to do next; nothing where all is well. A server on this machine can be switched on right here.
-pub(super) fn advice(
-    judgement: &Judgement,
-    own_server: Option<&OwnServer>,
-    packets_would_tell: bool,
-) -> Option<String> {
+pub(super) fn advice(judgement: &Judgement, evidence: &Evidence, packets_would_tell: bool) -> Option<String> {
+    let own_server = evidence.checks.own_server.as_ref();
+    let rejected = match judgement.verdict {
+        Verdict::Rejected => evidence.fast_rejection().map(|icmp| icmp.advice_for_fast()),
+        Verdict::Unreachable => evidence.plain_rejection().map(|icmp| icmp.advice()),
+        _ => None,
+    };
+    if rejected.is_some() {
+        return rejected;
+    }
     let has = |cause| judgement.causes.contains(&cause);
     let only = |cause| judgement.causes == [cause];
     let advice = match judgement.verdict {
@@ -57,6 +94,9 @@ pub(super) fn advice(
         }
         Verdict::NoCookie | Verdict::DataIgnored if judgement.causes.len() == 1 => {
             return Some(what_helps(judgement.causes[0]).to_owned());
+        }
+        Verdict::NoCookie | Verdict::DataIgnored if own_server.is_some() => {
+            "run tfo doctor, which shows the listener, its queue and the settings of this machine"
         }
         Verdict::NoCookie | Verdict::DataIgnored if packets_would_tell => {
             "run tfo doctor on the server, which shows its settings; run this as root (CAP_NET_RAW), since packets exclude some of these"
@@ -85,15 +125,9 @@ pub(super) fn advice(
         Verdict::Unreachable if has(Cause::Refused) => {
             "check the port: nothing listens there, or a firewall refuses"
         }
-        Verdict::Unreachable if has(Cause::Prohibited) || has(Cause::PortUnreachable) => {
-            "the host that sent the ICMP error filters the connection: change its rule, or ask its operator"
-        }
         Verdict::Unreachable if has(Cause::NoRoute) => "check this machine's routes: ip route get ADDRESS",
-        Verdict::Unreachable if has(Cause::IcmpUnreachable) => {
-            "the host that sent the ICMP error has no route: check its routes, and whether the target is up"
-        }
         Verdict::Unreachable => "check the address; for a slow path: --timeout 30s",
-        Verdict::ThisMachine => machine_advice(judgement),
+        Verdict::ThisMachine => machine_advice(judgement, evidence.local_error()),
         Verdict::Inconclusive => inconclusive_advice(judgement),
     };
     Some(advice.to_owned())
@@ -121,7 +155,7 @@ fn what_helps(cause: Cause) -> &'static str {
     }
 }
 
-fn machine_advice(judgement: &Judgement) -> &'static str {
+fn machine_advice(judgement: &Judgement, error: Option<LocalError>) -> &'static str {
     match judgement.causes.first() {
         Some(Cause::ClientBitOff) => "switch it on; for the command: tfo doctor",
         Some(Cause::BlackholeTimer) => {
@@ -131,7 +165,9 @@ fn machine_advice(judgement: &Judgement) -> &'static str {
             "take bit 0x4 out of net.ipv4.tcp_fastopen: only servers that need no cookie take such data"
         }
         Some(Cause::KernelLacksIt) => "use Linux 3.7 or newer",
-        _ => "see whether a firewall on this machine forbids it",
+        _ => error
+            .and_then(LocalError::hint)
+            .unwrap_or("see the system's log for why it makes no connection"),
     }
 }
 
@@ -159,6 +195,10 @@ impl Cause {
                 "bit 0x4 of net.ipv4.tcp_fastopen makes it send data without a cookie, which the server doesn't take"
             }
             Self::RefusedHere => "this system does not permit the connection",
+            Self::NoLocalAddress => "this machine has no address of that family to connect from",
+            Self::ZoneMissing => "a link-local address says nothing without its interface",
+            Self::BlackholeRoute => "this machine's route there is a blackhole",
+            Self::FailedHere => "this system does not make the connection",
             Self::Refused => "a RST refuses the connection",
             Self::PortUnreachable => {
                 "an ICMP error says that the port is unreachable, as a firewall's reject rule does"
@@ -175,6 +215,7 @@ impl Cause {
                 "a proxy, load balancer or port forwarder in front of the server takes the connection, and does not use Fast Open"
             }
             Self::OptionStripped => "the option is stripped on the path",
+            Self::DataStripped => "the data, and not the cookie, is removed from the SYN on the path",
             Self::AnsweredInItsPlace => "a SYN proxy answers in the server's place",
             Self::SynCookies => "the server answers with SYN cookies, which have no room for Fast Open",
             Self::NeedsNoCookie => {
@@ -208,7 +249,7 @@ impl Cause {
             Self::SometimesIgnored => {
                 "some are ignored, as by one of several servers that has it off, or whose queue is full"
             }
-            Self::SometimesLost => "some fast SYNs get no answer, where plain ones do",
+            Self::SometimesLost => "some fast SYNs get no SYN-ACK, where plain ones do",
             Self::NothingTried => "no connection has carried data yet",
             Self::Mixed => "connections of one kind differ, and are too few to tell a rule from chance",
             Self::NoAnswerEither => {
@@ -225,6 +266,7 @@ impl Cause {
             Self::ListenerOff => Some("tfo doctor on the server"),
             Self::ProxyEndsIt => Some("a probe of the server itself, behind the proxy"),
             Self::OptionStripped => Some("a capture on the server: SYNs arrive without option 34 and 254"),
+            Self::DataStripped => Some("a capture on the server: SYNs arrive with a cookie and without data"),
             Self::AnsweredInItsPlace => Some("a capture on the server: these SYNs do not arrive"),
             Self::SynCookies => {
                 Some("the counter SyncookiesSent on the server: nstat -az TcpExtSyncookiesSent")
@@ -243,6 +285,9 @@ impl Cause {
             Self::FastSynDropped | Self::LargePacketsDropped | Self::LargeSynDropped => {
                 Some("a probe with little data: --data x")
             }
+            Self::RequestDropped | Self::FastSynRejected => Some(
+                "a capture on this machine: whether an ICMP error answers the SYN (tcpdump \"icmp or icmp6\")",
+            ),
             Self::Refused | Self::PortUnreachable | Self::NoRoute | Self::IcmpUnreachable => {
                 Some("a capture on this machine: what answers the SYN")
             }

@@ -12,6 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::local_error::LocalError;
+
 /// How to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Way {
@@ -63,8 +65,8 @@ pub(crate) enum Failure {
     Unanswered,
     /// Network or host are out of reach, as this machine or a router says.
     NoRoute,
-    /// This system does not allow it.
-    Here(String),
+    /// This system makes no attempt: why, and the same as an error.
+    Here(LocalError, String),
 }
 
 /// Makes connections that tell how they went.
@@ -272,28 +274,23 @@ impl From<&io::Error> for Answer {
 
 impl From<&ConnectError> for Failure {
     fn from(error: &ConnectError) -> Self {
-        let last = error
-            .attempts()
-            .iter()
-            .rev()
-            .find_map(|attempt| attempt.end.error());
-        match (error, last) {
+        match (error, LocalError::last(error.attempts())) {
             (ConnectError::TimedOut { .. }, _) => Self::Unanswered,
-            (_, Some(call)) => Self::of_call(call, error),
-            (_, None) => Self::Here(error.to_string()),
+            (_, Some((call, why))) => Self::of_call(call, why, error),
+            (_, None) => Self::Here(LocalError::Other, error.to_string()),
         }
     }
 }
 
 impl Failure {
-    fn of_call(call: CallError, error: &ConnectError) -> Self {
+    fn of_call(call: CallError, why: LocalError, error: &ConnectError) -> Self {
         match call.kind() {
             ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
                 Self::Refused
             }
             ErrorKind::TimedOut => Self::Unanswered,
             ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => Self::NoRoute,
-            _ => Self::Here(error.to_string()),
+            _ => Self::Here(why, error.to_string()),
         }
     }
 }

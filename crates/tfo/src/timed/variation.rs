@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use fastopen::{TcpInfo, TcpState};
+use fastopen::{ClientFail, TcpInfo, TcpState};
 use fastopen_host::connecting::{self, IcmpError};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,7 +42,18 @@ pub(crate) enum Ended {
         accepted: bool,
         /// Whether anything was received.
         answered: bool,
+        first_syn: FirstSyn,
     },
+}
+
+/// What became of the first SYN of a connection. After a failure the kernel sends a plain one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FirstSyn {
+    Answered,
+    /// An ICMP error came while it was being sent, which the kernel does not report to the program.
+    Rejected(IcmpError),
+    /// Nothing answered it.
+    Lost,
 }
 
 /// The segments that every path carries (RFC 9293, section 3.7.1).
@@ -101,22 +112,39 @@ fn begin(
 
 async fn follow(socket: Socket, rest: &[u8], patience: Duration, silence: Duration) -> Ended {
     let deadline = Instant::now() + patience;
-    let accepted = loop {
+    let info = loop {
         let info = match TcpInfo::of(&socket) {
             Ok(info) => info,
             Err(_) => return Ended::NotPossible,
         };
         match info.state() {
             Some(TcpState::SynSent) if Instant::now() < deadline => sleep(INTERVAL).await,
-            Some(TcpState::SynSent) => return Ended::Unanswered,
+            Some(TcpState::SynSent) => {
+                let icmp = connecting::next(&socket).ok().flatten();
+                return icmp.map_or(Ended::Unanswered, Ended::Icmp);
+            }
             Some(TcpState::Close) => return closed(&socket),
-            _ => break info.syn_data(),
+            _ => break info,
         }
     };
+    let first_syn = first_syn(&socket, &info);
     let answered = timeout(silence, answer(socket, rest)).await;
     Ended::Connected {
-        accepted,
+        accepted: info.syn_data(),
         answered: matches!(answered, Ok(Ok(bytes)) if bytes > 0),
+        first_syn,
+    }
+}
+
+fn first_syn(socket: &Socket, info: &TcpInfo) -> FirstSyn {
+    let repeated = || info.total_retrans().is_some_and(|segments| segments > 0);
+    match (connecting::next(socket), info.client_fail()) {
+        (Ok(Some(icmp)), _) => FirstSyn::Rejected(icmp),
+        (_, Some(ClientFail::SynRetransmitted)) => FirstSyn::Lost,
+        // Data that was not taken is sent again, too.
+        (_, Some(ClientFail::DataNotAcked)) => FirstSyn::Answered,
+        _ if repeated() => FirstSyn::Lost,
+        _ => FirstSyn::Answered,
     }
 }
 

@@ -12,6 +12,7 @@ mod paths;
 mod peers;
 #[path = "../common/piped.rs"]
 mod piped;
+mod rejections;
 mod servers;
 mod settings;
 mod support;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         applications::tests(),
         farms::tests(),
         peers::tests(),
+        rejections::tests(),
         servers::tests(),
         many::tests(),
     ];

@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "an_option_stripped_from_everything",
             an_option_stripped_from_everything,
         ),
+        repeated("data_stripped_from_the_syn", data_stripped_from_the_syn),
         repeated(
             "only_the_experimental_option_passes",
             only_the_experimental_option_passes,
@@ -43,21 +44,26 @@ pub(crate) fn tests() -> Vec<LabTest> {
     tests
 }
 
+/// Why data may not be taken where the packets show that no cookie comes back.
+const NOT_ALTERED: &[&str] = &[
+    "option-stripped",
+    "data-stripped",
+    "answered-in-its-place",
+    "syn-cookies",
+    "queue-full",
+];
+/// The same without the packets.
+const ANY: &[&str] = &[
+    "option-stripped",
+    "data-stripped",
+    "answered-in-its-place",
+    "syn-cookies",
+    "queue-full",
+    "cookie-altered",
+];
+
 /// The verdict for a scenario, the causes with packets, and without.
 fn expected(name: &str) -> (&'static str, &'static [&'static str], &'static [&'static str]) {
-    const NOT_ALTERED: &[&str] = &[
-        "option-stripped",
-        "answered-in-its-place",
-        "syn-cookies",
-        "queue-full",
-    ];
-    const ANY: &[&str] = &[
-        "option-stripped",
-        "answered-in-its-place",
-        "syn-cookies",
-        "queue-full",
-        "cookie-altered",
-    ];
     match name {
         "clean" | "narrow-hop" | "replay" | "held-ack" | "rebind" | "loss" | "duplicate" => {
             ("works", &[], &[])
@@ -108,6 +114,15 @@ fn an_option_stripped_from_everything() {
     let lab = lab(&Scenario::new("stripped").with_rule(Rule::strip_option()));
     serve(lab.server().unwrap());
     no_cookie(&lab);
+}
+
+fn data_stripped_from_the_syn() {
+    let rule = Rule::strip_data().on(SegmentKind::Syn);
+    for (privilege, causes) in BOTH.into_iter().zip([NOT_ALTERED, ANY]) {
+        let lab = lab(&Scenario::new("no-data").with_rule(rule.clone()));
+        serve(lab.server().unwrap());
+        assert_verdict(&lab, privilege, &addresses(&lab), "data-ignored", causes);
+    }
 }
 
 fn only_the_experimental_option_passes() {

@@ -78,6 +78,12 @@ fn a_queue_that_is_full() {
         ["queue-full", "needs-no-cookie"],
         "{reports:#?}"
     );
+    let said = first(&reports[0])["says"].to_string();
+    assert!(said.contains("0x200 in net.ipv4.tcp_fastopen is off"), "{said}");
+    assert_about_this_machine(&reports[0]);
+    // A server that needs no cookie would take the data: with one from before, the queue alone remains.
+    lab.set_rules([]).unwrap();
+    drop(taken);
 }
 
 /// As docker's proxy, `ssh -L` and load balancers do: the server behind it uses Fast Open.

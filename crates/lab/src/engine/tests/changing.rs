@@ -48,6 +48,23 @@ fn a_duplicate_comes_twice_at_the_same_time() {
 }
 
 #[test]
+fn stripped_data_is_gone_and_the_cookie_is_there() {
+    for family in FAMILIES {
+        let rule = Rule::strip_data().on(SegmentKind::Syn);
+        let (mut engine, ends) = (engine([rule]), Ends::new(family));
+        let sent = ends.syn().to_packet();
+        let syn = &send(&mut engine, ms(0), CLIENT, &ends.syn())[0];
+        assert!(crate::packet::is_right(&syn.packet));
+        let (sent, came) = (
+            Segment::from_ip(&sent).unwrap(),
+            Segment::from_ip(&syn.packet).unwrap(),
+        );
+        assert_eq!((came.payload, came.options), (&b""[..], sent.options));
+        assert_ne!(fast_open(syn), FastOpen::Absent);
+    }
+}
+
+#[test]
 fn a_stripped_option_is_gone_and_the_rest_is_there() {
     for family in FAMILIES {
         let (mut engine, ends) = (

@@ -4,6 +4,7 @@ use fastopen::{Outcome, Reason};
 use proptest::prelude::*;
 
 use super::{ANSWERED, cookie, made, repeated, trial};
+use crate::local_error::LocalError;
 use crate::probe::evidence::{Cached, Evidence, Machine, Trial};
 use crate::probe::judge::judge;
 use crate::probe::schedule;
@@ -19,7 +20,7 @@ fn fates() -> Vec<Trial> {
         Failure::Refused,
         Failure::Unanswered,
         Failure::NoRoute,
-        Failure::Here(String::new()),
+        Failure::Here(LocalError::Forbidden, String::new()),
     ];
     let mut fates = Vec::new();
     for answer in answers {
@@ -135,7 +136,7 @@ fn assert_carried(evidence: &Evidence, judgement: &Judgement) {
         }
         Verdict::ThisMachine => {
             evidence.machine != Machine::Ready
-                || count(&|trial| matches!(trial.result, Err(Failure::Here(_)))) > 0
+                || count(&|trial| matches!(trial.result, Err(Failure::Here(..)))) > 0
                 || count(&|trial| matches!(trial.outcome(), Some(Outcome::NotAttempted(Reason::Blackhole))))
                     > 0
         }

@@ -1,12 +1,16 @@
 //! Simulated servers and paths.
 
 use fastopen::{Outcome, Reason};
+use fastopen_host::connecting::IcmpError;
 
 use super::{ANSWERED, cookie, made, repeated, trial};
-use crate::probe::evidence::{Cached, Evidence, Machine};
+use crate::local_error::LocalError;
+use crate::probe::evidence::{Cached, Evidence, Machine, Reply};
+use crate::probe::icmp::Rejection;
 use crate::probe::judge::judge;
 use crate::probe::schedule;
-use crate::probe::verdict::{Cause, Verdict};
+use crate::probe::verdict::{Cause, Judgement, Verdict};
+use crate::probe::words;
 use crate::timed::{Answer, Failure, Made, Way};
 
 /// How the connections of a world go. The number is that of the connection, from 0.
@@ -93,6 +97,7 @@ const NO_COOKIE: &[Cause] = &[
 /// The same where there is a cookie.
 const DATA_IGNORED: &[Cause] = &[
     Cause::OptionStripped,
+    Cause::DataStripped,
     Cause::AnsweredInItsPlace,
     Cause::SynCookies,
     Cause::QueueFull,
@@ -122,7 +127,7 @@ fn worlds() -> Vec<World> {
             name: "requests dropped",
             request: |_| (repeated(made(Outcome::NoCookie, ANSWERED)), Cached::Nothing),
             verdict: Verdict::SynLost,
-            causes: &[RequestDropped],
+            causes: &[RequestDropped, FastSynRejected],
             ..good
         },
         World {
@@ -207,14 +212,14 @@ fn worlds() -> Vec<World> {
             name: "data dropped",
             data: |_, cookie| (made(Outcome::SynLost, ANSWERED), cookie),
             verdict: Verdict::SynLost,
-            causes: &[FastSynDropped],
+            causes: &[FastSynDropped, FastSynRejected],
             ..good
         },
         World {
             name: "the flow of a fast SYN is dropped",
             data: |_, cookie| (Err(Failure::Unanswered), cookie),
             verdict: Verdict::SynLost,
-            causes: &[FastSynDropped],
+            causes: &[FastSynDropped, FastSynRejected],
             ..good
         },
         World {
@@ -283,7 +288,7 @@ fn worlds() -> Vec<World> {
         },
         World {
             name: "not permitted here",
-            plain: |_| Err(Failure::Here("EPERM".to_owned())),
+            plain: |_| Err(Failure::Here(LocalError::Forbidden, "EPERM".to_owned())),
             verdict: Verdict::ThisMachine,
             causes: &[RefusedHere],
             ..good
@@ -377,6 +382,35 @@ fn each_world_gets_its_verdict_and_the_causes_that_it_leaves_open() {
     }
 }
 
+/// To a program, a SYN that is rejected while it is being sent looks like a lost one: a socket that keeps ICMP errors tells.
+#[test]
+fn a_lost_syn_may_have_been_rejected() {
+    let icmp = IcmpError {
+        from: [192, 0, 2, 254].into(),
+        v6: false,
+        kind: 3,
+        code: 13,
+    };
+    let rejection = Rejection::new(icmp, [192, 0, 2, 2].into(), None);
+    let lost = worlds()
+        .into_iter()
+        .filter(|world| world.verdict == Verdict::SynLost);
+    for mut evidence in lost.map(|world| world.probe(3)) {
+        let open = judge(&evidence).causes;
+        assert!(open.len() == 2 && open[1] == Cause::FastSynRejected, "{open:?}");
+        evidence.checks.fast_failure = Some(Reply::Nothing);
+        assert_eq!(judge(&evidence).causes, open[..1]);
+        evidence.checks.fast_failure = Some(Reply::Icmp(rejection));
+        let judgement = Judgement::certain(Verdict::Rejected, [Cause::FastSynRejected]);
+        assert_eq!(judge(&evidence), judgement);
+        let says = words::says(&judgement, &evidence);
+        assert!(
+            says.contains("administratively prohibited (ICMP type 3, code 13) from 192.0.2.254"),
+            "{says}"
+        );
+    }
+}
+
 #[test]
 fn one_connection_is_enough_to_ask_for_and_not_to_condemn() {
     for world in worlds() {
@@ -398,6 +432,7 @@ fn the_path_is_not_blamed_where_there_is_none() {
         let causes = judge(&evidence).causes;
         for path in [
             Cause::OptionStripped,
+            Cause::DataStripped,
             Cause::AnsweredInItsPlace,
             Cause::CookieAltered,
             Cause::AddressChanges,

@@ -7,7 +7,7 @@ use fastopen::Outcome;
 use serde::Serialize;
 
 use super::connection::{ConnectionReport, milliseconds, shortened, way_name};
-use crate::probe::evidence::{AtOnce, Cached, Evidence, Trial};
+use crate::probe::evidence::{Cached, Evidence, Trial};
 use crate::probe::judge::judge;
 use crate::probe::notes;
 use crate::probe::saving::Saving;
@@ -23,6 +23,9 @@ pub(in crate::probe) struct AddressReport {
     pub(in crate::probe) verdict: Verdict,
     /// Why; several are not told apart by the evidence, and the likeliest comes first.
     pub(in crate::probe) causes: Vec<Cause>,
+    /// The same in words.
+    #[serde(skip)]
+    pub(in crate::probe) because: Vec<String>,
     /// What would tell, for each of several causes.
     pub(in crate::probe) decided_by: Vec<Option<&'static str>>,
     /// What else is worth knowing.
@@ -91,12 +94,9 @@ impl AddressReport {
         Self {
             address: session.address,
             verdict: judgement.verdict,
-            says: words::says(&judgement),
-            advice: words::advice(
-                &judgement,
-                evidence.checks.own_server.as_ref(),
-                !session.saw_packets && !evidence.local,
-            ),
+            says: words::says(&judgement, evidence),
+            advice: words::advice(&judgement, evidence, !session.saw_packets && !evidence.local),
+            because: words::because(&judgement, evidence),
             decided_by: match judgement.causes.as_slice() {
                 [_, _, ..] => judgement.causes.iter().map(|cause| cause.decided_by()).collect(),
                 _ => Vec::new(),
@@ -120,19 +120,19 @@ impl AddressReport {
 }
 
 fn icmp(evidence: &Evidence) -> Vec<IcmpReport> {
-    let failures = [
-        (Way::Plain, evidence.checks.plain_failure),
-        (Way::Fast, evidence.checks.fast_failure),
+    let rejections = [
+        (Way::Plain, evidence.plain_rejection()),
+        (Way::Fast, evidence.fast_rejection()),
     ];
-    let errors = failures.into_iter().filter_map(|(way, failure)| match failure {
-        Some(AtOnce::Icmp(icmp)) => Some(IcmpReport {
+    let errors = rejections.into_iter().filter_map(|(way, rejection)| {
+        let icmp = rejection?.icmp;
+        Some(IcmpReport {
             way,
             from: icmp.from,
             kind: icmp.kind,
             code: icmp.code,
             meaning: icmp.meaning(),
-        }),
-        _ => None,
+        })
     });
     errors.collect()
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::local_error::LocalError;
 use crate::probe::evidence::{Cached, Trial};
 use crate::timed::{Answer, Failure, Made, Way};
 use crate::units;
@@ -41,6 +42,7 @@ pub(in crate::probe) enum End {
     Unanswered,
     NoRoute,
     NotPermitted,
+    NotPossible,
 }
 
 impl From<&Trial> for ConnectionReport {
@@ -73,7 +75,8 @@ impl End {
             Err(Failure::Refused) => Self::Refused,
             Err(Failure::Unanswered) => Self::Unanswered,
             Err(Failure::NoRoute) => Self::NoRoute,
-            Err(Failure::Here(_)) => Self::NotPermitted,
+            Err(Failure::Here(LocalError::Prohibited | LocalError::Forbidden, _)) => Self::NotPermitted,
+            Err(Failure::Here(..)) => Self::NotPossible,
         }
     }
 }

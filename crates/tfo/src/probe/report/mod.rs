@@ -104,9 +104,15 @@ fn common(addresses: &[AddressReport]) -> Option<Verdict> {
     verdicts.all(|verdict| verdict == first).then_some(first)
 }
 
-/// An address that this machine has no route to, as where it has no IPv6, says nothing of the others.
+/// An address that this machine has no route to, or none of whose family to connect from, as where it has no IPv6, says nothing of the
+/// others.
 fn counted(addresses: &[AddressReport]) -> impl Iterator<Item = &AddressReport> {
-    let is_out_of_reach = |address: &AddressReport| address.causes.first() == Some(&Cause::NoRoute);
+    let is_out_of_reach = |address: &AddressReport| {
+        matches!(
+            address.causes.first(),
+            Some(Cause::NoRoute | Cause::NoLocalAddress)
+        )
+    };
     let all = addresses.iter().all(is_out_of_reach);
     addresses
         .iter()
