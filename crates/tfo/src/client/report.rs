@@ -198,6 +198,13 @@ impl Report {
             .find_map(|attempt| attempt.refused)
     }
 
+    /// There is no connection, and only SYNs with Fast Open were sent, one of which was refused: a plain one may have been answered.
+    pub(crate) fn only_fast_syns_were_refused(&self) -> bool {
+        self.outcome.is_none()
+            && self.attempts.iter().all(|attempt| attempt.syn == "fast")
+            && self.attempts.iter().any(|attempt| attempt.refused.is_some())
+    }
+
     /// Nothing came back after the handshake: no byte, and no FIN after which the connection closed in the ordinary way, as one does that
     /// only uploads.
     pub(super) fn is_unanswered(&self) -> bool {

@@ -83,7 +83,9 @@ fn explain_reason(reason: Reason) -> &'static str {
         Reason::Unsupported => "this system has no TCP Fast Open for clients",
         Reason::PathMemory => "it failed on this path a moment ago, so this was an ordinary handshake",
         Reason::Dataless => "there was no data to put into the SYN, so this was an ordinary handshake",
-        Reason::Blackhole => "the kernel has switched Fast Open off for a while, after it failed",
+        Reason::Blackhole => {
+            "the kernel has switched Fast Open off for a while, after a fast connection of this machine kept timing out"
+        }
         _ => "an ordinary handshake",
     }
 }
@@ -168,7 +170,7 @@ fn next_step_for(reason: Reason) -> Option<&'static str> {
         Reason::PathMemory => Some("it is tried again after a minute"),
         Reason::Dataless => Some("give it something to send"),
         Reason::Blackhole => Some(
-            "the kernel tries again by itself (net.ipv4.tcp_fastopen_blackhole_timeout_sec); find out what breaks the path: tfo probe",
+            "the kernel tries again by itself (net.ipv4.tcp_fastopen_blackhole_timeout_sec); a bad path is the cause (tfo probe finds it), or a client that vanished while a server here was answering it",
         ),
         _ => None,
     }

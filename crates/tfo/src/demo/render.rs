@@ -164,7 +164,7 @@ fn explanation(columns: usize, out: &mut impl Write) -> io::Result<()> {
         (
             "syn-lost",
             format!(
-                "The fast SYN got no answer. When the SYN-ACK is overdue (after {delay} ms where nothing is known of the path), or at \
+                "The fast SYN got no SYN-ACK. When that is overdue (after {delay} ms where nothing is known of the path), or at \
                  once after a reset, a plain one joins it. For a while connections over that path are then plain."
             ),
         ),

@@ -9,6 +9,7 @@ const WITHOUT: &str = "without Fast Open: --policy off";
 /// The option to try next, or to correct, if there is one.
 pub(super) fn that_helps(report: &Report) -> Option<&'static str> {
     match report.outcome {
+        None if report.only_fast_syns_were_refused() => Some(WITHOUT),
         None => for_failure(report.failure.as_ref()?),
         Some(Outcome::Accepted) if report.broke_after_the_handshake() => Some(WITHOUT),
         Some(Outcome::SynLost) => Some(WITHOUT),

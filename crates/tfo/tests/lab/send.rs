@@ -285,6 +285,12 @@ fn a_refused_syn_is_told_from_a_lost_one() {
         assert!(report.contains(hint), "{hint:?} is not in: {report}");
         let claims_a_drop = report.contains("no answer") || report.contains("drops");
         assert_eq!(claims_a_drop, said == "got no answer", "{report}");
+        let refused = said != "got no answer";
+        let arguments = ["--policy", "require", "--timeout", "500ms", &target, "hello"];
+        let output = tfo_send(client(&lab), &arguments).output().unwrap();
+        let report = String::from_utf8(output.stderr).unwrap();
+        let advice = report.contains("without Fast Open: --policy off");
+        assert_eq!((advice, output.status.code()), (refused, Some(1)), "{report}");
     }
 }
 

@@ -184,13 +184,31 @@ impl Handshake {
             self.other_packets = true;
         } else {
             self.reset = true;
-            let before_data = !self.seen[Side::Server as usize].data
-                && self.answer.is_none_or(|answer| answer.data_bytes == 0);
+            let before_data = !self.server_has_sent_data(packet, from);
             self.note(Note::Reset {
                 by: from,
                 before_data,
             });
         }
+    }
+
+    /// Whether the server has sent data before that reset. A filter may have let only SYNs and resets through, but the reset's number says
+    /// how far the server was.
+    fn server_has_sent_data(&self, reset: &Packet<'_>, from: Side) -> bool {
+        let Some(answer) = self.answer else {
+            return self.seen[Side::Server as usize].data;
+        };
+        let segment = reset.segment;
+        let reached = match (from, segment.flags.ack) {
+            // 0 stands where the server knew no number (RFC 9293, section 3.10.7.1).
+            (Side::Server, _) => Some(segment.sequence).filter(|number| *number != 0),
+            (Side::Client, true) => Some(segment.acknowledgment),
+            (Side::Client, false) => None,
+        };
+        let start = answer.isn.wrapping_add(1);
+        // Its FIN takes one number too; modulo 2³².
+        let is_beyond = |number: u32| (number.wrapping_sub(start) as i32) > 1;
+        self.seen[Side::Server as usize].data || answer.data_bytes > 0 || reached.is_some_and(is_beyond)
     }
 
     /// A packet without SYN and RST.

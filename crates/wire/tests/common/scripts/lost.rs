@@ -222,6 +222,22 @@ pub(super) fn scripts() -> Vec<Script> {
         )
         .note(reset(Server, false)),
         Script::new(
+            "the answer is not captured, and the server resets",
+            Verdict::Accepted,
+            vec![fast(0), syn_ack(60, 18), packet(70, Server, "R", 0).sequence(10)],
+        )
+        .note(reset(Server, false)),
+        Script::new(
+            "the answer is not captured, and the client resets",
+            Verdict::Accepted,
+            vec![
+                fast(0),
+                syn_ack(60, 18),
+                packet(70, Client, "RA", 10).sequence(18),
+            ],
+        )
+        .note(reset(Client, false)),
+        Script::new(
             "the server answers in its SYN-ACK and resets",
             Verdict::Accepted,
             vec![fast(0), syn_ack(60, 18).data(9), packet(70, Server, "R", 0)],
