@@ -70,8 +70,8 @@ fn greeting(evidence: &Evidence, service: Option<Service>) -> Option<String> {
         false => "it is another service",
     };
     Some(format!(
-        "an {} was sent, and the answer does not fit it (\"{shown}\"): {why}; say what to send with --data, or the service by a URL",
-        service.request()
+        "{} was sent, and the answer does not fit it (\"{shown}\"): {why}; say what to send with --data, or the service by a URL",
+        service.a_request()
     ))
 }
 

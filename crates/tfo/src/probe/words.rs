@@ -46,6 +46,21 @@ pub(super) fn because(judgement: &Judgement, evidence: &Evidence) -> Vec<String>
         .collect()
 }
 
+/// What would tell, for each of several causes.
+pub(super) fn decided_by(judgement: &Judgement, evidence: &Evidence) -> Vec<Option<&'static str>> {
+    let sysctl_is_known = evidence.checks.own_server.is_some();
+    let by = |cause: &Cause| match cause {
+        Cause::NeedsNoCookie if sysctl_is_known => {
+            Some("the listener's calls: strace -e setsockopt, TCP_FASTOPEN_NO_COOKIE")
+        }
+        cause => cause.decided_by(),
+    };
+    match judgement.causes.as_slice() {
+        causes @ [_, _, ..] => causes.iter().map(by).collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Verdict {
     pub(super) fn in_words(self) -> &'static str {
         match self {
@@ -92,11 +107,14 @@ pub(super) fn advice(judgement: &Judgement, evidence: &Evidence, packets_would_t
                 |commands| format!("to switch it on now: {commands}; to keep it on: tfo doctor"),
             ));
         }
+        Verdict::NoCookie | Verdict::DataIgnored if own_server.is_some() && has(Cause::QueueFull) => {
+            "make the listener's Fast Open queue longer; tfo doctor says how long it is, and shows this machine's other settings"
+        }
         Verdict::NoCookie | Verdict::DataIgnored if judgement.causes.len() == 1 => {
             return Some(what_helps(judgement.causes[0]).to_owned());
         }
-        Verdict::NoCookie | Verdict::DataIgnored if own_server.is_some() => {
-            "run tfo doctor, which shows the listener, its queue and the settings of this machine"
+        Verdict::NoCookie | Verdict::DataIgnored if own_server.is_some() && !has(Cause::ProxyEndsIt) => {
+            "run tfo doctor, which shows the listeners and the settings of this machine"
         }
         Verdict::NoCookie | Verdict::DataIgnored if packets_would_tell => {
             "run tfo doctor on the server, which shows its settings; run this as root (CAP_NET_RAW), since packets exclude some of these"
@@ -260,7 +278,7 @@ impl Cause {
     }
 
     /// What would show whether it is this one among several; nothing where nobody but time tells.
-    pub(super) fn decided_by(self) -> Option<&'static str> {
+    fn decided_by(self) -> Option<&'static str> {
         match self {
             Self::ServerBitOff => Some("sysctl net.ipv4.tcp_fastopen on the server"),
             Self::ListenerOff => Some("tfo doctor on the server"),

@@ -97,10 +97,7 @@ impl AddressReport {
             says: words::says(&judgement, evidence),
             advice: words::advice(&judgement, evidence, !session.saw_packets && !evidence.local),
             because: words::because(&judgement, evidence),
-            decided_by: match judgement.causes.as_slice() {
-                [_, _, ..] => judgement.causes.iter().map(|cause| cause.decided_by()).collect(),
-                _ => Vec::new(),
-            },
+            decided_by: words::decided_by(&judgement, evidence),
             notes: notes::of(evidence, &judgement, service),
             icmp: icmp(evidence),
             saving: Saving::of(evidence),
