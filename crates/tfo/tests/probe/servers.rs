@@ -74,15 +74,15 @@ fn nginx_with_fastopen() {
     command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf"]);
     let _nginx = start(server, command, 80);
     assert_works(&lab, 80);
-    for scheme in ["tls", "redis", "dns"] {
-        let mut command = super::support::command(lab.client().unwrap(), Privilege::Packets);
-        command.args(["--json", &format!("{scheme}://{}:80", server.ipv4())]);
-        let (reports, status) = super::support::reports(&command.output().unwrap());
-        let notes = first(&reports[0])["notes"].to_string();
-        assert_eq!(status, 0, "{reports:#?}");
+    let others = ["tls", "redis", "dns"].map(|scheme| format!("{scheme}://{}:80", server.ipv4()));
+    let mut command = super::support::command(lab.client().unwrap(), Privilege::Packets);
+    let (reports, status) = super::support::reports(&command.arg("--json").args(others).output().unwrap());
+    assert_eq!((reports.len(), status), (3, 0), "{reports:#?}");
+    for report in reports {
+        let notes = first(&report)["notes"].to_string();
         assert!(
             notes.contains("does not fit it") && notes.contains("another service"),
-            "{reports:#?}"
+            "{report:#}"
         );
     }
     let (report, status) = probed(&lab, 81);
