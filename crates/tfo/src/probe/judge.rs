@@ -60,12 +60,14 @@ fn unreachable(evidence: &Evidence, last: &Trial) -> Judgement {
         Err(Failure::Unanswered) | Ok(_) if evidence.trials.len() < REPEATS_LOST => {
             Judgement::unfinished(Cause::NothingTried)
         }
-        Err(Failure::Unanswered) | Ok(_) => Judgement::certain(Verdict::Unreachable, [Cause::Unanswered]),
+        Err(Failure::Unanswered) | Ok(_) if evidence.plain_rejection().is_none() => {
+            Judgement::certain(Verdict::Unreachable, [Cause::Unanswered])
+        }
         Err(Failure::Here(why, _)) if !answered => {
             Judgement::certain(Verdict::ThisMachine, [causes::of_local_error(*why)])
         }
-        Err(failure) => {
-            let refused = *failure == Failure::Refused;
+        failed => {
+            let refused = matches!(failed, Err(Failure::Refused));
             Judgement::certain(Verdict::Unreachable, causes::of_unreachability(evidence, refused))
         }
     }

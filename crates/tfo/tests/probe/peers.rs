@@ -153,8 +153,9 @@ fn assert_prohibited(report: &Value, way: &str) {
         (&way.into(), Some(codes.0), Some(codes.1)),
         "{report:#}"
     );
+    let says = first(report)["says"].to_string();
     assert!(
-        notes(report).contains("administratively prohibited") && notes(report).contains(" from "),
+        says.contains("administratively prohibited") && says.contains(" from "),
         "{report:#}"
     );
 }

@@ -24,6 +24,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "fast_syns_that_are_dropped_are_told_from_rejected_ones",
             fast_syns_that_are_dropped_are_told_from_rejected_ones,
         ),
+        repeated(
+            "all_syns_rejected_within_a_short_timeout",
+            all_syns_rejected_within_a_short_timeout,
+        ),
         repeated("the_code_and_the_sender_tell", the_code_and_the_sender_tell),
     ]
 }
@@ -175,6 +179,27 @@ fn fast_syns_that_are_dropped_are_told_from_rejected_ones() {
             "{report:#}"
         );
     });
+}
+
+/// The time is up before the kernel reports the error, which it does after the second SYN.
+fn all_syns_rejected_within_a_short_timeout() {
+    let lab = near("impatient");
+    let server = lab.server().unwrap();
+    serve(server);
+    let targets = cable(&lab);
+    filter(
+        server,
+        &[format!(
+            "tcp dport {PORT} reject with icmpx type admin-prohibited"
+        )],
+    );
+    for privilege in BOTH {
+        let (reports, status) = probe(&lab, privilege, &["--timeout", "500ms"], &targets);
+        for report in &reports {
+            let said = (status, &report["verdict"], causes(report));
+            assert_eq!(said, (1, &"unreachable".into(), vec!["prohibited"]), "{report:#}");
+        }
+    }
 }
 
 /// What answers every SYN, in words, and the advice.
