@@ -7,6 +7,7 @@ use fastopen::Outcome;
 use serde::Serialize;
 
 use super::connection::{ConnectionReport, milliseconds, shortened, way_name};
+use crate::probe::advice;
 use crate::probe::evidence::{Cached, Evidence, Trial};
 use crate::probe::judge::judge;
 use crate::probe::notes;
@@ -95,7 +96,7 @@ impl AddressReport {
             address: session.address,
             verdict: judgement.verdict,
             says: words::says(&judgement, evidence),
-            advice: words::advice(&judgement, evidence, !session.saw_packets && !evidence.local),
+            advice: advice::next_step(&judgement, evidence, !session.saw_packets && !evidence.local),
             because: words::because(&judgement, evidence),
             decided_by: words::decided_by(&judgement, evidence),
             notes: notes::of(evidence, &judgement, service),
