@@ -106,6 +106,9 @@ fn machine_advice(judgement: &Judgement, error: Option<LocalError>) -> &'static 
         Some(Cause::SendsWithoutCookie) => {
             "take bit 0x4 out of net.ipv4.tcp_fastopen: only servers that need no cookie take such data"
         }
+        Some(Cause::DataKeptBack) => {
+            "see whether this machine's own firewall stops SYNs with data or with the option: nft list ruleset"
+        }
         Some(Cause::KernelLacksIt) => "use Linux 3.7 or newer",
         _ => error
             .and_then(LocalError::hint)

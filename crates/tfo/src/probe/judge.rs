@@ -170,8 +170,11 @@ fn ignored(evidence: &Evidence) -> Judgement {
     Judgement::certain(Verdict::DataIgnored, causes::of_ignored_data(evidence))
 }
 
-/// There never was a cookie.
+/// There never was a cookie, or no data left with it.
 fn judge_requests(evidence: &Evidence, tally: &Tally) -> Judgement {
+    if evidence.fast().filter(|trial| trial.kept_its_data_back()).count() >= REPEATS {
+        return Judgement::certain(Verdict::ThisMachine, [Cause::DataKeptBack]);
+    }
     if evidence.trials.iter().any(|trial| trial.granted().is_some()) {
         return Judgement::unfinished(Cause::NothingTried);
     }

@@ -99,6 +99,9 @@ impl Cause {
             Self::ZoneMissing => "a link-local address says nothing without its interface",
             Self::BlackholeRoute => "this machine's route there is a blackhole",
             Self::FailedHere => "this system does not make the connection",
+            Self::DataKeptBack => {
+                "no SYN with data leaves this machine, as where its own firewall drops or rejects those"
+            }
             Self::Refused => "a RST refuses the connection",
             Self::PortUnreachable => {
                 "an ICMP error says that the port is unreachable, as a firewall's reject rule does"

@@ -28,6 +28,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "all_syns_rejected_within_a_short_timeout",
             all_syns_rejected_within_a_short_timeout,
         ),
+        repeated(
+            "fast_syns_stopped_by_this_machine",
+            fast_syns_stopped_by_this_machine,
+        ),
         repeated("the_code_and_the_sender_tell", the_code_and_the_sender_tell),
     ]
 }
@@ -41,9 +45,13 @@ const SYN: &str = "tcp flags & (syn|ack) == syn";
 
 /// Gives the host's firewall these rules for what it receives.
 fn filter(host: &Host, rules: &[String]) {
+    filter_at(host, "input", rules);
+}
+
+fn filter_at(host: &Host, hook: &str, rules: &[String]) {
     let mut commands = vec![
         "add table inet t".to_owned(),
-        "add chain inet t c { type filter hook input priority 0; }".to_owned(),
+        format!("add chain inet t c {{ type filter hook {hook} priority 0; }}"),
         "flush chain inet t c".to_owned(),
     ];
     commands.extend(rules.iter().map(|rule| format!("add rule inet t c {rule}")));
@@ -176,6 +184,23 @@ fn fast_syns_that_are_dropped_are_told_from_rejected_ones() {
         assert_eq!(
             said,
             (1, &"syn-lost".into(), vec!["fast-syn-dropped"]),
+            "{report:#}"
+        );
+    });
+}
+
+/// The kernel then sends the SYN without the data: the path and the server have no part in it.
+fn fast_syns_stopped_by_this_machine() {
+    let lab = near("own");
+    let client = lab.client().unwrap();
+    serve(lab.server().unwrap());
+    let rules = ["ip length > 80 drop", "ip6 length > 60 reject"].map(|rule| format!("{SYN} {rule}"));
+    filter_at(client, "output", &rules);
+    each(&lab, &addresses(&lab), |report, status| {
+        let said = (status, &report["verdict"], causes(report));
+        assert_eq!(
+            said,
+            (2, &"this-machine".into(), vec!["data-kept-back"]),
             "{report:#}"
         );
     });
