@@ -59,7 +59,7 @@ impl LocalError {
             }
             Self::Prohibited => "a prohibit route or a security module of this machine prohibits it (EACCES)",
             Self::Forbidden => {
-                "a firewall, a BPF program or a seccomp filter of this machine forbids it (EPERM)"
+                "a seccomp filter, a BPF program or a firewall of this machine forbids it (EPERM)"
             }
             Self::Exhausted => "this system has no file descriptor or no memory left for it",
             Self::Other => "this system does not make the connection",
@@ -81,7 +81,7 @@ impl LocalError {
                 "see ip route get ADDRESS: where it says \"Permission denied\", the route is a prohibit route; otherwise a security module (SELinux, AppArmor) or, over IPv6, a firewall on the path prohibits it",
             ),
             Self::Forbidden => Some(
-                "see whether a firewall on this machine forbids it (nft list ruleset), or the sandbox of this program",
+                "see whether this program's sandbox forbids it (seccomp, BPF: bpftool cgroup tree), or a firewall on this machine (nft list ruleset)",
             ),
             Self::Exhausted => Some("raise ulimit -n, or run fewer at a time"),
             Self::Other => None,

@@ -15,7 +15,8 @@ const FORWARDERS: &[&str] = &["docker-proxy", "rootlessport", "slirp4netns", "pa
 pub(super) fn of_no_cookie(evidence: &Evidence) -> Vec<Cause> {
     if let Some(own) = &evidence.checks.own_server {
         // Where the queue is full, data without a cookie is not taken by a server that needs none, either.
-        let may_need_none = own.overflowed || evidence.checks.taken_without_cookie != Some(false);
+        let may_need_none =
+            own.needs_no_cookie() || own.overflowed || evidence.checks.taken_without_cookie != Some(false);
         return of_own_server(own, may_need_none);
     }
     if evidence.checks.taken_without_cookie == Some(true) {

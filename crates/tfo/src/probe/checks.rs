@@ -16,6 +16,9 @@ use crate::timed::variation::{self, Ended, FirstSyn, Variation};
 /// How long the answer to such a connection may take, where that is not what it is made for.
 const SILENCE: Duration = Duration::from_millis(200);
 
+/// When the kernel has sent a second SYN. What it kept from the program of an ICMP error that came while it sent the first, it reports then.
+const SECOND_SYN: Duration = Duration::from_millis(1200);
+
 /// A further look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
@@ -27,7 +30,12 @@ pub(super) enum Check {
 }
 
 /// The next check that would tell causes apart, and has not been made.
-pub(super) fn next(evidence: &Evidence, judgement: &Judgement, made: &[Check]) -> Option<Check> {
+pub(super) fn next(
+    evidence: &Evidence,
+    judgement: &Judgement,
+    patience: Duration,
+    made: &[Check],
+) -> Option<Check> {
     let verdict = judgement.verdict;
     let undecided = matches!(
         verdict,
@@ -35,7 +43,11 @@ pub(super) fn next(evidence: &Evidence, judgement: &Judgement, made: &[Check]) -
     );
     let wanted = [
         (Check::OwnServer, evidence.local && undecided),
-        (Check::PlainFailure, evidence.plain().any(Trial::failed_at_once)),
+        (
+            Check::PlainFailure,
+            evidence.plain().any(Trial::failed_at_once)
+                || (patience < SECOND_SYN && judgement.causes == [Cause::Unanswered]),
+        ),
         (
             Check::FastFailure,
             evidence.fast().any(Trial::failed_at_once) || loses_fast_syns(judgement),

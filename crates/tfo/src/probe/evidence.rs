@@ -267,6 +267,13 @@ impl Trial {
             }
     }
 
+    /// Whether the SYN left without the data although there is a cookie: the kernel leaves it out where no SYN with data gets out.
+    pub(super) fn kept_its_data_back(&self) -> bool {
+        let knows_cookie = self.before.cookie().is_some();
+        let bare = |made: &Made| made.syn_bytes == 0 && made.outcome == Outcome::Unknown;
+        self.is_fast() && knows_cookie && self.made().is_some_and(bare)
+    }
+
     /// Whether data in the SYN was not taken by the SYN-ACK.
     pub(super) fn was_ignored(&self) -> bool {
         self.carried_data() && self.outcome() == Some(Outcome::Ignored)

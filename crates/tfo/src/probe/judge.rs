@@ -60,12 +60,14 @@ fn unreachable(evidence: &Evidence, last: &Trial) -> Judgement {
         Err(Failure::Unanswered) | Ok(_) if evidence.trials.len() < REPEATS_LOST => {
             Judgement::unfinished(Cause::NothingTried)
         }
-        Err(Failure::Unanswered) | Ok(_) => Judgement::certain(Verdict::Unreachable, [Cause::Unanswered]),
+        Err(Failure::Unanswered) | Ok(_) if evidence.plain_rejection().is_none() => {
+            Judgement::certain(Verdict::Unreachable, [Cause::Unanswered])
+        }
         Err(Failure::Here(why, _)) if !answered => {
             Judgement::certain(Verdict::ThisMachine, [causes::of_local_error(*why)])
         }
-        Err(failure) => {
-            let refused = *failure == Failure::Refused;
+        failed => {
+            let refused = matches!(failed, Err(Failure::Refused));
             Judgement::certain(Verdict::Unreachable, causes::of_unreachability(evidence, refused))
         }
     }
@@ -168,8 +170,11 @@ fn ignored(evidence: &Evidence) -> Judgement {
     Judgement::certain(Verdict::DataIgnored, causes::of_ignored_data(evidence))
 }
 
-/// There never was a cookie.
+/// There never was a cookie, or no data left with it.
 fn judge_requests(evidence: &Evidence, tally: &Tally) -> Judgement {
+    if evidence.fast().filter(|trial| trial.kept_its_data_back()).count() >= REPEATS {
+        return Judgement::certain(Verdict::ThisMachine, [Cause::DataKeptBack]);
+    }
     if evidence.trials.iter().any(|trial| trial.granted().is_some()) {
         return Judgement::unfinished(Cause::NothingTried);
     }

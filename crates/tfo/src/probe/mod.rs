@@ -5,9 +5,10 @@
 //!   what next     connects    values      decides   says       draws
 //! ```
 //!
-//! [`schedule`], [`judge`], its [`tally`] and [`causes`], [`notes`] and [`words`] are pure. `batch` probes many targets at a time, `sniffer` looks
+//! [`schedule`], [`judge`], its [`tally`] and [`causes`], [`notes`], [`words`] and [`advice`] are pure. `batch` probes many targets at a time, `sniffer` looks
 //! at packets where that is allowed, and `checks` are further connections where causes look alike.
 
+mod advice;
 mod batch;
 mod causes;
 mod checks;
@@ -81,9 +82,9 @@ fn about() -> String {
          and waits for the first byte of the answer. The port or the URL's scheme tells the service; it is sent {}. Where neither tells, \
          it is HTTP.\n\n\
          Each verdict comes with its evidence. A cause is named only if the evidence carries it: where several are possible, all are \
-         named, the likeliest first, with what would tell them apart. Further connections separate some of them, one with data and no \
-         cookie, and one with small segments; with CAP_NET_RAW the packets are evidence too; of a server on this machine its own \
-         sysctls and listeners are.",
+         named, the likeliest first, with what would tell them apart. Further connections separate some of them: one that keeps ICMP \
+         errors, one with data and no cookie, and one with small segments; with CAP_NET_RAW the packets are evidence too; of a server \
+         on this machine its own sysctls and listeners are.",
         all_requests()
     )
 }

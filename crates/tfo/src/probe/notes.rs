@@ -9,8 +9,8 @@ use crate::timed::Service;
 /// Sentences for the report. `service` is what was spoken, where it was sent its own request.
 pub(super) fn of(evidence: &Evidence, judgement: &Judgement, service: Option<Service>) -> Vec<String> {
     [
-        failure(evidence.checks.plain_failure, "plain"),
-        failure(evidence.checks.fast_failure, "fast"),
+        failure(evidence.checks.plain_failure, "plain", judgement),
+        failure(evidence.checks.fast_failure, "fast", judgement),
         option(evidence),
         greeting(evidence, service),
         unanswered(evidence, judgement),
@@ -23,8 +23,9 @@ pub(super) fn of(evidence: &Evidence, judgement: &Judgement, service: Option<Ser
     .collect()
 }
 
-fn failure(failure: Option<Reply>, kind: &str) -> Option<String> {
+fn failure(failure: Option<Reply>, kind: &str, judgement: &Judgement) -> Option<String> {
     match failure? {
+        Reply::Icmp(_) if matches!(judgement.verdict, Verdict::Unreachable | Verdict::Rejected) => None,
         Reply::Icmp(icmp) => Some(format!("the answer to a {kind} SYN was: {icmp}")),
         Reply::Reset => Some(format!("the answer to a {kind} SYN was a RST")),
         Reply::Here => Some(format!("no {kind} SYN left this machine")),
@@ -70,8 +71,8 @@ fn greeting(evidence: &Evidence, service: Option<Service>) -> Option<String> {
         false => "it is another service",
     };
     Some(format!(
-        "an {} was sent, and the answer does not fit it (\"{shown}\"): {why}; say what to send with --data, or the service by a URL",
-        service.request()
+        "{} was sent, and the answer does not fit it (\"{shown}\"): {why}; say what to send with --data, or the service by a URL",
+        service.a_request()
     ))
 }
 

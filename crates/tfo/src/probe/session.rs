@@ -104,7 +104,10 @@ impl Prober {
             ..
         } = session;
         let mut done = Vec::new();
-        while let (false, Some(check)) = (*interrupted, checks::next(evidence, &judge(evidence), &done)) {
+        while let (false, Some(check)) = (
+            *interrupted,
+            checks::next(evidence, &judge(evidence), self.patience, &done),
+        ) {
             done.push(check);
             let made = checks::make(
                 check,

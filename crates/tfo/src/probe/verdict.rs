@@ -48,6 +48,7 @@ pub(super) enum Cause {
     ZoneMissing,
     BlackholeRoute,
     FailedHere,
+    DataKeptBack,
     Refused,
     PortUnreachable,
     Prohibited,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 
 use super::hello::{self, KeyShare};
-use super::service::Service;
+use super::service::{DNS_ID, Service};
 use super::target::Target;
 use crate::hint::Hint;
 
@@ -125,11 +125,10 @@ fn http(target: &Target) -> Vec<u8> {
 
 /// Asks for the root's name servers, which every resolver knows (RFC 1035, section 4; the length in front: section 4.2.2).
 fn dns() -> Vec<u8> {
-    const ID: [u8; 2] = *b"TF";
     const RECURSION_DESIRED: [u8; 2] = [1, 0];
     const ONE_QUESTION: [u8; 8] = [0, 1, 0, 0, 0, 0, 0, 0];
     const ROOT_NS_IN: [u8; 5] = [0, 0, 2, 0, 1];
-    let query = [&ID[..], &RECURSION_DESIRED, &ONE_QUESTION, &ROOT_NS_IN].concat();
+    let query = [&DNS_ID[..], &RECURSION_DESIRED, &ONE_QUESTION, &ROOT_NS_IN].concat();
     [&[0, query.len() as u8][..], &query].concat()
 }
 

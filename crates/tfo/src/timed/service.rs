@@ -25,8 +25,8 @@ struct Facts {
     schemes: &'static [(&'static str, u16)],
     /// Ports on which it is expected besides those of its schemes.
     other_ports: &'static [u16],
-    /// How its answers begin; nothing where any bytes may.
-    answers_begin: Option<&'static [u8]>,
+    /// Whether its answer may begin so; of an answer that is cut short, what there is decides.
+    may_answer: fn(&[u8]) -> bool,
 }
 
 const TABLE: &[Facts] = &[
@@ -36,7 +36,7 @@ const TABLE: &[Facts] = &[
         request: "HTTP request",
         schemes: &[("http", 80)],
         other_ports: &[],
-        answers_begin: Some(b"HTTP/"),
+        may_answer: |bytes| agree(bytes, b"HTTP/"),
     },
     Facts {
         service: Service::Tls,
@@ -44,7 +44,7 @@ const TABLE: &[Facts] = &[
         request: "TLS ClientHello",
         schemes: &[("https", 443), ("tls", 443)],
         other_ports: &[465, 563, 636, 853, 989, 990, 991, 992, 993, 994, 995, 5061, 8443],
-        answers_begin: None,
+        may_answer: is_tls_record,
     },
     Facts {
         service: Service::Dns,
@@ -52,7 +52,7 @@ const TABLE: &[Facts] = &[
         request: "DNS query",
         schemes: &[("dns", 53)],
         other_ports: &[],
-        answers_begin: None,
+        may_answer: is_dns_response,
     },
     Facts {
         service: Service::Redis,
@@ -60,9 +60,13 @@ const TABLE: &[Facts] = &[
         request: "Redis PING",
         schemes: &[("redis", 6379)],
         other_ports: &[],
-        answers_begin: None,
+        // Or an error, as where a password is asked for.
+        may_answer: |bytes| agree(bytes, b"+PONG") || agree(bytes, b"-"),
     },
 ];
+
+/// The number of the DNS query that is sent.
+pub(super) const DNS_ID: [u8; 2] = *b"TF";
 
 /// Schemes of one service on the port of another.
 const BORROWED_PORTS: &[(&str, Service, u16)] = &[("rediss", Service::Tls, 6379)];
@@ -106,13 +110,48 @@ impl Service {
         self.facts().request
     }
 
+    /// The same with its article.
+    pub(crate) fn a_request(self) -> String {
+        let request = self.request();
+        // HTTP is spelt out.
+        match request.starts_with(['A', 'E', 'H', 'I', 'O']) {
+            true => format!("an {request}"),
+            false => format!("a {request}"),
+        }
+    }
+
     /// Whether these may be the first bytes of an answer from such a service.
     pub(crate) fn may_answer(self, bytes: &[u8]) -> bool {
-        self.facts().answers_begin.is_none_or(|beginning| {
-            let len = beginning.len().min(bytes.len());
-            bytes[..len] == beginning[..len]
-        })
+        (self.facts().may_answer)(bytes)
     }
+}
+
+/// Whether the bytes are a beginning of that one, or go on after it.
+fn agree(bytes: &[u8], beginning: &[u8]) -> bool {
+    let len = beginning.len().min(bytes.len());
+    bytes[..len] == beginning[..len]
+}
+
+/// A record of TLS 1.0 to 1.3: an alert or a handshake (RFC 8446, section 5.1).
+fn is_tls_record(bytes: &[u8]) -> bool {
+    const ALERT: u8 = 21;
+    const HANDSHAKE: u8 = 22;
+    const MAJOR_VERSION: u8 = 3;
+    bytes
+        .first()
+        .is_none_or(|kind| matches!(*kind, ALERT | HANDSHAKE))
+        && bytes.get(1).is_none_or(|version| *version == MAJOR_VERSION)
+}
+
+/// A response to the query that is sent (RFC 1035, sections 4.1.1 and 4.2.2): after the length it has the query's number, and the bit QR.
+fn is_dns_response(bytes: &[u8]) -> bool {
+    const LENGTH: usize = 2;
+    const RESPONSE: u8 = 0x80;
+    let message = bytes.get(LENGTH..).unwrap_or_default();
+    agree(message, &DNS_ID)
+        && message
+            .get(DNS_ID.len())
+            .is_none_or(|flags| flags & RESPONSE != 0)
 }
 
 impl Serialize for Service {
@@ -140,15 +179,7 @@ impl fmt::Display for Schemes {
 
 /// What is sent to each service, as the help says it: `an HTTP request, a TLS ClientHello or a DNS query`.
 pub(crate) fn all_requests() -> String {
-    listed(TABLE.iter().map(|facts| {
-        // HTTP is spelt out.
-        let article = if facts.request.starts_with(['A', 'E', 'H', 'I', 'O']) {
-            "an"
-        } else {
-            "a"
-        };
-        format!("{article} {}", facts.request)
-    }))
+    listed(TABLE.iter().map(|facts| facts.service.a_request()))
 }
 
 fn listed(items: impl Iterator<Item = String>) -> String {
@@ -226,9 +257,43 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_from_a_greeting() {
-        assert!(Service::Http.may_answer(b"HTTP/1.1 200 OK\r\n"));
-        assert!(Service::Http.may_answer(b"HT"), "cut short");
-        assert!(!Service::Http.may_answer(b"SSH-2.0-OpenSSH_10.0\r\n"));
-        assert!(Service::Redis.may_answer(b"-ERR"));
+        let greetings: [&[u8]; 6] = [
+            b"SSH-2.0-OpenSSH_10.0\r\n",
+            b"220 mail.example ESMTP\r\n",
+            b"+OK POP3 ready\r\n",
+            b"* OK IMAP4rev1\r\n",
+            b"RFB 003.008\n",
+            b"J\0\0\0\n8.0.36\0",
+        ];
+        let answers: [(Service, &[&[u8]]); 4] = [
+            (Service::Http, &[b"HTTP/1.1 200 OK\r\n", b"HT"]),
+            (
+                Service::Tls,
+                &[b"\x16\x03\x03\0\x7a\x02", b"\x15\x03\x01\0\x02\x02\x28", b"\x16"],
+            ),
+            (Service::Dns, &[b"\0\x11TF\x81\x80", b"\x02\x30TF\x81\x05", b"\0"]),
+            (Service::Redis, &[b"+PONG\r\n", b"-NOAUTH", b"-ERR", b"+"]),
+        ];
+        for (service, own) in answers {
+            for greeting in greetings {
+                assert!(
+                    !service.may_answer(greeting),
+                    "{service:?}: {}",
+                    greeting.escape_ascii()
+                );
+            }
+            for (other, bytes) in answers {
+                assert_eq!(
+                    service.may_answer(bytes[0]),
+                    other == service,
+                    "{service:?}, {other:?}"
+                );
+            }
+            assert!(own.iter().all(|bytes| service.may_answer(bytes)), "{service:?}");
+        }
+        assert!(
+            !Service::Dns.may_answer(b"\0\x11TF\x01\0"),
+            "the query itself, as from an echo server"
+        );
     }
 }

@@ -52,6 +52,12 @@ fn a_queue_that_is_full() {
     let target = SocketAddr::new(server.ipv4().into(), PORT);
     let connect = || other.run(|| fastopen::connect(target, ReplaySafe(b"x"))).unwrap();
     drop(connect());
+    server.set_sysctl("net.ipv4.tcp_fastopen", "3").unwrap();
+    drop(
+        server
+            .run(|| fastopen::connect(target, ReplaySafe(b"x")))
+            .unwrap(),
+    );
     lab.set_rules([
         Rule::drop().from("other").on(SegmentKind::HandshakeAck),
         Rule::drop().from("other").on(SegmentKind::Established),
@@ -68,22 +74,31 @@ fn a_queue_that_is_full() {
         let causes = causes(report);
         assert!(causes.len() > 1 && causes.contains(&"queue-full"), "{report:#}");
     });
-    // On the server itself the counters say it.
-    server.set_sysctl("net.ipv4.tcp_fastopen", "3").unwrap();
-    let mut command = super::support::command(server, Privilege::None);
-    command.args(["--json", &target.to_string()]);
-    let (reports, _) = super::support::reports(&command.output().unwrap());
-    assert_eq!(
-        causes(&reports[0]),
-        ["queue-full", "needs-no-cookie"],
-        "{reports:#?}"
-    );
-    let said = first(&reports[0])["says"].to_string();
-    assert!(said.contains("0x200 in net.ipv4.tcp_fastopen is off"), "{said}");
-    assert_about_this_machine(&reports[0]);
-    // A server that needs no cookie would take the data: with one from before, the queue alone remains.
-    lab.set_rules([]).unwrap();
-    drop(taken);
+    // On the server itself the counters say it. A server that needs no cookie would take the data of one that has its cookie.
+    let [with_cookie, without] = addresses(&lab)[..] else {
+        panic!("one address of each family")
+    };
+    for (own, verdict, expected) in [
+        (with_cookie, "data-ignored", &["queue-full"][..]),
+        (without, "no-cookie", &["queue-full", "needs-no-cookie"]),
+    ] {
+        let mut command = super::support::command(server, Privilege::None);
+        command.args(["--json", &own.to_string()]);
+        let (reports, _) = super::support::reports(&command.output().unwrap());
+        let report = &reports[0];
+        let said = (report["verdict"].as_str(), causes(report));
+        assert_eq!(said, (Some(verdict), expected.to_vec()), "{report:#}");
+        let text = report.to_string();
+        assert!(
+            !text.contains("(0x200 in") && !text.contains(": 0x200"),
+            "{report:#}"
+        );
+        let advice = first(report)["advice"].to_string();
+        assert!(
+            advice.contains("tfo doctor") && !advice.contains("there") && !advice.contains("capture"),
+            "{report:#}"
+        );
+    }
 }
 
 /// As docker's proxy, `ssh -L` and load balancers do: the server behind it uses Fast Open.
@@ -138,8 +153,9 @@ fn assert_prohibited(report: &Value, way: &str) {
         (&way.into(), Some(codes.0), Some(codes.1)),
         "{report:#}"
     );
+    let says = first(report)["says"].to_string();
     assert!(
-        notes(report).contains("administratively prohibited") && notes(report).contains(" from "),
+        says.contains("administratively prohibited") && says.contains(" from "),
         "{report:#}"
     );
 }
@@ -199,6 +215,17 @@ fn a_server_that_speaks_first() {
             "{report:#}"
         );
     });
+    let server = lab.server().unwrap();
+    for (scheme, request) in [("tls", "a TLS ClientHello"), ("redis", "a Redis PING")] {
+        let mut command = super::support::command(lab.client().unwrap(), Privilege::None);
+        command.args(["--json", &format!("{scheme}://{}:{PORT}", server.ipv4())]);
+        let (reports, _) = super::support::reports(&command.output().unwrap());
+        let notes = notes(&reports[0]);
+        assert!(
+            notes.contains("speaks first") && notes.contains(request),
+            "{reports:#?}"
+        );
+    }
 }
 
 /// The first SYN is sent again without its data, and the next one fits: no server and no option is at fault.

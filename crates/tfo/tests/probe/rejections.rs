@@ -24,6 +24,14 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "fast_syns_that_are_dropped_are_told_from_rejected_ones",
             fast_syns_that_are_dropped_are_told_from_rejected_ones,
         ),
+        repeated(
+            "all_syns_rejected_within_a_short_timeout",
+            all_syns_rejected_within_a_short_timeout,
+        ),
+        repeated(
+            "fast_syns_stopped_by_this_machine",
+            fast_syns_stopped_by_this_machine,
+        ),
         repeated("the_code_and_the_sender_tell", the_code_and_the_sender_tell),
     ]
 }
@@ -37,9 +45,13 @@ const SYN: &str = "tcp flags & (syn|ack) == syn";
 
 /// Gives the host's firewall these rules for what it receives.
 fn filter(host: &Host, rules: &[String]) {
+    filter_at(host, "input", rules);
+}
+
+fn filter_at(host: &Host, hook: &str, rules: &[String]) {
     let mut commands = vec![
         "add table inet t".to_owned(),
-        "add chain inet t c { type filter hook input priority 0; }".to_owned(),
+        format!("add chain inet t c {{ type filter hook {hook} priority 0; }}"),
         "flush chain inet t c".to_owned(),
     ];
     commands.extend(rules.iter().map(|rule| format!("add rule inet t c {rule}")));
@@ -175,6 +187,44 @@ fn fast_syns_that_are_dropped_are_told_from_rejected_ones() {
             "{report:#}"
         );
     });
+}
+
+/// The kernel then sends the SYN without the data: the path and the server have no part in it.
+fn fast_syns_stopped_by_this_machine() {
+    let lab = near("own");
+    let client = lab.client().unwrap();
+    serve(lab.server().unwrap());
+    let rules = ["ip length > 80 drop", "ip6 length > 60 reject"].map(|rule| format!("{SYN} {rule}"));
+    filter_at(client, "output", &rules);
+    each(&lab, &addresses(&lab), |report, status| {
+        let said = (status, &report["verdict"], causes(report));
+        assert_eq!(
+            said,
+            (2, &"this-machine".into(), vec!["data-kept-back"]),
+            "{report:#}"
+        );
+    });
+}
+
+/// The time is up before the kernel reports the error, which it does after the second SYN.
+fn all_syns_rejected_within_a_short_timeout() {
+    let lab = near("impatient");
+    let server = lab.server().unwrap();
+    serve(server);
+    let targets = cable(&lab);
+    filter(
+        server,
+        &[format!(
+            "tcp dport {PORT} reject with icmpx type admin-prohibited"
+        )],
+    );
+    for privilege in BOTH {
+        let (reports, status) = probe(&lab, privilege, &["--timeout", "500ms"], &targets);
+        for report in &reports {
+            let said = (status, &report["verdict"], causes(report));
+            assert_eq!(said, (1, &"unreachable".into(), vec!["prohibited"]), "{report:#}");
+        }
+    }
 }
 
 /// What answers every SYN, in words, and the advice.

@@ -74,6 +74,17 @@ fn nginx_with_fastopen() {
     command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf"]);
     let _nginx = start(server, command, 80);
     assert_works(&lab, 80);
+    let others = ["tls", "redis", "dns"].map(|scheme| format!("{scheme}://{}:80", server.ipv4()));
+    let mut command = super::support::command(lab.client().unwrap(), Privilege::Packets);
+    let (reports, status) = super::support::reports(&command.arg("--json").args(others).output().unwrap());
+    assert_eq!((reports.len(), status), (3, 0), "{reports:#?}");
+    for report in reports {
+        let notes = first(&report)["notes"].to_string();
+        assert!(
+            notes.contains("does not fit it") && notes.contains("another service"),
+            "{report:#}"
+        );
+    }
     let (report, status) = probed(&lab, 81);
     // The cookie of port 80 is good for the whole host.
     assert_eq!(

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use fastopen_lab::testing::LabTest;
+use fastopen_lab::testing::{LabTest, program};
 use fastopen_lab::{HostSpec, Scenario};
 
 use crate::support::{
-    PORT, Privilege, addresses, causes, first, lab, named, no_cookie, on_both_families, probe, repeated,
-    serve, serve_plainly,
+    BOTH, PORT, Privilege, addresses, causes, first, lab, named, no_cookie, on_both_families, probe,
+    repeated, serve, serve_plainly,
 };
 
 pub(crate) fn tests() -> Vec<LabTest> {
@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<LabTest> {
             a_client_that_sends_without_cookie,
         ),
         repeated("a_server_on_this_machine", a_server_on_this_machine),
+        repeated("what_this_machine_s_error_means", what_this_machine_s_error_means),
     ]
 }
 
@@ -95,4 +96,77 @@ fn a_server_on_this_machine() {
         notes.contains("the listener is ") && notes.contains("does not ask for Fast Open"),
         "{notes}"
     );
+}
+
+/// Each is told apart by its error number, and `tfo send` says the same.
+fn what_this_machine_s_error_means() {
+    let lab = named("clean");
+    let client = lab.client().unwrap();
+    for route in [
+        "route add blackhole 198.51.100.0/25",
+        "route add prohibit 198.51.100.128/25",
+        "-6 route add blackhole 2001:db8:5::/64",
+        "-6 route add prohibit 2001:db8:6::/64",
+    ] {
+        let status = program(client, "ip").args(route.split(' ')).status();
+        assert!(status.unwrap().success(), "ip {route}");
+    }
+    for (target, cause, end, advice) in [
+        (
+            "[fe80::1]:80",
+            "zone-missing",
+            "not-possible",
+            "name the interface",
+        ),
+        (
+            "198.51.100.1:80",
+            "blackhole-route",
+            "not-possible",
+            "ip route get",
+        ),
+        (
+            "[2001:db8:5::1]:80",
+            "blackhole-route",
+            "not-possible",
+            "ip route get",
+        ),
+        (
+            "198.51.100.129:80",
+            "refused-here",
+            "not-permitted",
+            "prohibit route",
+        ),
+        (
+            "[2001:db8:6::1]:80",
+            "refused-here",
+            "not-permitted",
+            "prohibit route",
+        ),
+        // From here on without IPv6.
+        ("[::1]:80", "no-local-address", "not-possible", "ip address"),
+        (
+            "[2001:db8::1]:80",
+            "no-local-address",
+            "not-possible",
+            "ip address",
+        ),
+    ] {
+        if cause == "no-local-address" {
+            client.set_sysctl("net.ipv6.conf.all.disable_ipv6", "1").unwrap();
+        }
+        for privilege in BOTH {
+            let (reports, status) = probe(&lab, privilege, &[], &[target.parse().unwrap()]);
+            let address = first(&reports[0]);
+            let told = (status, address["verdict"].as_str(), causes(&reports[0]));
+            assert_eq!(told, (2, Some("this-machine"), vec![cause]), "{reports:#?}");
+            assert_eq!(address["connections"][0]["end"], end, "{reports:#?}");
+            assert!(address["advice"].to_string().contains(advice), "{reports:#?}");
+        }
+        let mut send = client.command(env!("CARGO_BIN_EXE_tfo")).unwrap();
+        let output = send.args(["send", target, "x"]).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        // Where the line is broken depends on the terminal.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(advice), "{target}: {said}");
+    }
 }

@@ -7,6 +7,7 @@ use fastopen::Outcome;
 use serde::Serialize;
 
 use super::connection::{ConnectionReport, milliseconds, shortened, way_name};
+use crate::probe::advice;
 use crate::probe::evidence::{Cached, Evidence, Trial};
 use crate::probe::judge::judge;
 use crate::probe::notes;
@@ -95,12 +96,9 @@ impl AddressReport {
             address: session.address,
             verdict: judgement.verdict,
             says: words::says(&judgement, evidence),
-            advice: words::advice(&judgement, evidence, !session.saw_packets && !evidence.local),
+            advice: advice::next_step(&judgement, evidence, !session.saw_packets && !evidence.local),
             because: words::because(&judgement, evidence),
-            decided_by: match judgement.causes.as_slice() {
-                [_, _, ..] => judgement.causes.iter().map(|cause| cause.decided_by()).collect(),
-                _ => Vec::new(),
-            },
+            decided_by: words::decided_by(&judgement, evidence),
             notes: notes::of(evidence, &judgement, service),
             icmp: icmp(evidence),
             saving: Saving::of(evidence),
