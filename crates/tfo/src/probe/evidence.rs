@@ -1,6 +1,7 @@
 //! What probing one address has shown so far. Everything that is said of it is drawn from here.
 
 use fastopen::Outcome;
+use fastopen_host::connecting::IcmpError;
 use fastopen_wire::{Connection, Cookie, FastOpen, OptionKind};
 
 use super::icmp::Rejection;
@@ -84,11 +85,17 @@ impl Evidence {
         })
     }
 
-    /// The ICMP error that answers fast SYNs.
+    /// The ICMP error that answers fast SYNs. What this machine's own firewall keeps from the kernel may be seen among the packets.
     pub(super) fn fast_rejection(&self) -> Option<Rejection> {
+        let lost = self.fast().filter(|trial| trial.lost_its_syn());
+        let seen = lost.filter_map(|trial| {
+            let Seen { connection, icmp, .. } = trial.wire.as_ref()?;
+            let (target, own) = (connection.server.ip(), connection.client.ip());
+            icmp.map(|icmp| Rejection::new(icmp, target, Some(own)))
+        });
         match self.checks.fast_failure {
             Some(Reply::Icmp(rejection)) => Some(rejection),
-            _ => None,
+            _ => seen.last(),
         }
     }
 
@@ -156,6 +163,8 @@ pub(super) struct Seen {
     pub(super) later_hop_limit: Option<u8>,
     /// That of its RST.
     pub(super) reset_hop_limit: Option<u8>,
+    /// An ICMP error that answered its SYN.
+    pub(super) icmp: Option<IcmpError>,
 }
 
 /// What tells the maker of a SYN-ACK, Fast Open left out.

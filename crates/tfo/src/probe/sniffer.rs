@@ -7,7 +7,8 @@ use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use fastopen_wire::{Connection, Limits, Options, Segment, Tracker};
+use fastopen_host::connecting::IcmpError;
+use fastopen_wire::{Connection, Content, Decoded, IcmpKind, Limits, LinkType, Options, Segment, Tracker};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::evidence::{Seen, SynAckLook};
@@ -21,6 +22,7 @@ pub(super) struct Sniffer {
 
 /// Headers and options are all that is looked at; the IP header tells how much there was behind them.
 const SNAPSHOT: u32 = 256;
+const IPV6_HEADER: usize = 40;
 
 impl Sniffer {
     /// Begins to look; `None` without the privilege. Loopback has no wire to look at: packets are seen twice there.
@@ -52,8 +54,9 @@ impl Sniffer {
             ..Limits::default()
         });
         let mut number = 0;
-        let mut answers = Vec::new();
+        let (mut answers, mut errors) = (Vec::new(), Vec::new());
         self.drain(|packet| {
+            errors.extend(self.icmp_error(packet));
             if let Ok(segment) = Segment::from_ip(packet) {
                 number += 1;
                 tracker.observe(number, Duration::from_micros(number), &segment);
@@ -78,6 +81,10 @@ impl Sniffer {
             syn_ack: None,
             later_hop_limit: None,
             reset_hop_limit: None,
+            icmp: errors
+                .iter()
+                .find(|(client, _)| same(*client, connection.client))
+                .map(|(_, error)| *error),
         };
         for Answer { hop_limit, kind, .. } in answers.by_ref() {
             match kind {
@@ -87,6 +94,30 @@ impl Sniffer {
             }
         }
         Some(seen)
+    }
+
+    /// An ICMP error about a SYN to the server, and who sent that SYN.
+    fn icmp_error(&self, packet: &[u8]) -> Option<(SocketAddr, IcmpError)> {
+        let v6 = packet.first()? >> 4 == 6;
+        let header = if v6 {
+            IPV6_HEADER
+        } else {
+            usize::from(packet[0] & 0x0f) * 4
+        };
+        let decoded = Decoded::from_frame(LinkType::RAW, packet, packet.len()).ok()?;
+        let Content::IcmpError(error) = decoded.content else {
+            return None;
+        };
+        let icmp = IcmpError {
+            from: error.from,
+            v6,
+            kind: *packet.get(header)?,
+            code: *packet.get(header + 1)?,
+        };
+        // A packet that is too large is sent again as it fits, and nobody has rejected it.
+        let about_size = matches!(error.kind, IcmpKind::FragmentationNeeded { .. });
+        let ours = same(error.destination, self.server) && error.syn != Some(false) && !about_size;
+        ours.then_some((error.source, icmp))
     }
 
     fn drain(&self, mut take: impl FnMut(&[u8])) {
@@ -160,16 +191,24 @@ fn same(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
 }
 
-/// Packets in which the last four bytes of source or destination are those of the address; the rest is checked when they are read.
-fn filter(server: IpAddr) -> [SockFilter; 6] {
+/// Packets in which the last four bytes of source or destination are those of the address, and ICMP, which a router sends; the rest is
+/// checked when they are read.
+fn filter(server: IpAddr) -> [SockFilter; 8] {
     const LOAD_WORD: u16 = 0x20;
+    const LOAD_BYTE: u16 = 0x30;
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     let (last_word, source, destination) = match server {
         IpAddr::V4(ip) => (ip.to_bits(), 12, 16),
         IpAddr::V6(ip) => (ip.to_bits() as u32, 20, 36),
     };
+    let (protocol, icmp) = match server {
+        IpAddr::V4(_) => (9, libc::IPPROTO_ICMP as u32),
+        IpAddr::V6(_) => (6, libc::IPPROTO_ICMPV6 as u32),
+    };
     [
+        SockFilter::new(LOAD_BYTE, 0, 0, protocol),
+        SockFilter::new(JUMP_IF_EQUAL, 4, 0, icmp),
         SockFilter::new(LOAD_WORD, 0, 0, source),
         SockFilter::new(JUMP_IF_EQUAL, 2, 0, last_word),
         SockFilter::new(LOAD_WORD, 0, 0, destination),

@@ -32,6 +32,10 @@ pub(crate) fn tests() -> Vec<LabTest> {
             "fast_syns_stopped_by_this_machine",
             fast_syns_stopped_by_this_machine,
         ),
+        repeated(
+            "an_icmp_error_that_the_own_firewall_drops",
+            an_icmp_error_that_the_own_firewall_drops,
+        ),
         repeated("the_code_and_the_sender_tell", the_code_and_the_sender_tell),
     ]
 }
@@ -187,6 +191,25 @@ fn fast_syns_that_are_dropped_are_told_from_rejected_ones() {
             "{report:#}"
         );
     });
+}
+
+/// What this machine's firewall keeps from the kernel is seen where the packets are.
+fn an_icmp_error_that_the_own_firewall_drops() {
+    let lab = near("deaf");
+    let (client, server) = (lab.client().unwrap(), lab.server().unwrap());
+    serve(server);
+    let targets = cable(&lab);
+    let deaf = [
+        "icmp type destination-unreachable drop",
+        "icmpv6 type destination-unreachable drop",
+    ];
+    filter(client, &deaf.map(str::to_owned));
+    filter(server, &[format!("{SYN} tcp option 34 length > 2 reject")]);
+    let (reports, status) = probe(&lab, BOTH[0], &["--timeout", "1500ms"], &targets);
+    let own = targets.map(|target| target.ip().to_string());
+    for report in &reports {
+        assert_rejected(report, status, [&own[0], &own[1]], [(3, 3), (1, 4)]);
+    }
 }
 
 /// The kernel then sends the SYN without the data: the path and the server have no part in it.
