@@ -2,6 +2,8 @@
 
 mod command;
 mod decode;
+#[cfg(unix)]
+mod group;
 #[cfg(target_os = "linux")]
 mod stamp;
 
@@ -138,7 +140,11 @@ impl Source {
 }
 
 async fn from_command(command: &str) -> anyhow::Result<Secret> {
-    let bytes = command::run(command, PATIENCE)
+    #[cfg(unix)]
+    let apart = !group::may_be_answered();
+    #[cfg(windows)]
+    let apart = false;
+    let bytes = command::run(command, PATIENCE, apart)
         .await
         .context("the secret command failed")?;
     decode(&bytes).context("the secret command printed no secret")
