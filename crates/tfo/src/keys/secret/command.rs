@@ -16,7 +16,11 @@ use super::group::Group;
 
 /// What a shell prints for that command. The shell is killed when it takes too long, or when this is dropped, and what it has started with
 /// it, `apart` in a process group of their own.
-pub(super) async fn run(command: &str, patience: Duration, apart: bool) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+pub(super) async fn run(
+    command: &str,
+    patience: Duration,
+    apart: bool,
+) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let mut shell = Command::new("sh");
     shell
         .args(["-c", command])
@@ -67,7 +71,9 @@ mod tests {
     /// Whether a process runs; one that has ended and that nobody has waited for does not.
     fn runs(pid: &str) -> bool {
         let state = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
-        state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+        state
+            .rsplit_once(") ")
+            .is_some_and(|(_, state)| !state.starts_with('Z'))
     }
 
     #[tokio::test]
