@@ -11,6 +11,7 @@ use anyhow::Context;
 use fastopen::{Key, KeyRing, ParseKeyError};
 
 use crate::hint::Hint;
+use crate::patience::{self, PATIENCE};
 
 const VARIABLE: &str = "TFO_KEY";
 
@@ -110,14 +111,20 @@ const LONGEST: u64 = 4096;
 
 /// Reads no more than a key file can have.
 fn read_text(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
     if is_standard_input(path) {
-        io::stdin().lock().take(LONGEST).read_to_end(&mut text)?;
-    } else {
-        let file = File::open(path)?;
-        warn_of_other_readers(&file, path)?;
-        file.take(LONGEST).read_to_end(&mut text)?;
+        return read_some(io::stdin().lock());
     }
+    let path = path.to_owned();
+    patience::within(PATIENCE, move || {
+        let file = File::open(&path)?;
+        warn_of_other_readers(&file, &path)?;
+        read_some(file)
+    })?
+}
+
+fn read_some(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    from.take(LONGEST).read_to_end(&mut text)?;
     Ok(text)
 }
 

@@ -58,6 +58,7 @@ mod namespace;
 pub mod output;
 #[cfg(target_os = "linux")]
 mod own_server;
+mod patience;
 pub mod printable;
 #[cfg(target_os = "linux")]
 pub mod probe;

@@ -51,9 +51,16 @@ impl Args {
     }
 }
 
+/// RFC 3339. A clock that was set wrong may say what that can't write: before 1970, or after 9999.
 pub(super) fn time(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    let latest = UNIX_EPOCH + Duration::from_secs(LAST_SECOND);
+    humantime::format_rfc3339_seconds(time.clamp(UNIX_EPOCH, latest)).to_string()
 }
+
+/// The last second of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
+/// The next change comes up to half a week later.
+const LATEST: u64 = LAST_SECOND - 604_800;
 
 #[derive(Clone, Copy, Debug)]
 struct At(SystemTime);
@@ -62,16 +69,40 @@ impl FromStr for At {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // The last second of the year 9999, the last that RFC 3339 can write; the next change comes up to half a week later.
-        const LATEST: u64 = 253_402_300_799 - 604_800;
         if let Ok(seconds) = text.parse::<u64>() {
             return match seconds {
                 ..=LATEST => Ok(Self(UNIX_EPOCH + Duration::from_secs(seconds))),
-                _ => Err("the year has more than four digits".to_owned()),
+                _ => Err("its next change may be after the year 9999".to_owned()),
             };
         }
-        humantime::parse_rfc3339(text)
-            .map(Self)
-            .map_err(|error| format!("{error}; a time is 2026-11-27T12:00:00Z, or seconds since 1970"))
+        let at = humantime::parse_rfc3339(text)
+            .map_err(|error| format!("{error}; a time is 2026-11-27T12:00:00Z, or seconds since 1970"))?;
+        match at > UNIX_EPOCH + Duration::from_secs(LATEST) {
+            true => Err("its next change may be after the year 9999".to_owned()),
+            false => Ok(Self(at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_out_of_range() {
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-25T00:00:00Z",
+            "253402300799",
+            "18446744073709551615",
+        ] {
+            assert!(text.parse::<At>().is_err(), "{text}");
+        }
+        assert!("9999-12-24T23:59:59Z".parse::<At>().is_ok());
+        assert_eq!(
+            time(UNIX_EPOCH + Duration::from_secs(1 << 40)),
+            "9999-12-31T23:59:59Z"
+        );
+        assert_eq!(time(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
     }
 }

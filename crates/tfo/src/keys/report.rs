@@ -215,7 +215,8 @@ pub(super) struct Change {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Server {
     pub(super) target: String,
-    pub(super) address: SocketAddr,
+    /// Null where the name has none.
+    pub(super) address: Option<SocketAddr>,
     /// This machine's address on that connection.
     pub(super) client: Option<IpAddr>,
     pub(super) verdict: Verdict,
@@ -237,7 +238,6 @@ pub(super) enum Verdict {
     Ahead,
     OwnKey,
     Disagrees,
-    AddressTranslation,
     RotatesTogether,
     RotatesApart,
     NoFastOpen,

@@ -251,7 +251,6 @@ pub(super) fn words(verdict: Verdict) -> &'static str {
         Verdict::Ahead => "ahead",
         Verdict::OwnKey => "its own key",
         Verdict::Disagrees => "its members disagree",
-        Verdict::AddressTranslation => "address translation in between",
         Verdict::RotatesTogether => "change their keys at the same time",
         Verdict::RotatesApart => "do not change their keys at the same time",
         Verdict::NoFastOpen => "no Fast Open",

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::thread;
 
 use crate::support::{Fleet, KEY, OTHER_KEY, SYSCTL, TFO, keys, lab, name, report, said, text};
 
@@ -204,4 +205,31 @@ pub(crate) fn without_privilege_it_says_what_it_takes() {
         let said = said(&command.output().unwrap());
         assert!(said.contains("CAP_NET_ADMIN") && !said.contains("a1a1"), "{said}");
     }
+}
+
+/// What is read once is not waited for without end.
+pub(crate) fn a_pipe_is_read_if_it_has_a_writer() {
+    let fleet = Fleet::new();
+    let pipe = name(&fleet.file("pipe"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let lab = lab();
+    let server = lab.server().unwrap();
+    let script = format!("sleep 1; cat {}", name(&fleet.secret()));
+    let substituted = format!("{TFO} keys derive --secret <({script})");
+    text(
+        &server
+            .command("bash")
+            .unwrap()
+            .args(["-c", &substituted])
+            .output()
+            .unwrap(),
+    );
+    thread::scope(|scope| {
+        for arguments in [["derive", "--secret", &pipe], ["set", "--key-file", &pipe]] {
+            scope.spawn(move || {
+                let error = said(&keys(server, &arguments));
+                assert!(error.contains("it does not answer within 20s"), "{error}");
+            });
+        }
+    });
 }

@@ -42,6 +42,10 @@ fn main() -> ExitCode {
             by_hand::keys_are_derived_as_tofurkey_does,
         ),
         test(
+            "a_pipe_is_read_if_it_has_a_writer",
+            by_hand::a_pipe_is_read_if_it_has_a_writer,
+        ),
+        test(
             "fingerprints_tell_keys_apart",
             by_hand::fingerprints_tell_keys_apart,
         ),

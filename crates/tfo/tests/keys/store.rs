@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +12,7 @@ use fastopen::{Connector, Outcome, PathMemory, ReplaySafe, Rotation, Secret};
 use fastopen_host::counters::{Counter, Counters};
 use fastopen_lab::testing::{Running, program};
 use fastopen_lab::{Farm, Host, HostSpec, Lab, Scenario};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Fleet, OTHER_KEY, SYSCTL, Service, TFO, eventually, keys, lab, name, text};
 
@@ -99,7 +100,7 @@ pub(crate) fn a_command_that_hangs_holds_nothing_up() {
         .env("NOTIFY_SOCKET", &socket)
         .env("WATCHDOG_USEC", "2000000");
     let script = format!(
-        "test -e {} || exec cat {}; echo $$ > {}; exec sleep 1000",
+        "test -e {} || exec cat {}; sleep 1000 & echo $! > {}; wait",
         name(&gate),
         name(&fleet.secret()),
         name(&pid)
@@ -136,7 +137,25 @@ pub(crate) fn a_command_that_hangs_holds_nothing_up() {
         began.elapsed() < Duration::from_secs(20),
         "the command was waited for"
     );
-    let pid = fs::read_to_string(&pid).unwrap();
+    is_ended(&pid);
+
+    // Those that read the secret once end it too, and as the signal ends a program.
+    fs::remove_file(&pid).unwrap();
+    let mut derive = server.command("setsid").unwrap();
+    derive.args([TFO, "keys", "derive", "--secret-command", &script]);
+    let mut derive = derive.spawn().unwrap();
+    eventually("it hangs", || {
+        fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n'))
+    });
+    kill_process(Pid::from_child(&derive), Signal::TERM).unwrap();
+    let status = derive.wait().unwrap();
+    assert_eq!(status.signal(), Some(Signal::TERM.as_raw()), "{status}");
+    is_ended(&pid);
+}
+
+/// Waits until the process whose number is in the file has ended.
+fn is_ended(pid: &Path) {
+    let pid = fs::read_to_string(pid).unwrap();
     eventually("the command is ended", || {
         !Path::new("/proc").join(pid.trim()).join("exe").exists()
     });

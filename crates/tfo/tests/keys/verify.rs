@@ -118,6 +118,7 @@ pub(crate) fn verdicts_are_written_for_prometheus() {
             &file,
             &address,
             &closed,
+            "no..where:443",
         ],
     );
     assert_eq!(output.status.code(), Some(1));
@@ -133,6 +134,21 @@ pub(crate) fn verdicts_are_written_for_prometheus() {
     assert!(
         page.contains(&line) && page.contains("verdict=\"unreachable\"} 1\n"),
         "{page}"
+    );
+
+    // A name that has no address is one more verdict.
+    assert!(told.contains("no..where:443  no connection\n"), "{told}");
+    let line = "{target=\"no..where:443\",address=\"\",verdict=\"unreachable\"} 1\n";
+    assert!(page.contains(line), "{page}");
+    let (verified, status) = report(&keys(
+        client,
+        &["verify", "--json", "--secret", &secret, "no..where:443", &address],
+    ));
+    let servers = verified["servers"].as_array().unwrap();
+    assert_eq!((servers.len(), status), (2, 1), "{verified}");
+    assert!(
+        servers.iter().any(|server| server["address"].is_null()),
+        "{verified}"
     );
 
     // What was found is told even where its file can't be written.

@@ -2,6 +2,8 @@
 
 mod command;
 mod decode;
+#[cfg(unix)]
+mod group;
 #[cfg(target_os = "linux")]
 mod stamp;
 
@@ -16,7 +18,7 @@ use fastopen::{Rotation, Secret};
 use tokio::runtime;
 use zeroize::Zeroizing;
 
-use crate::{printable, units};
+use crate::{patience, printable, units};
 use decode::decode;
 #[cfg(target_os = "linux")]
 pub(super) use stamp::Stamp;
@@ -70,7 +72,7 @@ impl OptionalSource {
 }
 
 /// How long reading may take. A command is ended then; a file, which nothing can end, is reported.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = patience::PATIENCE;
 /// More bytes than a secret has in any form.
 const LONGEST: u64 = 256;
 
@@ -111,7 +113,13 @@ impl Source {
     /// The secret can't be read, others than its owner may read or write it, or it is none. They contain nothing of it.
     pub(super) fn rotation(&self) -> anyhow::Result<Rotation> {
         let secret = match (&self.secret, &self.secret_command) {
-            (Some(path), _) => self.read_secret(path)?,
+            // Somebody may type it.
+            (Some(path), _) if path == Path::new("-") => self.read_secret(path)?,
+            (Some(path), _) => {
+                let (source, path) = (self.clone(), path.clone());
+                patience::within(PATIENCE, move || source.read_secret(&path))
+                    .with_context(|| format!("can't read the secret from {}", self.name()))??
+            }
             (None, Some(command)) => {
                 let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
                 runtime.block_on(from_command(command))?
@@ -126,7 +134,14 @@ impl Source {
     pub(super) async fn rotation_in_background(self) -> anyhow::Result<Rotation> {
         match &self.secret_command {
             Some(command) => Ok(Rotation::new(from_command(command).await?, self.interval)?),
-            None => tokio::task::spawn_blocking(move || self.rotation()).await?,
+            // It waits as long as it takes: one thread, however often that is told.
+            None => {
+                tokio::task::spawn_blocking(move || {
+                    let path = self.secret.as_deref().context("no secret was named")?;
+                    Ok(Rotation::new(self.read_secret(path)?, self.interval)?)
+                })
+                .await?
+            }
         }
     }
 
@@ -138,7 +153,11 @@ impl Source {
 }
 
 async fn from_command(command: &str) -> anyhow::Result<Secret> {
-    let bytes = command::run(command, PATIENCE)
+    #[cfg(unix)]
+    let apart = !group::may_be_answered();
+    #[cfg(windows)]
+    let apart = false;
+    let bytes = command::run(command, PATIENCE, apart)
         .await
         .context("the secret command failed")?;
     decode(&bytes).context("the secret command printed no secret")

@@ -38,8 +38,8 @@ impl Judgement {
 enum Origin {
     /// The key of this many periods ahead of now made it; behind where negative; 0 where the clocks may be that far apart.
     Period(i64),
-    /// A key of the schedule made it, for these addresses.
-    Translated(IpAddr, IpAddr),
+    /// The key of so many periods ahead made it, as above, for these addresses.
+    Translated(i64, IpAddr, IpAddr),
     Unknown,
 }
 
@@ -68,14 +68,21 @@ pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[
             evidence: "a key of the schedule makes its cookies, but not that of this time: check its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
                 .to_owned(),
         },
-        [Origin::Translated(client, server)] => Judgement::new(
-            Verdict::AddressTranslation,
+        [Origin::Translated(0, client, server)] => Judgement::new(
+            Verdict::Agrees,
             format!(
-                "the schedule's key makes its cookie for a connection from {client} to {server}, and this one goes from {} to {}: it has the fleet's key, behind an address translation",
+                "the schedule's key of this time makes its cookie for a connection from {client} to {server}, as named with --translated; this one goes from {} to {}",
                 contact.client,
                 contact.server.ip()
             ),
         ),
+        [Origin::Translated(periods, client, server)] => Judgement {
+            verdict: if periods < 0 { Verdict::Behind } else { Verdict::Ahead },
+            periods: Some(periods),
+            evidence: format!(
+                "a key of the schedule makes its cookies for a connection from {client} to {server}, as named with --translated, but not that of this time: check its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
+            ),
+        },
         [Origin::Unknown] if surely_translated(contact) => Judgement::new(
             Verdict::CantTell,
             format!(
@@ -183,19 +190,23 @@ fn origin(
         let period = rotation.period(at).saturating_add_signed(offset);
         rotation.key(period).cookie(client, server) == Some(*cookie)
     };
-    if let Some(offset) = by_nearness().find(|offset| makes(*offset, client, server)) {
+    // 0 where the clocks may be that far apart.
+    let periods = |offset: i64| {
         let slack = TOLERANCE.min(rotation.interval() / 4);
         let earlier = rotation.period(at - Rotation::MARGIN - slack).cast_signed();
         let later = rotation.period(at + slack).cast_signed();
         let now = rotation.period(at).cast_signed();
-        return match (earlier..=later).contains(&(now + offset)) {
-            true => Origin::Period(0),
-            false => Origin::Period(offset),
-        };
+        match (earlier..=later).contains(&(now + offset)) {
+            true => 0,
+            false => offset,
+        }
+    };
+    if let Some(offset) = by_nearness().find(|offset| makes(*offset, client, server)) {
+        return Origin::Period(periods(offset));
     }
     for (client, server) in candidates(client, server, translated) {
-        if by_nearness().any(|offset| makes(offset, client, server)) {
-            return Origin::Translated(client, server);
+        if let Some(offset) = by_nearness().find(|offset| makes(*offset, client, server)) {
+            return Origin::Translated(periods(offset), client, server);
         }
     }
     Origin::Unknown
@@ -318,18 +329,20 @@ mod tests {
     }
 
     #[test]
-    fn a_translation_on_either_side_is_told_from_a_key_of_its_own() {
+    fn behind_an_address_translation_that_was_named_the_key_counts() {
         for (client, server) in [
             ("198.51.100.7", "192.0.2.2"),
             (CLIENT, "10.0.0.2"),
             ("198.51.100.7", "10.0.0.2"),
         ] {
-            let contact = granted_at(500, cookie(0, client, server));
-            assert_eq!(
-                verdict(&contact).0,
-                Verdict::AddressTranslation,
-                "{client} {server}"
-            );
+            for (offset, expected) in [
+                (0, (Verdict::Agrees, None)),
+                (-2, (Verdict::Behind, Some(-2))),
+                (1, (Verdict::Ahead, Some(1))),
+            ] {
+                let contact = granted_at(500, cookie(offset, client, server));
+                assert_eq!(verdict(&contact), expected, "{client} {server}");
+            }
         }
         let mut other = granted_at(500, Cookie::new(&[1; 8]).unwrap());
         assert_eq!(verdict(&other).0, Verdict::OwnKey);

@@ -6,6 +6,7 @@ mod contact;
 mod judge;
 mod together;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ pub(super) struct Args {
     /// Connections to each address: behind one there may be several servers
     #[arg(short = 'n', value_name = "N", default_value = "4", value_parser = values::number::<u16>(1..=1000))]
     number: u16,
-    /// An address that this client or a server may have behind an address translation; may be repeated
+    /// An address that this client or a server has behind an address translation: a cookie for it counts, too; may be repeated
     #[arg(long, value_name = "ADDR", value_parser = values::ip, requires = "named_secret")]
     translated: Vec<IpAddr>,
     /// Without the secret: connect to each address every half second for this long, and say whether they change their keys at the same time
@@ -70,13 +71,12 @@ Examples:
                                          When an interval ends: at the same time?
 
 Verdicts:
-  agrees                          it has the fleet's keys
+  agrees                          it has the fleet's keys, also for an address named with --translated
   behind, ahead                   it has the keys of another period, so many before or after
   its own key                     its key does not follow from the secret
   its members disagree            servers behind the address, or its ports, have different keys
-  address translation in between  its cookie is that of another address
   no Fast Open                    it grants no cookie
-  no connection                   it can't be reached
+  no connection                   it can't be reached, or its name has no address
   can't tell                      the evidence does not decide
 
 Exit status:
@@ -93,11 +93,22 @@ const PARALLEL: usize = 16;
 impl Args {
     pub(super) fn report(&self) -> anyhow::Result<Verified> {
         let rotation = self.source.rotation()?;
-        let targets = self.addresses()?;
-        let mut contacts: Vec<(String, Contact)> = targets
-            .into_iter()
-            .map(|(target, address)| (target, Contact::new(address)))
-            .collect();
+        let mut contacts = Vec::new();
+        let mut servers = Vec::new();
+        for (target, addresses) in resolve_all(self.targets()?) {
+            match addresses {
+                Ok(addresses) => contacts.extend(
+                    addresses
+                        .into_iter()
+                        .map(|address| (target.clone(), Contact::new(address))),
+                ),
+                // The others are verified all the same.
+                Err(error) => servers.push(unresolved(target, &error)),
+            }
+        }
+        if contacts.len() > MOST {
+            bail!("there are more than {} addresses", units::grouped(MOST as u64));
+        }
         // Those of one address are contacted one after the other, because one cookie serves all its ports.
         contacts.sort_by_key(|(_, contact)| contact.server);
         self.connect(&mut contacts, self.number);
@@ -106,10 +117,11 @@ impl Args {
             Some(_) => None,
             None => together::judge(contacts.iter().map(|(_, contact)| contact), self.watch.is_some()),
         };
-        let mut servers: Vec<Server> = contacts
-            .into_iter()
-            .map(|(target, contact)| server(target, &contact, rotation.as_ref(), &self.translated))
-            .collect();
+        servers.extend(
+            contacts
+                .into_iter()
+                .map(|(target, contact)| server(target, &contact, rotation.as_ref(), &self.translated)),
+        );
         servers.sort_by(|one, other| (&one.target, one.address).cmp(&(&other.target, other.address)));
         let of_servers = worst(servers.iter().map(|server| server.verdict));
         Ok(Verified {
@@ -129,11 +141,12 @@ impl Args {
         TextFile::at(path).write(page).map_err(anyhow::Error::msg)
     }
 
-    fn addresses(&self) -> anyhow::Result<Vec<(String, SocketAddr)>> {
-        let mut addresses = Vec::new();
-        let mut add = |target: &str| -> anyhow::Result<()> {
-            addresses.extend(resolve(target)?.map(|address| (target.to_owned(), address)));
-            if addresses.len() > MOST {
+    /// The targets, each once.
+    fn targets(&self) -> anyhow::Result<BTreeSet<Target>> {
+        let mut targets = BTreeSet::new();
+        let mut add = |text: &str| -> anyhow::Result<()> {
+            targets.insert(Target::parse(text)?);
+            if targets.len() > MOST {
                 bail!("there are more than {} targets", units::grouped(MOST as u64));
             }
             Ok(())
@@ -152,12 +165,10 @@ impl Args {
                 add(target)?;
             }
         }
-        addresses.sort();
-        addresses.dedup();
-        if addresses.is_empty() {
+        if targets.is_empty() {
             bail!("there is no target");
         }
-        Ok(addresses)
+        Ok(targets)
     }
 
     /// Makes so many connections to each, to several addresses at the same time.
@@ -198,29 +209,76 @@ impl Args {
     }
 }
 
-/// Every address of a target.
-fn resolve(target: &str) -> anyhow::Result<impl Iterator<Item = SocketAddr>> {
-    const HINT: &str = "a target is ADDR:PORT or NAME:PORT, such as 192.0.2.2:443 or [2001:db8::2]:443";
-    let (host, port) = address::split(target)
-        .with_context(|| format!("{target} is no target"))
-        .hint(HINT)?;
-    let Some(port) = port.filter(|_| !host.is_empty()) else {
-        let missing = if host.is_empty() { "host" } else { "port" };
-        return Err(anyhow!("{target} has no {missing}")).hint(HINT);
-    };
-    let port = match port.parse() {
-        Ok(port @ 1..) => port,
-        _ => {
+/// A target as it was given, which has a host and a port.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    text: String,
+    host: String,
+    port: u16,
+}
+
+impl Target {
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        const HINT: &str = "a target is ADDR:PORT or NAME:PORT, such as 192.0.2.2:443 or [2001:db8::2]:443";
+        let (host, port) = address::split(text)
+            .with_context(|| format!("{text} is no target"))
+            .hint(HINT)?;
+        let Some(port) = port.filter(|_| !host.is_empty()) else {
+            let missing = if host.is_empty() { "host" } else { "port" };
+            return Err(anyhow!("{text} has no {missing}")).hint(HINT);
+        };
+        let Ok(port @ 1..) = port.parse() else {
             return Err(anyhow!(
-                "{target} has no usable port: a port is a number from 1 to 65535"
+                "{text} has no usable port: a port is a number from 1 to 65535"
             ))
             .hint(HINT);
-        }
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            host: host.to_owned(),
+            port,
+        })
+    }
+
+    /// Every address of it.
+    fn resolve(&self) -> io::Result<BTreeSet<SocketAddr>> {
+        let addresses = (self.host.as_str(), self.port).to_socket_addrs()?;
+        Ok(addresses.collect())
+    }
+}
+
+/// Several at a time: a name server that does not answer takes its time.
+fn resolve_all(targets: BTreeSet<Target>) -> Vec<(String, io::Result<BTreeSet<SocketAddr>>)> {
+    let parallel = PARALLEL.min(targets.len());
+    let waiting = Mutex::new(targets.into_iter());
+    let next = || waiting.lock().ok()?.next();
+    let work = || {
+        std::iter::from_fn(next)
+            .map(|target| (target.resolve(), target.text))
+            .collect::<Vec<_>>()
     };
-    (host, port)
-        .to_socket_addrs()
-        .with_context(|| format!("{target} has no address"))
-        .hint(HINT)
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..parallel).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_default())
+            .map(|(addresses, target)| (target, addresses))
+            .collect()
+    })
+}
+
+fn unresolved(target: String, error: &io::Error) -> Server {
+    Server {
+        evidence: format!("{target} has no address: {error}"),
+        target,
+        address: None,
+        client: None,
+        verdict: Verdict::Unreachable,
+        periods: None,
+        cookies: Vec::new(),
+        refused: 0,
+        connections: 0,
+    }
 }
 
 fn server(target: String, contact: &Contact, rotation: Option<&Rotation>, translated: &[IpAddr]) -> Server {
@@ -236,7 +294,7 @@ fn server(target: String, contact: &Contact, rotation: Option<&Rotation>, transl
     cookies.dedup();
     Server {
         target,
-        address: contact.server,
+        address: Some(contact.server),
         client: (!contact.steps.is_empty()).then_some(contact.client),
         verdict: judgement.verdict,
         periods: judgement.periods,
@@ -266,10 +324,13 @@ fn page(verified: &Verified, now: SystemTime) -> String {
     );
     for server in &verified.servers {
         let verdict = serde_json::to_string(&server.verdict).unwrap_or_default();
+        let address = server
+            .address
+            .map_or_else(String::new, |address| address.to_string());
         metric.sample(
             &[
                 ("target", &server.target),
-                ("address", &server.address),
+                ("address", &address),
                 ("verdict", &verdict.trim_matches('"')),
             ],
             1,
