@@ -238,6 +238,8 @@ pub(super) enum Verdict {
     Ahead,
     OwnKey,
     Disagrees,
+    /// It has the fleet's keys, behind an address translation that was named.
+    AddressTranslation,
     RotatesTogether,
     RotatesApart,
     NoFastOpen,

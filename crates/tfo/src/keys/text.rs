@@ -237,7 +237,7 @@ fn verified(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
 
 fn style_of(verdict: Verdict) -> Style {
     match verdict {
-        Verdict::Agrees | Verdict::RotatesTogether => GOOD,
+        Verdict::Agrees | Verdict::AddressTranslation | Verdict::RotatesTogether => GOOD,
         Verdict::CantTell => WARNING,
         _ => BAD,
     }
@@ -251,6 +251,7 @@ pub(super) fn words(verdict: Verdict) -> &'static str {
         Verdict::Ahead => "ahead",
         Verdict::OwnKey => "its own key",
         Verdict::Disagrees => "its members disagree",
+        Verdict::AddressTranslation => "address translation in between",
         Verdict::RotatesTogether => "change their keys at the same time",
         Verdict::RotatesApart => "do not change their keys at the same time",
         Verdict::NoFastOpen => "no Fast Open",

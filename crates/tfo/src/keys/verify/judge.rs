@@ -69,7 +69,7 @@ pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[
                 .to_owned(),
         },
         [Origin::Translated(0, client, server)] => Judgement::new(
-            Verdict::Agrees,
+            Verdict::AddressTranslation,
             format!(
                 "the schedule's key of this time makes its cookie for a connection from {client} to {server}, as named with --translated; this one goes from {} to {}",
                 contact.client,
@@ -336,7 +336,7 @@ mod tests {
             ("198.51.100.7", "10.0.0.2"),
         ] {
             for (offset, expected) in [
-                (0, (Verdict::Agrees, None)),
+                (0, (Verdict::AddressTranslation, None)),
                 (-2, (Verdict::Behind, Some(-2))),
                 (1, (Verdict::Ahead, Some(1))),
             ] {

@@ -71,8 +71,9 @@ Examples:
                                          When an interval ends: at the same time?
 
 Verdicts:
-  agrees                          it has the fleet's keys, also for an address named with --translated
+  agrees                          it has the fleet's keys
   behind, ahead                   it has the keys of another period, so many before or after
+  address translation in between  it has them, for an address named with --translated
   its own key                     its key does not follow from the secret
   its members disagree            servers behind the address, or its ports, have different keys
   no Fast Open                    it grants no cookie
@@ -309,8 +310,9 @@ fn server(target: String, contact: &Contact, rotation: Option<&Rotation>, transl
 fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     let weight = |verdict: &Verdict| match verdict {
         Verdict::Agrees => 0,
-        Verdict::CantTell => 1,
-        _ => 2,
+        Verdict::AddressTranslation => 1,
+        Verdict::CantTell => 2,
+        _ => 3,
     };
     verdicts.max_by_key(weight).unwrap_or(Verdict::CantTell)
 }
