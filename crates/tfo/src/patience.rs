@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// How long a file may take that is read once.
+/// How long reading a file may take, or a command that prints what is read.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Does it on a thread, which nothing can end: it is left behind where it takes longer than that.

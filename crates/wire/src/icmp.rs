@@ -16,6 +16,10 @@ pub struct IcmpError {
     pub from: IpAddr,
     /// What is wrong.
     pub kind: IcmpKind,
+    /// The message's type: 3 for "destination unreachable" in ICMP, 1 in ICMPv6.
+    pub number: u8,
+    /// The message's code.
+    pub code: u8,
     /// Who sent the segment.
     pub source: SocketAddr,
     /// Who the segment was for.
@@ -78,6 +82,8 @@ impl IcmpError {
         Some(Self {
             from: ip.source,
             kind,
+            number: header[0],
+            code: header[1],
             source: SocketAddr::new(quoted.source, u16::from_be_bytes([s1, s2])),
             destination: SocketAddr::new(quoted.destination, u16::from_be_bytes([d1, d2])),
             sequence: u32::from_be_bytes([q1, q2, q3, q4]),

@@ -329,6 +329,8 @@ fn icmp_errors_quote_their_syn() {
             let error = IcmpError {
                 from: router(v6),
                 kind: expected,
+                number: kind,
+                code,
                 source,
                 destination,
                 sequence: SEQUENCE,

@@ -8,8 +8,9 @@
 //!
 //! - `launch` puts the processes in their places, `beside` or `above` the program, where the system allows for it (`refusal`, `nested`),
 //!   and `handover` gives the supervisor the descriptor to which the `filter` reports calls.
-//! - The `supervisor` answers them (`calls`, `connected`) and looks after the connections (`tracked`, `ending`); what to do about one is
-//!   decided in `rules`, `memory`, `signals`, `step` and `traffic`. The memory's `file` is a thread's (`keeper`, `store`).
+//! - The `supervisor` waits for them (`wait`), answers them (`calls`, `connected`) and looks after the connections (`tracked`, `ending`);
+//!   what to do about one is decided in `rules`, `memory`, `signals`, `step` and `traffic`. The memory's `file` is a thread's (`keeper`,
+//!   `store`).
 //! - The `guardian` takes over when the supervisor is killed.
 //! - Where they are above the program, the `front` stands for it, and they look after its `children`. It passes on signals that are sent to
 //!   it alone: `held` until two processes (`witness`) show that its group or `unit` had not the same.
@@ -49,6 +50,7 @@ mod supervisor;
 mod tracked;
 mod traffic;
 mod unit;
+mod wait;
 mod witness;
 
 pub use launch::{exec, supervise};

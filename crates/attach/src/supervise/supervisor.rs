@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::event::{PollFlags, Timespec, epoll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::children::Children;
@@ -53,13 +53,6 @@ pub(crate) struct Post {
     pub(crate) ends_all: bool,
     /// If the program is a child of this process.
     pub(crate) children: Option<Children>,
-}
-
-/// What there is to do after a wait.
-struct Ready {
-    /// A call waits, or none will come any more.
-    calls: PollFlags,
-    others: bool,
 }
 
 pub(crate) struct Supervisor {
@@ -164,13 +157,13 @@ impl Supervisor {
     pub(crate) fn run(&mut self) {
         let mut events = Vec::with_capacity(64);
         loop {
-            let Ready { calls, others } = self.wait();
-            if calls.contains(PollFlags::IN) {
+            let ready = self.wait();
+            if ready.calls.contains(PollFlags::IN) {
                 self.take_call();
-            } else if !calls.is_empty() {
+            } else if !ready.calls.is_empty() {
                 self.see_calls_end();
             }
-            if others {
+            if ready.others {
                 self.handle_events(&mut events);
             }
             if self.calls_are_over && self.children.is_none() {
@@ -181,28 +174,6 @@ impl Supervisor {
                 self.look_at(number);
             }
             self.keep_file(now);
-        }
-    }
-
-    /// Waits for a call, for anything else that is told, or until something is due.
-    ///
-    /// By poll(), and not by epoll alone: only so does the kernel wake this process on the processor of the thread that calls, as it was asked
-    /// to. Waking another processor takes longer than the whole answer.
-    ///
-    /// Source: `seccomp_do_user_notification` in `kernel/seccomp.c`, `WF_CURRENT_CPU`; `ep_poll_callback` in `fs/eventpoll.c`.
-    fn wait(&self) -> Ready {
-        let others = PollFd::new(&self.epoll, PollFlags::IN);
-        let calls = PollFd::new(&self.listener, PollFlags::IN);
-        let mut waited = [others, calls];
-        let waited = match self.calls_are_over {
-            true => &mut waited[..1],
-            false => &mut waited[..],
-        };
-        // The only possible error is EINTR, and such signals are ignored.
-        let _ = poll(waited, self.timeout().as_ref());
-        Ready {
-            calls: waited.get(1).map_or(PollFlags::empty(), PollFd::revents),
-            others: !waited[0].revents().is_empty(),
         }
     }
 
@@ -228,17 +199,6 @@ impl Supervisor {
                 number => self.told_of(number - CONNECTIONS, flags),
             }
         }
-    }
-
-    fn timeout(&self) -> Option<Timespec> {
-        let file = (self.keeper.is_some() && self.memory.has_news()).then_some(self.file_due);
-        let next = [self.table.next(), file].into_iter().flatten().min()?;
-        // Whole milliseconds, for which every kernel has a call.
-        let ms = next
-            .saturating_duration_since(Instant::now())
-            .as_micros()
-            .div_ceil(1000);
-        Timespec::try_from(Duration::from_millis(u64::try_from(ms).unwrap_or(1))).ok()
     }
 
     fn take_call(&mut self) {
@@ -311,7 +271,7 @@ impl Supervisor {
         let look = tracked.look(now);
         // Its thread may be waiting for the answer to a call.
         let is_late = now.saturating_duration_since(tracked.started) >= patience(tracked.rtt, true);
-        if look.step == Step::Release && !is_late && has_calls(&self.listener) {
+        if look.step == Step::Release && !is_late && self.listener.has_calls() {
             return self.table.look_at(number, now + Duration::from_millis(1));
         }
         if look.repeats_syn && look.is_deferred && !tracked.failed {
@@ -427,12 +387,6 @@ fn watch_on(epoll: &OwnedFd, number: u64, tracked: &Tracked, is_connecting: bool
         ),
         false => epoll::delete(epoll, held),
     };
-}
-
-/// Whether a call waits to be received.
-fn has_calls(listener: &Listener) -> bool {
-    let mut calls = [PollFd::new(listener, PollFlags::IN)];
-    poll(&mut calls, Some(&Timespec::default())).is_ok() && calls[0].revents().contains(PollFlags::IN)
 }
 
 /// Seconds since 1970, as the memory counts.

@@ -5,6 +5,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::check;
 
 /// One instruction of a filter (`struct sock_filter`).
@@ -137,6 +139,12 @@ impl Listener {
         // SAFETY: the request takes its argument by value, and changes no memory. An older kernel refuses it, which does no harm.
         unsafe { libc::ioctl(fd.as_raw_fd(), SET_FLAGS as _, SYNC_WAKE_UP) };
         Self(fd)
+    }
+
+    /// Whether a call waits to be received.
+    pub(crate) fn has_calls(&self) -> bool {
+        let mut calls = [PollFd::new(self, PollFlags::IN)];
+        poll(&mut calls, Some(&Timespec::default())).is_ok() && calls[0].revents().contains(PollFlags::IN)
     }
 
     /// The next call that waits; `None` if it was withdrawn meanwhile.

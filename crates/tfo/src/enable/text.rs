@@ -158,21 +158,20 @@ fn undo(
         }
     }
     let netns = netns.map_or_else(String::new, |netns| format!("--netns {netns} "));
-    let command = |(queue, addresses): (u32, Vec<SocketAddr>)| {
-        let words = |addresses: &mut dyn Iterator<Item = &SocketAddr>| {
-            addresses
-                .map(|address| word(*address))
-                .collect::<Vec<_>>()
-                .join(" ")
+    let words = |addresses: &[SocketAddr]| {
+        let words: Vec<String> = addresses.iter().copied().map(word).collect();
+        words.join(" ")
+    };
+    let command = |(queue, mut addresses): (u32, Vec<SocketAddr>)| {
+        let all = words(&addresses);
+        addresses.retain(|address| others.contains(address));
+        let remark = match addresses[..] {
+            [] => String::new(),
+            _ => format!(" # the other sockets at {}, too", words(&addresses)),
         };
-        let remark = match words(&mut addresses.iter().filter(|address| others.contains(address))) {
-            none if none.is_empty() => none,
-            shared => format!(" # the other sockets at {shared}, too"),
-        };
-        let addresses = words(&mut addresses.iter());
         match queue {
-            0 => format!("tfo disable {netns}{addresses}{remark}"),
-            _ => format!("tfo enable {netns}--queue {queue} {addresses}{remark}"),
+            0 => format!("tfo disable {netns}{all}{remark}"),
+            _ => format!("tfo enable {netns}--queue {queue} {all}{remark}"),
         }
     };
     by_queue.into_iter().map(command).collect()

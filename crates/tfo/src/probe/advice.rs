@@ -5,6 +5,8 @@ use super::verdict::{Cause, Judgement, Verdict};
 use crate::local_error::LocalError;
 use crate::own_server::OwnServer;
 
+const LET_PACKETS_BE_SMALLER: &str = "let ICMP \"fragmentation needed\" and \"packet too big\" through, or set a smaller MTU on this machine's route";
+
 /// What to do next; nothing where all is well. A server on this machine can be switched on right here.
 pub(super) fn next_step(
     judgement: &Judgement,
@@ -49,9 +51,7 @@ pub(super) fn next_step(
         Verdict::CookieRefused => {
             "give all servers behind the address one key (net.ipv4.tcp_fastopen_key); if they have one, see whether an address translator changes this machine's address"
         }
-        Verdict::SynLost if only(Cause::LargePacketsDropped) => {
-            "let ICMP \"fragmentation needed\" and \"packet too big\" through, or set a smaller MTU on this machine's route"
-        }
+        Verdict::SynLost if only(Cause::LargePacketsDropped) => LET_PACKETS_BE_SMALLER,
         Verdict::Reset if has(Cause::ServerResets) => {
             "see in the server's log why it ends these connections, and capture there whether it sends the RST"
         }
@@ -119,9 +119,7 @@ fn machine_advice(judgement: &Judgement, error: Option<LocalError>) -> &'static 
 fn inconclusive_advice(judgement: &Judgement) -> &'static str {
     match judgement.causes.first() {
         Some(Cause::NoAnswerEither) => "send something that the server answers: --data",
-        Some(Cause::LargePacketsDropped) => {
-            "let ICMP \"fragmentation needed\" and \"packet too big\" through, or set a smaller MTU on this machine's route; then probe again"
-        }
+        Some(Cause::LargePacketsDropped) => LET_PACKETS_BE_SMALLER,
         Some(Cause::KernelDoesNotTell) => "use Linux 5.5 or newer, which reports what became of the data",
         Some(Cause::NothingTried) => "let it run to its end",
         _ => "probe more often, as with -n 20, or when the path loses fewer packets",

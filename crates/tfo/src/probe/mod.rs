@@ -5,8 +5,8 @@
 //!   what next     connects    values      decides   says       draws
 //! ```
 //!
-//! [`schedule`], [`judge`], its [`tally`] and [`causes`], [`notes`], [`words`] and [`advice`] are pure. `batch` probes many targets at a time, `sniffer` looks
-//! at packets where that is allowed, and `checks` are further connections where causes look alike.
+//! [`schedule`], [`judge`], its [`tally`] and [`causes`], [`notes`], [`words`] and [`advice`] are pure. `batch` probes many targets at a
+//! time, `sniffer` looks at packets where that is allowed, and `checks` are further connections where causes look alike.
 
 mod advice;
 mod batch;

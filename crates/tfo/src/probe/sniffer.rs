@@ -22,7 +22,6 @@ pub(super) struct Sniffer {
 
 /// Headers and options are all that is looked at; the IP header tells how much there was behind them.
 const SNAPSHOT: u32 = 256;
-const IPV6_HEADER: usize = 40;
 
 impl Sniffer {
     /// Begins to look; `None` without the privilege. Loopback has no wire to look at: packets are seen twice there.
@@ -98,21 +97,15 @@ impl Sniffer {
 
     /// An ICMP error about a SYN to the server, and who sent that SYN.
     fn icmp_error(&self, packet: &[u8]) -> Option<(SocketAddr, IcmpError)> {
-        let v6 = packet.first()? >> 4 == 6;
-        let header = if v6 {
-            IPV6_HEADER
-        } else {
-            usize::from(packet[0] & 0x0f) * 4
-        };
         let decoded = Decoded::from_frame(LinkType::RAW, packet, packet.len()).ok()?;
         let Content::IcmpError(error) = decoded.content else {
             return None;
         };
         let icmp = IcmpError {
             from: error.from,
-            v6,
-            kind: *packet.get(header)?,
-            code: *packet.get(header + 1)?,
+            v6: error.from.is_ipv6(),
+            kind: error.number,
+            code: error.code,
         };
         // A packet that is too large is sent again as it fits, and nobody has rejected it.
         let about_size = matches!(error.kind, IcmpKind::FragmentationNeeded { .. });

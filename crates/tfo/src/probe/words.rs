@@ -2,6 +2,7 @@
 
 use super::evidence::Evidence;
 use super::verdict::{Cause, Judgement, Verdict};
+use crate::local_error::LocalError;
 
 /// The verdict and its causes in a sentence.
 pub(super) fn says(judgement: &Judgement, evidence: &Evidence) -> String {
@@ -95,10 +96,10 @@ impl Cause {
                 "bit 0x4 of net.ipv4.tcp_fastopen makes it send data without a cookie, which the server doesn't take"
             }
             Self::RefusedHere => "this system does not permit the connection",
-            Self::NoLocalAddress => "this machine has no address of that family to connect from",
-            Self::ZoneMissing => "a link-local address says nothing without its interface",
-            Self::BlackholeRoute => "this machine's route there is a blackhole",
-            Self::FailedHere => "this system does not make the connection",
+            Self::NoLocalAddress => LocalError::NoAddress.in_words(),
+            Self::ZoneMissing => LocalError::NoZone.in_words(),
+            Self::BlackholeRoute => LocalError::BlackholeRoute.in_words(),
+            Self::FailedHere => LocalError::Other.in_words(),
             Self::DataKeptBack => {
                 "no SYN with data leaves this machine, as where its own firewall drops or rejects those"
             }

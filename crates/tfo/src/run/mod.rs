@@ -32,8 +32,8 @@ use recorder::{Destination, Recorder};
 /// Run a program, unchanged, with Fast Open
 ///
 /// The program's connections carry their first bytes in the SYN wherever the kernel has a cookie. It works for every program, statically
-/// linked ones and those in Go included, and for what the program starts. The program keeps its process number (but for Yama, below), terminal,
-/// signals and exit status.
+/// linked ones and those in Go included, and for what the program starts. The program keeps its process number (but for Yama, below),
+/// terminal, signals and exit status.
 ///
 /// The first connection to an address and port is an ordinary one, which asks for a cookie; only a destination that answered within the
 /// last hour gets data in the SYN, and one that failed is left alone for a minute, then two, up to a day. A host that dies within
@@ -98,12 +98,12 @@ Notes:
 It needs Linux 5.9, 64 descriptors (ulimit -Hn) and no privilege. Unless run by root, setuid
 programs below it (sudo, ping) have no privilege: run tfo run inside of sudo instead. It warns
 where PROGRAM is one; of those that a script starts it does not know. connect(), getpeername()
-and shutdown() take some 10 us longer, and more where processors are busy; other calls are not looked at, nor are connections made
-by io_uring, of Multipath TCP or in another network namespace. Programs that want reports of
-seccomp for themselves (EBUSY) can't have them below it. Two more processes, tfo-supervisor and
-tfo-guardian, stay as long as the program and what it started; if one is killed the other takes
-over. What is learnt of destinations is kept in $XDG_STATE_HOME/tfo/destinations, by default in
-~/.local/state, and for root in /var/lib.
+and shutdown() take some 10 us longer, and more where processors are busy; other calls are not
+looked at, nor are connections made by io_uring, of Multipath TCP or in another network
+namespace. Programs that want reports of seccomp for themselves (EBUSY) can't have them below
+it. Two more processes, tfo-supervisor and tfo-guardian, stay as long as the program and what it
+started; if one is killed the other takes over. What is learnt of destinations is kept in
+$XDG_STATE_HOME/tfo/destinations, by default in ~/.local/state, and for root in /var/lib.
 
 Before the first bytes are written, TCP_INFO says SYN_SENT, TCP_FASTOPEN_CONNECT reads 1 and
 TCP_MAXSEG 536, some options need a connection (IPV6_ADDRFORM), and a write of none on a socket
@@ -120,23 +120,24 @@ to be called again.
 The report on standard error comes when the program ends, and tells how many processes it has
 left running. FILE.json is written then, and again when the last of those has ended, unless
 somebody else, such as a later run, has written it since. What it holds from an earlier run
-stays until then; if it can't be written, the report goes to standard error. A program that exits has ended when its report is written; one that a signal
-kills can't be held back, and its report comes a moment later.
+stays until then; if it can't be written, the report goes to standard error. A program that
+exits has ended when its report is written; one that a signal kills can't be held back, and its
+report comes a moment later.
 
 It takes pidfd_getfd(2), process_vm_readv(2) and seccomp(2). Docker denies the first unless it
 is run with --cap-add SYS_PTRACE; podman allows all. A unit with
-SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as well. 
+SystemCallFilter=@system-service needs SystemCallFilter=pidfd_getfd seccomp as well.
 
 Where kernel.yama.ptrace_scope is 1 (Ubuntu, Arch), an ordinary user's supervisor must be the
 program's parent. The process that was started then stands for the program: it stops, goes on
 and ends as that does, and passes on the signals that it gets, but not SIGSTOP; SIGKILL kills
 both. It waits 10 ms, so that what a process sends to the whole group, or systemd to the whole
 unit, reaches the program once (two more processes, tfo-witness, tell); what others send to each
-process by its number comes twice. The
-program has another number, and getppid() gives it, and daemons, the supervisor's. Only the
-program leaves a core file, and the times that a shell measures leave it out. Under systemd
-with Type=notify or socket activation, which go by the number, the program keeps that, and
-what it starts has no Fast Open. Scopes 2 and 3 leave out users and everybody.
+process by its number comes twice. The program has another number, and getppid() gives it, and
+daemons, the supervisor's. Only the program leaves a core file, and the times that a shell
+measures leave it out. Under systemd with Type=notify or socket activation, which go by the
+number, the program keeps that, and what it starts has no Fast Open. Scopes 2 and 3 leave out
+users and everybody.
 
 Exit status:
 That of the program, or

@@ -106,15 +106,16 @@ fn text(report: &Value, field: &str) -> String {
     first(report)[field].to_string()
 }
 
+/// That this is the exit status, and these are the verdict and its only cause.
+fn assert_one_cause(report: &Value, status: i32, (exit, verdict, cause): (i32, &str, &str)) {
+    let said = (status, &report["verdict"], causes(report));
+    assert_eq!(said, (exit, &verdict.into(), vec![cause]), "{report:#}");
+}
+
 /// That fast SYNs are rejected by this sender, with this type and code of ICMP, or of ICMPv6.
 fn assert_rejected(report: &Value, status: i32, from: [&str; 2], codes: [(u64, u64); 2]) {
     let family = usize::from(is_v6(report));
-    let said = (status, &report["verdict"], causes(report));
-    assert_eq!(
-        said,
-        (1, &"rejected".into(), vec!["fast-syn-rejected"]),
-        "{report:#}"
-    );
+    assert_one_cause(report, status, (1, "rejected", "fast-syn-rejected"));
     let icmp = &first(report)["icmp"][0];
     let told = (
         icmp["way"].as_str(),
@@ -184,12 +185,7 @@ fn fast_syns_that_are_dropped_are_told_from_rejected_ones() {
     let targets = cable(&lab);
     filter(server, &[format!("{SYN} tcp option 34 length > 2 drop")]);
     each(&lab, &targets, |report, status| {
-        let said = (status, &report["verdict"], causes(report));
-        assert_eq!(
-            said,
-            (1, &"syn-lost".into(), vec!["fast-syn-dropped"]),
-            "{report:#}"
-        );
+        assert_one_cause(report, status, (1, "syn-lost", "fast-syn-dropped"));
     });
 }
 
@@ -220,12 +216,7 @@ fn fast_syns_stopped_by_this_machine() {
     let rules = ["ip length > 80 drop", "ip6 length > 60 reject"].map(|rule| format!("{SYN} {rule}"));
     filter_at(client, "output", &rules);
     each(&lab, &addresses(&lab), |report, status| {
-        let said = (status, &report["verdict"], causes(report));
-        assert_eq!(
-            said,
-            (2, &"this-machine".into(), vec!["data-kept-back"]),
-            "{report:#}"
-        );
+        assert_one_cause(report, status, (2, "this-machine", "data-kept-back"));
     });
 }
 
@@ -244,8 +235,7 @@ fn all_syns_rejected_within_a_short_timeout() {
     for privilege in BOTH {
         let (reports, status) = probe(&lab, privilege, &["--timeout", "500ms"], &targets);
         for report in &reports {
-            let said = (status, &report["verdict"], causes(report));
-            assert_eq!(said, (1, &"unreachable".into(), vec!["prohibited"]), "{report:#}");
+            assert_one_cause(report, status, (1, "unreachable", "prohibited"));
         }
     }
 }

@@ -9,8 +9,9 @@ use tokio::sync::Notify;
 use tokio::task::{self, JoinHandle};
 use tokio::time;
 
-use super::super::secret::{PATIENCE, Source};
+use super::super::secret::Source;
 use super::timetable::Cause;
+use crate::patience::PATIENCE;
 
 /// The secret is being read.
 #[derive(Debug)]

@@ -18,7 +18,8 @@ use fastopen::{Rotation, Secret};
 use tokio::runtime;
 use zeroize::Zeroizing;
 
-use crate::{patience, printable, units};
+use crate::patience::{self, PATIENCE};
+use crate::{printable, units};
 use decode::decode;
 #[cfg(target_os = "linux")]
 pub(super) use stamp::Stamp;
@@ -71,8 +72,6 @@ impl OptionalSource {
     }
 }
 
-/// How long reading may take. A command is ended then; a file, which nothing can end, is reported.
-pub(super) const PATIENCE: Duration = patience::PATIENCE;
 /// More bytes than a secret has in any form.
 const LONGEST: u64 = 256;
 

@@ -43,6 +43,8 @@ enum Origin {
     Unknown,
 }
 
+const OF_ANOTHER_TIME: &str = "not that of this time: check its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)";
+
 /// Judges one server with the fleet's secret. `translated` are addresses that either side may have behind an address translation.
 pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[IpAddr]) -> Judgement {
     let cookies = match granted(contact) {
@@ -63,10 +65,13 @@ pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[
             ),
         ),
         [Origin::Period(periods)] => Judgement {
-            verdict: if periods < 0 { Verdict::Behind } else { Verdict::Ahead },
+            verdict: if periods < 0 {
+                Verdict::Behind
+            } else {
+                Verdict::Ahead
+            },
             periods: Some(periods),
-            evidence: "a key of the schedule makes its cookies, but not that of this time: check its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
-                .to_owned(),
+            evidence: format!("a key of the schedule makes its cookies, but {OF_ANOTHER_TIME}"),
         },
         [Origin::Translated(0, client, server)] => Judgement::new(
             Verdict::AddressTranslation,
@@ -77,10 +82,14 @@ pub(super) fn with_secret(contact: &Contact, rotation: &Rotation, translated: &[
             ),
         ),
         [Origin::Translated(periods, client, server)] => Judgement {
-            verdict: if periods < 0 { Verdict::Behind } else { Verdict::Ahead },
+            verdict: if periods < 0 {
+                Verdict::Behind
+            } else {
+                Verdict::Ahead
+            },
             periods: Some(periods),
             evidence: format!(
-                "a key of the schedule makes its cookies for a connection from {client} to {server}, as named with --translated, but not that of this time: check its clock (timedatectl), and whether its rotation runs (systemctl status tfo-keys)"
+                "a key of the schedule makes its cookies for a connection from {client} to {server}, as named with --translated, but {OF_ANOTHER_TIME}"
             ),
         },
         [Origin::Unknown] if surely_translated(contact) => Judgement::new(
